@@ -1,0 +1,1 @@
+"""The window: Qt and pyqtgraph. Shows and asks, computes no science."""

@@ -1,0 +1,1 @@
+"""Data sets and teachers that experiments share."""
