@@ -1,36 +1,53 @@
 """The science: experiments, measures, engine. No Qt; only hosts.py knows of run files.
 
 Importing torch takes seconds and holds the interpreter lock, and the window needs none of it to list experiments, build forms,
-draw stored runs and judge them. So inside ``lab`` a plain ``import torch`` is lazy: the module is loaded when something of it is
-first used. Experiment files keep torch out of module level (import models and measures inside ``setup``); a test says so
-when one does not.
+draw stored runs and judge them. So once ``lab`` is imported, a plain ``import torch`` is lazy: the module is loaded when something
+of it is first used. Experiment files keep torch out of module level (they import models and measures inside ``setup``); a test
+says so when one does not.
 """
 
 import importlib.util
 import sys
 import threading
+import types
+
+_loading = threading.RLock()
 
 
-def _make_torch_lazy() -> None:
-    if "torch" in sys.modules:
-        return
-    spec = importlib.util.find_spec("torch")
-    if spec is None or spec.loader is None:
-        return  # then `import torch` itself gives the error
-    loader = importlib.util.LazyLoader(spec.loader)
-    spec.loader = loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["torch"] = module
-    loader.exec_module(module)
+class _LazyModule(types.ModuleType):
+    """A module that runs its code when an attribute that is not there yet is asked for."""
+
+    def __getattr__(self, name: str) -> object:
+        with _loading:
+            if type(self) is _LazyModule and not self.__dict__.get("__path__"):
+                spec = self.__spec__
+                assert spec is not None and spec.loader is not None
+                self.__path__ = spec.submodule_search_locations
+                spec.loader.exec_module(self)
+                self.__class__ = types.ModuleType
+        if name in self.__dict__:
+            return self.__dict__[name]
+        if type(self) is types.ModuleType:
+            return getattr(self, name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
-_make_torch_lazy()
+def _make_lazy(name: str) -> None:
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is None:
+        return  # loaded already, or missing: then the import itself gives the error
+    module = _LazyModule(name)
+    module.__spec__ = spec
+    module.__file__ = spec.origin
+    module.__loader__ = spec.loader
+    sys.modules[name] = module  # without __path__: importing a submodule asks for it, and so loads the package first
 
-_loading = threading.Lock()
+
+_make_lazy("torch")
 
 
 def load_torch() -> None:
-    """Load torch for real. Threads call this before their first use: Python 3.11's lazy loader is not thread-safe."""
+    """Load torch now. A thread calls this before its first use, so that two threads never race for it."""
     with _loading:
         import torch
 
