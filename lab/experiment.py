@@ -1,0 +1,222 @@
+"""What an experiment is: a config, what happens in a step, instruments that read, views that show, a verdict that judges."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+
+from lab.config import Config
+from lab.stream import Source
+from lab.verdict import Verdict
+from lab.views import View
+
+if TYPE_CHECKING:
+    from lab.measures.detectors import Detector
+
+Reading = Any  # a number, a tensor or an array
+
+
+@dataclass(frozen=True)
+class Series:
+    """Name and meaning of what is recorded; the texts go into the run file and onto axes."""
+
+    name: str
+    label: str
+    symbol: str = ""
+    unit: str = ""
+    statistic: str = ""
+    estimator: str = ""
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        return {
+            "label": self.label,
+            "symbol": self.symbol,
+            "units": self.unit,
+            "statistic": self.statistic,
+            "estimator": self.estimator,
+        }
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A method that reads series at a schedule and changes nothing.
+
+    Attributes:
+        every: Steps between readings, or the name of the knob that says so.
+        series: What the method returns, in order; one series returns its value alone, several a tuple.
+        exact: True for readings that a verdict counts on: the measurement budget never spaces them out.
+        optional: Off unless the user switches it on ("also measure").
+    """
+
+    method: str
+    series: tuple[Series, ...]
+    every: int | str
+    exact: bool
+    optional: bool
+
+    def period(self, config: Config) -> int:
+        return int(getattr(config, self.every)) if isinstance(self.every, str) else self.every
+
+
+def instrument(
+    label: str = "",
+    *,
+    every: int | str = 1,
+    symbol: str = "",
+    unit: str = "",
+    statistic: str = "",
+    estimator: str = "",
+    series: tuple[Series, ...] = (),
+    exact: bool = False,
+    optional: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark a method as an instrument. Its name is its series' name, unless ``series`` names several that share one cost."""
+
+    def mark(method: Callable[..., Any]) -> Callable[..., Any]:
+        name: str = method.__name__
+        own = series or (Series(name, label, symbol, unit, statistic, estimator),)
+        setattr(method, "instrument", Instrument(name, own, every, exact, optional))  # noqa: B010 - functions take attributes
+        return method
+
+    return mark
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the user may do to a run at a step, beyond turning a live knob; recorded as an event and replayable."""
+
+    method: str
+    label: str
+    help: str = ""
+
+
+def action(label: str, *, help: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark a method as an action; keyword arguments must be JSON values."""
+
+    def mark(method: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(method, "action", Action(method.__name__, label, help))  # noqa: B010 - functions take attributes
+        return method
+
+    return mark
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named starting point: settings over the config's defaults."""
+
+    settings: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A named setting that the claim needs, control arms included.
+
+    Attributes:
+        settings: Knobs over those of the preset.
+        expect: The verdict that the paper's claim predicts for it.
+        presets: Further settings that hold only with the named preset.
+    """
+
+    settings: Mapping[str, Any]
+    expect: Literal["reproduced", "not reproduced", "not comparable"]
+    note: str = ""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Experiment(ABC):
+    """One paper's phenomenon. A subclass in lab/experiments/NAME.py is found by being there.
+
+    The engine makes one per run, calls :meth:`setup` once and :meth:`step` for every step. Whatever changes while the run goes on
+    and is not rebuilt by ``setup`` is named in ``state``: modules, optimisers, tensors, arrays, numbers, text, and lists or dicts
+    of them; generators made by :meth:`generator` are always kept.
+    """
+
+    name: ClassVar[str] = ""  # the file's name, with "-" for "_"; set by discovery
+    title: ClassVar[str]
+    theme: ClassVar[str]
+    claim: ClassVar[str]  # one line for the catalogue
+    paper: ClassVar[str]  # authors, year, arXiv
+    about: ClassVar[str] = ""  # Markdown: what the paper says, what to try, what to look for, expected numbers
+    Config: ClassVar[type[Config]] = Config
+    readings: ClassVar[tuple[Series, ...]]  # what step() returns
+    views: ClassVar[tuple[View, ...]]
+    presets: ClassVar[Mapping[str, Preset]]
+    arms: ClassVar[Mapping[str, Arm]]
+    detectors: ClassVar[tuple["Detector", ...]] = ()
+    state: ClassVar[tuple[str, ...]] = ("model", "optimizer")
+
+    def __init__(self, config: Config, device: str = "cpu") -> None:
+        self.config: Any = config
+        self.device = torch.device(device)
+        self.generators: dict[str, torch.Generator] = {}
+        self.now = 0  # the step about to be taken; the engine keeps it
+
+    def generator(self, purpose: Literal["data", "init", "order"], name: str = "") -> torch.Generator:
+        """A CPU generator of its own for a purpose; the same seeds give the same numbers whatever else is drawn."""
+        key = f"{purpose}/{name}" if name else purpose
+        if key not in self.generators:
+            seed = getattr(self.config, f"{purpose}_seed")
+            text = f"{self.config.seed if seed is None else seed}/{key}"
+            number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+            self.generators[key] = torch.Generator().manual_seed(number)
+        return self.generators[key]
+
+    @abstractmethod
+    def setup(self) -> None:
+        """Build model, data and optimiser from the config, on ``self.device``."""
+
+    @abstractmethod
+    def step(self) -> Mapping[str, Reading]:
+        """Take one step and return what it knows anyway: the ``readings``, at the state BEFORE the update."""
+
+    def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        """Called after live knobs took new values: name -> (old, new). ``self.config`` holds the new ones already."""
+
+    @staticmethod
+    @abstractmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        """Judge a run by its recorded series alone."""
+
+    @classmethod
+    def instruments(cls) -> tuple[Instrument, ...]:
+        """Instruments in the order in which the class and its parents define them."""
+        return _marked(cls, "instrument")
+
+    @classmethod
+    def actions(cls) -> tuple[Action, ...]:
+        return _marked(cls, "action")
+
+    @classmethod
+    def series(cls) -> dict[str, Series]:
+        """Every series a run may record, by name."""
+        own = [*cls.readings, *(s for i in cls.instruments() for s in i.series)]
+        return {s.name: s for s in own}
+
+    @classmethod
+    def configure(cls, preset: str = "", arm: str = "", values: Mapping[str, Any] | None = None) -> Any:
+        """Config of a preset (default: the first) and an arm (default: none), with ``values`` over both.
+
+        Raises:
+            ConfigError: An inadmissible or unknown knob.
+            KeyError: No such preset or arm.
+        """
+        preset = preset or next(iter(cls.presets))
+        settings = dict(cls.presets[preset].settings)
+        if arm:
+            chosen = cls.arms[arm]
+            settings |= chosen.settings
+            settings |= chosen.presets.get(preset, {})
+        return cls.Config.parse(settings | dict(values or {}))
+
+
+def _marked(cls: type, attribute: str) -> tuple[Any, ...]:
+    names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))
+    marks = (getattr(getattr(cls, name, None), attribute, None) for name in names if not name.startswith("__"))
+    return tuple(mark for mark in marks if isinstance(mark, (Instrument, Action)))

@@ -1,0 +1,83 @@
+"""Finds experiments: every module in lab/experiments that defines an Experiment. A broken file is named and left out."""
+
+import difflib
+import functools
+import importlib
+import inspect
+import pkgutil
+import traceback
+from dataclasses import dataclass
+
+import lab.experiments
+from lab.experiment import Experiment
+
+
+class UnknownName(LookupError):
+    """No such experiment, preset, arm or view; the message names the nearest ones."""
+
+    def __init__(self, what: str, name: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+        super().__init__(f"no {what} is called {name!r}; {hint}")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An experiment file that could not be loaded."""
+
+    name: str
+    error: str  # the last line
+    traceback: str
+
+
+@functools.cache
+def discover() -> tuple[dict[str, type[Experiment]], tuple[Broken, ...]]:
+    """All experiments by name, and the files that could not be loaded."""
+    found: dict[str, type[Experiment]] = {}
+    broken: list[Broken] = []
+    for info in sorted(pkgutil.iter_modules(lab.experiments.__path__), key=lambda info: info.name):
+        name = info.name.replace("_", "-")
+        try:
+            found[name] = load(f"lab.experiments.{info.name}", name)
+        except Exception as error:  # one broken file must not take the others down
+            broken.append(Broken(name, f"{type(error).__name__}: {error}", traceback.format_exc()))
+    return found, tuple(broken)
+
+
+def load(module_name: str, name: str) -> type[Experiment]:
+    """The one concrete Experiment that a module defines."""
+    module = importlib.import_module(module_name)
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Experiment) and value.__module__ == module_name
+    ]
+    concrete = [cls for cls in classes if not inspect.isabstract(cls)]
+    if len(concrete) != 1:
+        raise TypeError(f"{module_name} must define exactly one complete Experiment, found {len(concrete)}")
+    concrete[0].name = name
+    return concrete[0]
+
+
+def experiment(name: str) -> type[Experiment]:
+    """The experiment called ``name``, or the one in an own module written ``package.module:``.
+
+    Raises:
+        UnknownName: With the nearest names.
+    """
+    if name.endswith(":"):
+        return load(name[:-1], name)
+    found, broken = discover()
+    if name in found:
+        return found[name]
+    for item in broken:
+        if item.name == name:
+            raise UnknownName("working experiment", f"{name} (its file fails: {item.error})", list(found))
+    raise UnknownName("experiment", name, list(found))
+
+
+def pick(what: str, name: str, known: list[str]) -> str:
+    """``name`` if known, else UnknownName."""
+    if name not in known:
+        raise UnknownName(what, name, known)
+    return name

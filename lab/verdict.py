@@ -1,0 +1,90 @@
+"""Did the phenomenon appear, by which number: checks on recorded series, each with its threshold."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Outcome = Literal["reproduced", "not reproduced", "not comparable"]
+
+EXIT_CODES: dict[Outcome, int] = {"reproduced": 0, "not reproduced": 3, "not comparable": 4}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number and where it has to lie: ``low <= value <= high``. NaN never passes."""
+
+    name: str
+    value: float
+    low: float = -math.inf
+    high: float = math.inf
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.low <= self.value <= self.high)
+
+    @property
+    def threshold(self) -> str:
+        """The threshold in words."""
+        if self.low == self.high:
+            return f"= {self.low:.4g}"
+        if math.isinf(self.high):
+            return f"≥ {self.low:.4g}"
+        return f"≤ {self.high:.4g}" if math.isinf(self.low) else f"{self.low:.4g} to {self.high:.4g}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Reproduced when every check passes; not comparable when the claim says nothing about such a run."""
+
+    checks: tuple[Check, ...]
+    reason: str = ""  # why not comparable; empty otherwise
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.reason or not self.checks:
+            return "not comparable"
+        return "reproduced" if all(check.passed for check in self.checks) else "not reproduced"
+
+    @classmethod
+    def of(cls, *checks: Check) -> "Verdict":
+        return cls(checks)
+
+    @classmethod
+    def not_comparable(cls, reason: str, *checks: Check) -> "Verdict":
+        return cls(checks, reason)
+
+    @classmethod
+    def within(cls, name: str, value: float, low: float, high: float) -> "Verdict":
+        return cls((Check(name, value, low, high),))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: an absent limit is None, a value that is not finite is text that ``float`` takes back."""
+        checks = [
+            {
+                "name": c.name,
+                "value": c.value if math.isfinite(c.value) else str(c.value),
+                "low": c.low if math.isfinite(c.low) else None,
+                "high": c.high if math.isfinite(c.high) else None,
+                "note": c.note,
+                "passed": c.passed,
+                "threshold": c.threshold,
+            }
+            for c in self.checks
+        ]
+        return {"outcome": self.outcome, "reason": self.reason, "checks": checks}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Verdict":
+        checks = (
+            Check(
+                str(item["name"]),
+                float(item["value"]),
+                -math.inf if item.get("low") is None else float(item["low"]),
+                math.inf if item.get("high") is None else float(item["high"]),
+                str(item.get("note", "")),
+            )
+            for item in data["checks"]
+        )
+        return cls(tuple(checks), str(data.get("reason", "")))
