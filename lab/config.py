@@ -1,4 +1,4 @@
-"""Knobs: a typed, frozen pydantic model per experiment, with what a form and a command line need to know of each field."""
+"""Knobs: a typed, frozen pydantic model per experiment, with what forms and the command line need to know of each."""
 
 import difflib
 import math
@@ -99,7 +99,7 @@ class Config(BaseModel):
         min=0,
         max=2**31 - 1,
         group="Seeds",
-        help="Order of batches, dropout. Empty: the seed above.",
+        help="Batches, dropout. Empty: the seed above.",
     )
     measure_budget: float = param(
         0.25,
@@ -115,7 +115,7 @@ class Config(BaseModel):
         False,
         "Go on after NaN",
         group="Run",
-        help="Off: a loss that is not finite ends the run as failed, with its data.",
+        help="Off: a loss that is not finite ends the run, with its data.",
     )
 
     @classmethod

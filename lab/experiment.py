@@ -1,4 +1,4 @@
-"""What an experiment is: a config, what happens in a step, instruments that read, views that show, a verdict that judges."""
+"""What an experiment is: a config, what happens in a step, instruments that read, views, a verdict that judges."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def instrument(
     exact: bool = False,
     optional: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark a method as an instrument. Its name is its series' name, unless ``series`` names several that share one cost."""
+    """Mark a method as an instrument. Its name is its series' name, unless ``series`` names several of one cost."""
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
         name: str = method.__name__
@@ -133,9 +133,9 @@ class Arm:
 class Experiment(ABC):
     """One paper's phenomenon. A subclass in lab/experiments/NAME.py is found by being there.
 
-    The engine makes one per run, calls :meth:`setup` once and :meth:`step` for every step. Whatever changes while the run goes on
-    and is not rebuilt by ``setup`` is named in ``state``: modules, optimisers, tensors, arrays, numbers, text, and lists or dicts
-    of them; generators made by :meth:`generator` are always kept.
+    The engine makes one per run, calls :meth:`setup` once and :meth:`step` for every step. Whatever changes while the run
+    goes on and is not rebuilt by ``setup`` is named in ``state``: modules, optimisers, tensors, arrays, numbers, text, and
+    lists or dicts of them; generators made by :meth:`generator` are always kept.
     """
 
     name: ClassVar[str] = ""  # the file's name, with "-" for "_"; set by discovery
@@ -149,7 +149,7 @@ class Experiment(ABC):
     views: ClassVar[tuple[View, ...]]
     presets: ClassVar[Mapping[str, Preset]]
     arms: ClassVar[Mapping[str, Arm]]
-    detectors: ClassVar[tuple["Detector", ...]] = ()
+    detectors: ClassVar[tuple[Detector, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ("model", "optimizer")
 
     def __init__(self, config: Config, device: str = "cpu") -> None:

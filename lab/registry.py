@@ -1,4 +1,4 @@
-"""Finds experiments: every module in lab/experiments that defines an Experiment. A broken file is named and left out."""
+"""Finds experiments: every module in lab/experiments that defines an Experiment. A broken one is named and left out."""
 
 import difflib
 import functools

@@ -1,7 +1,9 @@
-"""A tiny real experiment for tests: gradient descent on a quadratic, with an instrument, a live knob, an action and a verdict.
+"""A tiny real experiment for tests: gradient descent on a quadratic, with instruments, live knobs and a verdict.
 
 Its registry name is ``tests.fakes:``.
 """
+
+from __future__ import annotations
 
 import time
 from collections.abc import Mapping
