@@ -1,0 +1,80 @@
+"""A run that the window has open: live, stored, or written by another process. Views, transport and verdict see only this."""
+
+from abc import abstractmethod
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from lab.experiment import Experiment
+from lab.stream import Source
+from lab.verdict import Verdict
+
+
+class OpenRun(QObject):
+    """What the window needs to know of any run.
+
+    Attributes:
+        experiment: The experiment's class, None when this app does not know the experiment of a stored run.
+        config: The knobs in force now (live knobs change it).
+        source: Where series and events are read; views pull from it on a timer.
+        header: Root attributes of the run file: run_id, experiment, preset, arm, title, created, device, parent_run, ...
+        path: The run file.
+        state: preparing | running | paused | finished | stopped | failed | interrupted.
+        problem: One clear line when ``state`` is failed, or while paused because the disk is full; else empty.
+        step: Steps taken so far.
+        rate: Steps per second over the last second or so; 0 when unknown.
+    """
+
+    state_changed = Signal(str)  # states only; data never travels by signal
+    config_changed = Signal()
+
+    experiment: type[Experiment] | None
+    config: Any
+    source: Source
+    header: dict[str, Any]
+    path: str
+    state: str = "preparing"
+    problem: str = ""
+    step: int = 0
+    rate: float = 0.0
+
+    @property
+    def live(self) -> bool:
+        """Whether commands can still reach it."""
+        return False
+
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """Length of the whole run."""
+
+    @abstractmethod
+    def checkpoints(self) -> list[int]:
+        """Steps at which a checkpoint is stored, rising: where a branch can start."""
+
+    def verdict(self) -> Verdict | None:
+        """The verdict over what is recorded so far; None while there is too little to say anything."""
+        if self.experiment is None or not self.source.names():
+            return None
+        try:
+            return self.experiment.verdict(self.config, self.source)
+        except (KeyError, IndexError, ValueError):  # a series that the claim needs has no rows yet
+            return None
+
+    # What a person can do to a live run. A stored run ignores them.
+    def pause(self) -> None: ...
+
+    def go(self) -> None: ...
+
+    def step_once(self, count: int = 1) -> None: ...
+
+    def slow(self, seconds: float) -> None:
+        """Wait so long after every step; 0 runs at full speed."""
+
+    def stop(self) -> None: ...
+
+    def set_knobs(self, values: dict[str, Any]) -> None: ...
+
+    def act(self, action: str, arguments: dict[str, Any]) -> None: ...
+
+    def checkpoint(self) -> None: ...
