@@ -1,4 +1,4 @@
-"""A run that the window has open: live, stored, or written by another process. Views, transport and verdict see only this."""
+"""A run that the window has open: live, stored, or written elsewhere. Views, transport and verdict see only this."""
 
 from abc import abstractmethod
 from typing import Any
@@ -17,7 +17,7 @@ class OpenRun(QObject):
         experiment: The experiment's class, None when this app does not know the experiment of a stored run.
         config: The knobs in force now (live knobs change it).
         source: Where series and events are read; views pull from it on a timer.
-        header: Root attributes of the run file: run_id, experiment, preset, arm, title, created, device, parent_run, ...
+        header: Root attributes of the run file: run_id, experiment, preset, arm, title, created, device, ...
         path: The run file.
         state: preparing | running | paused | finished | stopped | failed | interrupted.
         problem: One clear line when ``state`` is failed, or while paused because the disk is full; else empty.

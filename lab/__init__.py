@@ -2,8 +2,8 @@
 
 Importing torch takes seconds and holds the interpreter lock, and the window needs none of it to list experiments, build
 forms, draw stored runs and judge them. So once ``lab`` is imported, a plain ``import torch`` is lazy: the module is
-loaded when something of it is first used. Experiment files keep torch out of module level (they import models and measures
-inside ``setup``); a test says so when one does not.
+loaded when something of it is first used. Experiment files keep torch out of module level (they import models and
+measures inside ``setup``); a test says so when one does not.
 """
 
 import importlib.util

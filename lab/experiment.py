@@ -134,8 +134,8 @@ class Experiment(ABC):
     """One paper's phenomenon. A subclass in lab/experiments/NAME.py is found by being there.
 
     The engine makes one per run, calls :meth:`setup` once and :meth:`step` for every step. Whatever changes while the
-    run goes on and is not rebuilt by ``setup`` is named in ``state``: modules, optimisers, tensors, arrays, numbers, text,
-    and lists or dicts of them; generators made by :meth:`generator` are always kept.
+    run goes on and is not rebuilt by ``setup`` is named in ``state``: modules, optimisers, tensors, arrays, numbers,
+    text, and lists or dicts of them; generators made by :meth:`generator` are always kept.
     """
 
     name: ClassVar[str] = ""  # the file's name, with "-" for "_"; set by discovery
