@@ -22,9 +22,9 @@ class _LazyModule(types.ModuleType):
             if type(self) is _LazyModule and not self.__dict__.get("__path__"):
                 spec = self.__spec__
                 assert spec is not None and spec.loader is not None
-                self.__path__ = spec.submodule_search_locations
+                self.__path__ = list(spec.submodule_search_locations or ())
                 spec.loader.exec_module(self)
-                self.__class__ = types.ModuleType
+                object.__setattr__(self, "__class__", types.ModuleType)  # a plain module from now on, at full speed
         if name in self.__dict__:
             return self.__dict__[name]
         if type(self) is types.ModuleType:

@@ -1,0 +1,314 @@
+"""The engine: steps an experiment, reads its instruments and writes what they give to a sink. A plain iterator.
+
+At the boundary before step t the run is in state θ_t: knobs, actions and checkpoints take place there, instruments read
+there, and the readings that ``step`` returns belong there too. Whoever iterates decides when the next step comes: to
+pause is not to ask for it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from lab.config import ConfigError
+from lab.experiment import Experiment, Instrument
+from lab.schedule import Checkpoints, Schedule
+from lab.state import capture, restore, stored_boundary
+from lab.stream import Event, Sink, Source
+
+FLUSH_SECONDS = 0.05  # rows wait at most so long for the sink
+
+
+class NonFinite(ArithmeticError):
+    """A reading of the training itself was NaN or infinite."""
+
+
+class Engine:
+    """One execution of one experiment.
+
+    Args:
+        experiment: Set up already.
+        sink: Where rows, events and checkpoints go.
+        step: Steps taken before; with ``start``, the state at that step.
+        start: A checkpoint to go on from.
+        replay: Events to take part in again at their steps: knobs turned and actions done.
+        history: What was recorded before the first step of this engine; detectors look back at it.
+        checkpoints: When to store the state; None for never.
+        also: Names of optional instruments that are on.
+
+    Raises:
+        StateError: ``start`` does not fit the experiment.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        sink: Sink,
+        *,
+        step: int = 0,
+        start: Mapping[str, np.ndarray] | None = None,
+        replay: Sequence[Event] = (),
+        history: Source | None = None,
+        checkpoints: Checkpoints | None = None,
+        also: Iterable[str] = (),
+    ) -> None:
+        self.experiment = experiment
+        self.sink = sink
+        self.step = experiment.now = step
+        boundary = stored_boundary(start) if start is not None else {}
+        if start is not None:
+            restore(experiment, start)
+        acts = [e for e in replay if e["kind"] in ("knobs", "action")]
+        done = [e for e in acts if e["step"] == self.step][: boundary.get("acts", 0)]
+        self._replay = sorted((e for e in acts if e["step"] >= self.step and e not in done), key=lambda e: e["step"])
+        self._acts_here = len(done)
+        self._checkpoints = checkpoints
+        also = set(also)
+        on = [i for i in experiment.instruments() if not i.optional or i.method in also]
+        self.schedule = Schedule(on, experiment.config, self.step)
+        if boundary:
+            self.schedule.remember(boundary, self.step)
+        self._methods: dict[str, Callable[[], Any]] = {i.method: getattr(experiment, i.method) for i in on}
+        self._rows: dict[str, tuple[list[int], list[Any]]] = {}
+        self._flushed = time.perf_counter()
+        self._unchecked = False  # device tensors whose finiteness is not known yet
+        self._machines = [(d.series, d.start(experiment.config)) for d in experiment.detectors]
+        self._look_back(history)
+        for spec in (*experiment.readings, *(s for i in on for s in i.series)):
+            sink.declare(spec.name, spec.attrs)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the number of steps taken, after each.
+
+        Raises:
+            NonFinite: The training gave NaN or infinity and the config does not allow it. All rows are in the sink.
+        """
+        experiment, clock = self.experiment, time.perf_counter
+        while self.step < experiment.config.steps:
+            self._at_boundary()
+            started = clock()
+            readings = experiment.step()
+            self.schedule.stepped(clock() - started)
+            self._record(readings)
+            self.step += 1
+            self._acts_here = 0
+            experiment.now = self.step
+            if clock() - self._flushed > FLUSH_SECONDS:
+                self.flush()
+            yield self.step
+        self._at_boundary(last=True)
+        self.flush()
+
+    def set_knobs(self, values: Mapping[str, Any]) -> None:
+        """Turn live knobs now, at this boundary; recorded as an event.
+
+        Raises:
+            ConfigError: A value is inadmissible, or the knob is not live. Nothing has changed then.
+        """
+        config, knobs = self.experiment.config, self.experiment.Config.knobs()
+        new = config.changed(values)
+        fixed = [name for name in new.difference(config) if not knobs[name].live]
+        if fixed:
+            raise ConfigError(dict.fromkeys(fixed, "cannot be changed while the run goes on; branch with it instead"))
+        changed = {name: new_old[::-1] for name, new_old in new.difference(config).items()}
+        if not changed:
+            return
+        self.experiment.config = new
+        self.experiment.knobs_changed(changed)
+        self._acts_here += 1
+        self._event("knobs", {"changed": {name: list(pair) for name, pair in changed.items()}})
+
+    def act(self, action: str, arguments: Mapping[str, Any]) -> None:
+        """Do an action of the experiment now; recorded as an event. Raises ConfigError when there is no such action."""
+        known = [a.method for a in self.experiment.actions()]
+        if action not in known:
+            raise ConfigError({action: f"no such action; known: {', '.join(known) or 'none'}"})
+        getattr(self.experiment, action)(**arguments)
+        self._acts_here += 1
+        self._event("action", {"action": action, "arguments": dict(arguments)})
+
+    def checkpoint(self) -> None:
+        """Store the state of this boundary, unless it is stored already."""
+        if self._checkpoints is None or self._checkpoints.last == self.step:
+            return
+        state = capture(self.experiment, {"acts": self._acts_here, **self.schedule.memory(self.step)})
+        self.sink.checkpoint(self.step, state)
+        self._checkpoints.made(self.step, sum(array.nbytes for array in state.values()))
+
+    def flush(self) -> None:
+        """Hand all rows to the sink and let the detectors see them."""
+        self._flushed = time.perf_counter()
+        for name, (steps, values) in self._rows.items():
+            if not steps:
+                continue
+            step, value = np.array(steps, np.int64), _stack(values)
+            steps.clear()
+            values.clear()
+            self.sink.append(name, step, value)
+            self._detect(name, step, value)
+        if self._unchecked:
+            self._unchecked = False
+            self._check_device_rows()
+
+    def _at_boundary(self, last: bool = False) -> None:
+        while self._replay and self._replay[0]["step"] <= self.step:
+            event = self._replay.pop(0)
+            if event["kind"] == "knobs":
+                self.set_knobs({name: pair[1] for name, pair in event["payload"]["changed"].items()})
+            else:
+                self.act(event["payload"]["action"], event["payload"]["arguments"])
+        due = self.schedule.due(self.step, last=last)
+        if due:
+            with untouched(self.experiment):
+                for item in due:
+                    self._read(item)
+            for change in self.schedule.rebalance():
+                self._event("schedule", change)
+        if self._checkpoints is not None and (last or self._checkpoints.due(self.step)):
+            self.checkpoint()
+
+    def _read(self, item: Instrument) -> None:
+        started = time.perf_counter()
+        value = self._methods[item.method]()
+        if value is not None:  # an instrument may have nothing to say, for example in another scene
+            for spec, part in zip(item.series, value if len(item.series) > 1 else (value,), strict=True):
+                if part is not None:
+                    self._keep(spec.name, part.detach().clone() if isinstance(part, torch.Tensor) else part)
+        self.schedule.read(item, time.perf_counter() - started, self.step)
+
+    def _record(self, readings: Mapping[str, Any]) -> None:
+        for name, value in readings.items():
+            if isinstance(value, torch.Tensor):
+                if value.device.type != "cpu":
+                    self._unchecked = True
+                    self._keep(name, value.detach())
+                    continue
+                value = value.item() if value.ndim == 0 else value.detach().numpy().copy()
+            self._keep(name, value)
+            if isinstance(value, float) and not math.isfinite(value):
+                self._not_finite(name, self.step, value)
+
+    def _keep(self, name: str, value: Any) -> None:
+        rows = self._rows.get(name)
+        if rows is None:
+            rows = self._rows[name] = ([], [])
+        rows[0].append(self.step)
+        rows[1].append(value)
+
+    def _not_finite(self, name: str, step: int, value: float) -> None:
+        if self.experiment.config.allow_nonfinite:
+            return
+        where = _first_bad_tensor(self.experiment)
+        self.flush()
+        self._event("nonfinite", {"series": name, "value": str(value), "tensor": where}, step)
+        raise NonFinite(
+            f"{name} is {value} at step {step}"
+            + (f"; {where} is not finite" if where else "")
+            + ". Lower the rate, or allow it with the knob allow_nonfinite. Everything up to this step is kept."
+        )
+
+    def _check_device_rows(self) -> None:
+        for spec in self.experiment.readings:
+            step, value = self._last_rows.get(spec.name, (None, None))
+            if step is None or value is None or np.isfinite(value).all():
+                continue
+            bad = int(np.flatnonzero(~np.isfinite(value.reshape(len(step), -1)).all(axis=1))[0])
+            self._not_finite(spec.name, int(step[bad]), float(value.reshape(len(step), -1)[bad].sum()))
+
+    def _detect(self, name: str, step: np.ndarray, value: np.ndarray) -> None:
+        self._last_rows[name] = (step, value)
+        for series, machine in self._machines:
+            if series == name:
+                for found in machine.feed(step, value):
+                    self.sink.event(found.step, found.kind, found.payload)
+
+    def _look_back(self, history: Source | None) -> None:
+        self._last_rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        if history is None:
+            return
+        known = set(history.names())
+        for series, machine in self._machines:
+            if series in known:
+                step, value = history.series(series)
+                before = step < self.step
+                machine.feed(step[before], value[before])
+
+    def _event(self, kind: str, payload: Mapping[str, Any], step: int | None = None) -> None:
+        self.sink.event(self.step if step is None else step, kind, payload)
+
+
+@contextmanager
+def untouched(experiment: Experiment) -> Iterator[None]:
+    """Whatever is drawn, switched or computed inside changes no generator, mode, buffer or gradient of the training."""
+    torch_state, python_state = torch.get_rng_state(), random.getstate()
+    numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002 - a careless instrument may use it
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    own = {name: generator.get_state() for name, generator in experiment.generators.items()}
+    modules = [m for value in vars(experiment).values() for m in _modules(value)]
+    modes = [(m, m.training) for m in modules]
+    buffers = [(b, b.clone()) for m in modules for b in m.buffers(recurse=False)]
+    leaves = [p for m in modules for p in m.parameters(recurse=False)]
+    leaves += [v for v in vars(experiment).values() if isinstance(v, torch.Tensor) and v.is_leaf and v.requires_grad]
+    grads = [(p, p.grad) for p in leaves]
+    for p in leaves:
+        p.grad = None
+    try:
+        yield
+    finally:
+        for p, grad in grads:
+            p.grad = grad
+        for m, mode in modes:
+            m.training = mode
+        with torch.no_grad():
+            for b, kept in buffers:
+                b.copy_(kept)
+        for name, state in own.items():
+            experiment.generators[name].set_state(state)
+        for name in set(experiment.generators) - set(own):
+            del experiment.generators[name]  # so that its first draw in training is the same as without the instrument
+        torch.set_rng_state(torch_state)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        for index, state in enumerate(cuda):
+            torch.cuda.set_rng_state(state, index)
+
+
+def _modules(value: Any) -> Iterator[torch.nn.Module]:
+    if isinstance(value, torch.nn.Module):
+        yield from value.modules()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _modules(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _modules(item)
+
+
+def _stack(values: list[Any]) -> np.ndarray:
+    first = values[0]
+    if isinstance(first, torch.Tensor):
+        stacked = torch.stack(values).detach().cpu()
+        return (stacked.float() if stacked.dtype == torch.bfloat16 else stacked).numpy()
+    return np.asarray(values)
+
+
+def _first_bad_tensor(experiment: Experiment) -> str:
+    """Name of the first parameter, gradient or state tensor that is not finite; empty when all are."""
+    for name in experiment.state:
+        value = getattr(experiment, name)
+        if isinstance(value, torch.nn.Module):
+            for path, p in value.named_parameters():
+                if p.grad is not None and not torch.isfinite(p.grad).all():
+                    return f"the gradient of {name}.{path}"
+                if not torch.isfinite(p).all():
+                    return f"{name}.{path}"
+        elif isinstance(value, torch.Tensor) and value.is_floating_point() and not torch.isfinite(value).all():
+            return name
+    return ""

@@ -1,0 +1,143 @@
+"""When instruments read and checkpoints are made: on their own periods, spaced out to keep a budget, and said so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lab.config import Config
+from lab.experiment import Instrument
+
+REVIEW_SECONDS = 0.5  # how often spacing is reviewed
+
+
+@dataclass
+class _Cost:
+    seconds: float = 0.0
+    count: int = 0
+    spacing: int = 1  # multiple of the instrument's own period
+    last: int = -1  # step of the last reading
+
+    @property
+    def mean(self) -> float:
+        return self.seconds / self.count if self.count else 0.0
+
+
+class Schedule:
+    """Which instruments are due at a step.
+
+    Instruments marked ``exact`` read on their own period. The others share what the budget leaves: when measuring has
+    taken more than its share of the time, the costliest one is read half as often, and more often again when there is
+    room. The first and the last boundary are always read.
+    """
+
+    def __init__(self, instruments: Sequence[Instrument], config: Config, start: int) -> None:
+        self._instruments = tuple(instruments)
+        self._config = config
+        self._start = start
+        self.costs = {i.method: _Cost() for i in instruments}
+        self.training_seconds = 0.0
+        self.steps = 0
+        self._reviewed = time.perf_counter()
+
+    def due(self, step: int, *, last: bool = False) -> list[Instrument]:
+        """Instruments to read at the boundary before ``step``."""
+        chosen = []
+        for item in self._instruments:
+            cost = self.costs[item.method]
+            every = item.period(self._config) * cost.spacing
+            if cost.last != step and (last or step % every == 0):
+                chosen.append(item)
+        return chosen
+
+    def read(self, item: Instrument, seconds: float, step: int) -> None:
+        cost = self.costs[item.method]
+        if step != self._start:  # the first reading pays for warming up
+            cost.seconds += seconds
+            cost.count += 1
+        cost.last = step
+
+    def memory(self, step: int) -> dict[str, Any]:
+        """What a resumed run needs to go on with the same readings."""
+        return {
+            "read": [name for name, cost in self.costs.items() if cost.last == step],
+            "spacing": {name: cost.spacing for name, cost in self.costs.items()},
+        }
+
+    def remember(self, memory: Mapping[str, Any], step: int) -> None:
+        for name, cost in self.costs.items():
+            cost.spacing = memory["spacing"].get(name, 1)
+            cost.last = step if name in memory["read"] else -1
+
+    def stepped(self, seconds: float) -> None:
+        self.steps += 1
+        if self.steps > 1:
+            self.training_seconds += seconds
+
+    def rebalance(self) -> list[dict[str, Any]]:
+        """Space readings to keep the budget; returns what changed, for the run file."""
+        now, budget = time.perf_counter(), self._config.measure_budget
+        if budget >= 1.0 or now - self._reviewed < REVIEW_SECONDS:
+            return []
+        self._reviewed = now
+        spent = sum(cost.seconds for cost in self.costs.values())
+        share = spent / max(spent + self.training_seconds, 1e-9)
+        open_to_change = [i for i in self._instruments if not i.exact]
+        rate = {i.method: self._rate(i) for i in open_to_change}
+        if share > budget and open_to_change:
+            item = max(open_to_change, key=lambda i: rate[i.method])
+            if self.costs[item.method].count:
+                return [self._space(item, self.costs[item.method].spacing * 2)]
+        if share < budget / 3:
+            spaced = [i for i in open_to_change if self.costs[i.method].spacing > 1]
+            if spaced:
+                item = min(spaced, key=lambda i: rate[i.method])
+                return [self._space(item, self.costs[item.method].spacing // 2)]
+        return []
+
+    def seconds_per_step(self) -> float:
+        """Mean cost of a step with its share of the readings, as far as measured."""
+        step = self.training_seconds / max(self.steps - 1, 1)
+        exact = sum(self._rate(i) for i in self._instruments if i.exact)
+        other = sum(self._rate(i) for i in self._instruments if not i.exact)
+        budget = self._config.measure_budget
+        if budget < 1.0:  # what the spacing will leave of it
+            other = min(other, max(0.0, budget / (1 - budget) * step - exact))
+        return step + exact + other
+
+    def _rate(self, item: Instrument) -> float:
+        cost = self.costs[item.method]
+        return cost.mean / (item.period(self._config) * cost.spacing)
+
+    def _space(self, item: Instrument, spacing: int) -> dict[str, Any]:
+        self.costs[item.method].spacing = spacing
+        return {"instrument": item.method, "every": item.period(self._config) * spacing}
+
+
+class Checkpoints:
+    """When to store the state: every 1/50 of the run, not oftener than ``seconds``, within about ``budget`` bytes."""
+
+    def __init__(
+        self, steps: int, *, every: int | None = None, seconds: float = 1.0, budget: int = 512 * 2**20
+    ) -> None:
+        self._every = every or max(1, -(-steps // 50))
+        self._seconds = 0.0 if every else seconds
+        self._budget = budget
+        self._limit = budget / 2
+        self._bytes = 0
+        self._made_at = -1e9
+        self.last = -1
+
+    def due(self, step: int) -> bool:
+        if step % self._every or step == self.last:
+            return False
+        return time.monotonic() - self._made_at >= self._seconds
+
+    def made(self, step: int, size: int) -> None:
+        self.last, self._made_at = step, time.monotonic()
+        self._bytes += size
+        if self._bytes > self._limit:  # half of what was left is used: from now on half as often
+            self._every *= 2
+            self._limit += (self._budget - self._limit) / 2
