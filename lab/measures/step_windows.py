@@ -68,16 +68,13 @@ def above_window_median(value: Floats, starts: Ints, first: int, factor: float) 
     new = value[first:]
     rows = np.flatnonzero(new > factor * window_minimum(value, starts, first))
     length = first + rows - starts[rows]
-    widest = int(length.max(initial=1))
-    found, medians = [], []
-    for part in np.array_split(rows, len(rows) * widest // 2_000_000 + 1):  # at most about 16 MB at a time
-        offset = np.arange(widest)
-        inside = offset < (first + part - starts[part])[:, None]
-        window = value[np.minimum(starts[part][:, None] + offset, len(value) - 1)]
-        below = np.count_nonzero((factor * window < new[part, None]) & inside, axis=1)
-        for row in part[2 * below >= first + part - starts[part]]:
-            median = float(np.median(value[starts[row] : first + row]))
-            if median > 0 and new[row] > factor * median:
-                found.append(first + row)
-                medians.append(median)
-    return np.array(found, np.int64), np.array(medians, np.float64)
+    medians = np.full(len(rows), np.inf)
+    for n in np.unique(length).tolist():  # windows of one length are one matrix
+        windows = np.lib.stride_tricks.sliding_window_view(value, n)
+        same = np.flatnonzero(length == n)
+        for part in np.array_split(same, len(same) * n // 2_000_000 + 1):  # at most about 16 MB at a time
+            window = windows[starts[rows[part]]]
+            half = 2 * np.count_nonzero(factor * window < new[rows[part], None], axis=1) >= n
+            medians[part[half]] = np.median(window[half], axis=1)
+    above = (medians > 0) & (new[rows] > factor * medians)
+    return first + rows[above], medians[above]

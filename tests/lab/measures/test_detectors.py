@@ -220,9 +220,10 @@ def test_what_cannot_be_is_refused_with_the_number(wrong, message):
         wrong()
 
 
-@pytest.mark.parametrize("spread", [0.1, 1.0])
-def test_a_hundred_thousand_rows_take_a_fraction_of_a_second(spread):
-    value = np.exp(spread * np.random.default_rng(0).standard_normal(100_000))
+def test_a_hundred_thousand_rows_take_a_fraction_of_a_second():
+    value = np.exp(
+        0.3 * np.random.default_rng(0).standard_normal(100_000)
+    )  # noisy enough for the sieve to let rows through
     began = time.process_time()
-    spikes(np.arange(100_000), value)
-    assert time.process_time() - began < 1.0
+    assert spikes(np.arange(100_000), value)
+    assert time.process_time() - began < 0.5
