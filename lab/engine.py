@@ -25,6 +25,8 @@ from lab.stream import Event, Sink, Source
 
 FLUSH_SECONDS = 0.05  # rows wait at most so long for the sink
 
+_SCRATCH = np.random.MT19937(0)
+
 
 class NonFinite(ArithmeticError):
     """A reading of the training itself was NaN or infinite."""
@@ -120,8 +122,11 @@ class Engine:
         changed = {name: new_old[::-1] for name, new_old in new.difference(config).items()}
         if not changed:
             return
+        self.flush()  # rows up to here are judged by the old knobs
         self.experiment.config = new
         self.experiment.knobs_changed(changed)
+        for _, machine in self._machines:
+            machine.retune(new)
         self._acts_here += 1
         self._event("knobs", {"changed": {name: list(pair) for name, pair in changed.items()}})
 
@@ -248,7 +253,8 @@ class Engine:
 def untouched(experiment: Experiment) -> Iterator[None]:
     """Whatever is drawn, switched or computed inside changes no generator, mode, buffer or gradient of the training."""
     torch_state, python_state = torch.get_rng_state(), random.getstate()
-    numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002 - a careless instrument may use it
+    numpy_generator = np.random.get_bit_generator()
+    np.random.set_bit_generator(_SCRATCH)
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     own = {name: generator.get_state() for name, generator in experiment.generators.items()}
     modules = [m for value in vars(experiment).values() for m in _modules(value)]
@@ -275,7 +281,7 @@ def untouched(experiment: Experiment) -> Iterator[None]:
             del experiment.generators[name]  # so that its first draw in training is the same as without the instrument
         torch.set_rng_state(torch_state)
         random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        np.random.set_bit_generator(numpy_generator)
         for index, state in enumerate(cuda):
             torch.cuda.set_rng_state(state, index)
 

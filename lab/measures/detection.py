@@ -81,7 +81,7 @@ class Machine(ABC):
         recorded = ~np.isnan(value)
         return self._read(step[recorded], value[recorded], series) if recorded.any() else []
 
-    def retune(self, config: Any) -> None:  # noqa: B027 - most detectors have no knob
+    def retune(self, config: Any) -> None:
         """A knob turned: thresholds that are functions of the config take their new value from the next row on."""
 
     def unfinished(self) -> Found | None:

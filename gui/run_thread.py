@@ -1,0 +1,167 @@
+"""A live run: a QThread owns its host, carries commands to it and fills the buffer that the views pull from."""
+
+import contextlib
+import queue
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, QThread, Signal, Slot
+
+from gui.open_run import OpenRun
+from lab import registry
+from lab.children import Spare
+from lab.link import Command, Message, QueueLink
+from lab.request import Request
+from lab.stream import MemoryRun
+
+HostKind = Literal["process", "thread"]
+
+
+class RunThread(QThread):
+    """Runs a request to its end on the chosen host. Rows go straight into ``buffer``; only states become signals."""
+
+    opened = Signal(str, dict)  # path, header
+    state_came = Signal(str, str)  # state, problem
+    config_came = Signal(dict)
+    ended = Signal(str, str)
+
+    def __init__(self, request: Request, buffer: MemoryRun, host: HostKind, spare: Spare) -> None:
+        super().__init__()
+        self._request, self._buffer, self._host, self._spare = request, buffer, host, spare
+        self.commands: queue.Queue[Command] = queue.Queue()
+        self.step, self.rate = 0, 0.0  # read by timers of the window's thread
+        self.checkpoints: list[int] = []
+
+    def run(self) -> None:
+        if self._host == "process":
+            self._spare.take().run(self._request, self.commands, self._deliver)
+        else:
+            from lab.hosts import execute
+
+            execute(self._request, QueueLink(self.commands, self._deliver))
+
+    def _deliver(self, messages: list[Message]) -> None:
+        for message in messages:
+            match message:
+                case ("rows", name, step, value):
+                    self._buffer.append(name, step, value)
+                case ("declare", name, attrs):
+                    self._buffer.declare(name, attrs)
+                case ("event", event):
+                    self._buffer.event(event["step"], event["kind"], event["payload"], at=event["time"])
+                case ("progress", step, rate):
+                    self.step, self.rate = step, rate
+                case ("checkpoint", step):
+                    self.checkpoints.append(step)
+                case ("log", line):
+                    self._buffer.log(line)
+                case ("opened", path, header, knobs):
+                    self.opened.emit(path, header)
+                    if knobs is not None:
+                        self.config_came.emit(knobs)
+                case ("config", knobs):
+                    self.config_came.emit(knobs)
+                case ("state", state, problem):
+                    self.state_came.emit(state, problem)
+                case ("end", state, problem):
+                    self.ended.emit(state, problem)
+
+
+class LiveRun(OpenRun):
+    """A run that this window started.
+
+    Args:
+        request: What to run.
+        spare: Where a warmed-up child comes from.
+        host: "process" keeps the arithmetic off the window's interpreter lock; "thread" computes inside the QThread.
+    """
+
+    def __init__(
+        self, request: Request, spare: Spare, host: HostKind = "process", parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.experiment = registry.experiment(request.experiment)
+        self.config = self.experiment.Config.parse({} if request.parent else request.config)  # until the file is opened
+        self.source = self.buffer = MemoryRun()
+        self.header = {"experiment": request.experiment, "preset": request.preset, "arm": request.arm}
+        self.header |= {"title": self.experiment.title, "device": request.device, "seed": self.config.seed}
+        self.path = request.out
+        self._thread = RunThread(request, self.buffer, host, spare)
+        self._thread.opened.connect(self._opened)
+        self._thread.state_came.connect(self._came)
+        self._thread.ended.connect(self._ended)
+        self._thread.config_came.connect(self._configured)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def live(self) -> bool:
+        return self.state in ("preparing", "running", "paused")
+
+    @property
+    def steps(self) -> int:
+        return int(self.config.steps)
+
+    @property
+    def step(self) -> int:
+        return self._thread.step
+
+    @property
+    def rate(self) -> float:
+        return self._thread.rate if self.state == "running" else 0.0
+
+    def checkpoints(self) -> list[int]:
+        return sorted(self._thread.checkpoints)
+
+    def wait(self, milliseconds: int = 30_000) -> bool:
+        """Wait for the thread to end; False when it has not."""
+        return self._thread.wait(milliseconds)
+
+    def pause(self) -> None:
+        self._thread.commands.put(("pause",))
+
+    def go(self) -> None:
+        self._thread.commands.put(("go",))
+
+    def step_once(self, count: int = 1) -> None:
+        self._thread.commands.put(("step", count))
+
+    def slow(self, seconds: float) -> None:
+        self._thread.commands.put(("slow", seconds))
+
+    def stop(self) -> None:
+        self._thread.commands.put(("stop",))
+
+    def set_knobs(self, values: dict[str, Any]) -> None:
+        self._thread.commands.put(("set", values))
+
+    def act(self, action: str, arguments: dict[str, Any]) -> None:
+        self._thread.commands.put(("act", action, arguments))
+
+    def checkpoint(self) -> None:
+        self._thread.commands.put(("checkpoint",))
+
+    def relocate(self, path: str) -> None:
+        """Go on in another file, with everything recorded so far, after the disk was full."""
+        self._thread.commands.put(("relocate", path))
+
+    @Slot(str, dict)
+    def _opened(self, path: str, header: dict[str, Any]) -> None:
+        self.path, self.header = path, header
+
+    @Slot(dict)
+    def _configured(self, knobs: dict[str, Any]) -> None:
+        assert self.experiment is not None
+        with contextlib.suppress(ValueError):
+            self.config = self.experiment.Config.parse(knobs)
+        self.config_changed.emit()
+
+    @Slot(str, str)
+    def _came(self, state: str, problem: str) -> None:
+        self.state, self.problem = state, problem
+        self.state_changed.emit(state)
+
+    @Slot(str, str)
+    def _ended(self, state: str, problem: str) -> None:
+        self._thread.wait()  # it has nothing left to do but return
+        self._came(state, problem)

@@ -1,0 +1,166 @@
+"""Runs in spawned child processes: a run's arithmetic then never waits for the window's interpreter lock.
+
+A child imports torch and warms it up while it waits, so that the first live point comes soon after Run. It serves one run
+and ends; it also ends when its parent goes, whatever happened there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import queue
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from lab import load_torch
+from lab.link import Command, Message, PipeLink
+from lab.request import Request
+
+POLL_SECONDS = 0.02
+
+
+class Child:
+    """A spawned process that waits for estimates to make and then for one run."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True, name="tdlab-run")
+        self._process.start()
+        theirs.close()  # so that its end is seen here
+        self._path = ""
+        self._step = 0
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def estimate(self, request: Request) -> tuple[float, int] | str:
+        """Seconds and bytes that a run would take, or the reason why it cannot run. Blocks for about a second.
+
+        Raises:
+            EOFError, OSError: The process died.
+        """
+        self._connection.send(("estimate", request))
+        return self._connection.recv()
+
+    def run(self, request: Request, commands: queue.Queue[Command], deliver: Callable[[list[Message]], None]) -> None:
+        """Run to the end, forwarding commands and messages. A process that dies becomes a failed run with its data."""
+        try:
+            self._connection.send(("run", request))
+            while not self._forward(commands, deliver):
+                pass
+        except (EOFError, OSError):
+            deliver([("end", "failed", self._buried())])
+        finally:
+            self.close()
+
+    def close(self, wait: float = 5.0) -> None:
+        """End the process: by closing the pipe, and by force when it does not listen."""
+        self._connection.close()
+        self._process.join(wait)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def _forward(self, commands: queue.Queue[Command], deliver: Callable[[list[Message]], None]) -> bool:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._connection.send(commands.get_nowait())
+        if not self._connection.poll(POLL_SECONDS):
+            return False
+        messages: list[Message] = self._connection.recv()
+        for message in messages:
+            if message[0] == "opened":
+                self._path = message[1]
+            elif message[0] == "progress":
+                self._step = message[1]
+        deliver(messages)
+        return messages[-1][0] == "end"
+
+    def _buried(self) -> str:
+        """Why the process is gone, in one line; its run file is marked failed."""
+
+        from lab.hosts import mark_failed
+
+        self._process.join(5.0)
+        code = self._process.exitcode
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        memory = "; the system may be out of memory: try a smaller width" if code == -signal.SIGKILL else ""
+        kept = f" What was recorded is in {self._path}; it can be resumed." if self._path else ""
+        why = f"The run's process {how} after step {self._step}{memory}.{kept}"
+        return why + mark_failed(self._path, why)
+
+
+def _serve(connection: Connection) -> None:
+    """The child's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which says stop
+    with contextlib.suppress(EOFError, OSError):
+        _warm_up()
+        while True:
+            what, request = connection.recv()
+            if what == "run":
+                from lab.hosts import execute
+
+                execute(request, PipeLink(connection))
+                return
+            connection.send(_estimate(request))
+
+
+def _warm_up() -> None:
+    """Pay now for what torch loads at the first backward pass and the first optimiser."""
+    load_torch()
+    import torch
+
+    import lab.hosts  # noqa: F401 - h5py and the writer
+
+    torch.set_num_threads(1)
+    weight = torch.ones(2, requires_grad=True)
+    optimiser = torch.optim.Adam([weight])
+    (weight**2).sum().backward()
+    optimiser.step()
+
+
+def _estimate(request: Request) -> tuple[float, int] | str:
+    from lab.hosts import estimate, explain
+
+    try:
+        return estimate(request)
+    except Exception as error:  # the process's edge: the form shows the line
+        return explain(error)
+
+
+class Spare:
+    """Keeps one warmed-up child ready."""
+
+    def __init__(self) -> None:
+        self._child: Child | None = None
+
+    def prepare(self) -> None:
+        """Start a child unless one is waiting."""
+        if self._child is None or not self._child.alive:
+            self._child = Child()
+
+    def take(self) -> Child:
+        """The waiting child, or a cold one. Call :meth:`prepare` for the next."""
+        self.prepare()
+        child, self._child = self._child, None
+        assert child is not None
+        return child
+
+    def put_back(self, child: Child) -> None:
+        """Return a child that served only estimates."""
+        if self._child is None and child.alive:
+            self._child = child
+        else:
+            child.close()
+
+    def close(self) -> None:
+        if self._child is not None:
+            self._child.close()
+            self._child = None

@@ -1,0 +1,433 @@
+"""Where a run computes: in the calling thread, in a spawned child, on a worker. The messages are the same.
+
+This is the one file of lab that knows of run files: it joins the engine and a writer, and answers commands
+(lab.link says which) at step boundaries.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from storage.errors import RunFileError, StorageFull
+from storage.reader import RunReader
+from storage.writer import RunWriter
+
+from lab import environment, load_torch, registry
+from lab.config import ConfigError
+from lab.engine import Engine, NonFinite
+from lab.experiment import Experiment
+from lab.link import Link, Outbox
+from lab.request import Request, new_path
+from lab.schedule import Checkpoints
+from lab.state import StateError, stored_config
+from lab.stream import Event, MemoryRun
+
+SEND_SECONDS = 0.05  # messages wait at most so long; commands are looked for ten times as often
+
+
+def execute(request: Request, link: Link) -> tuple[str, str]:
+    """Run to the end, the stop or the failure; returns the final state and, when it failed, one clear line.
+
+    Everything that goes wrong ends up as a failed run with its data; only a file that cannot be opened leaves none.
+    """
+    outbox = Outbox(link)
+    try:
+        load_torch()
+        run = _Run(request, link, outbox)
+    except (ConfigError, StateError, RunFileError, registry.UnknownName) as error:
+        return _end(outbox, "failed", str(error))
+    except Exception as error:  # the edge: nobody above can report it
+        outbox.put(("log", traceback.format_exc()))
+        return _end(outbox, "failed", explain(error))
+    return _end(outbox, *run.drive())
+
+
+def estimate(request: Request, seconds: float = 0.8) -> tuple[float, int]:
+    """Seconds and bytes that a whole run will take, from running its first steps for a moment.
+
+    Raises:
+        ConfigError, UnknownName, or whatever the experiment raises.
+    """
+    load_torch()
+    cls = registry.experiment(request.experiment)
+    config = cls.Config.parse(request.config)
+    torch.set_num_threads(config.threads)
+    experiment = cls(config, request.device)
+    experiment.setup()
+    engine, until = Engine(experiment, memory := MemoryRun()), time.perf_counter() + seconds
+    taken = 0
+    for step in engine:
+        taken = step
+        if time.perf_counter() > until:
+            break
+    engine.flush()
+    size = sum(step.nbytes + value.nbytes for step, value in map(memory.series, memory.names()))
+    return config.steps * engine.schedule.seconds_per_step(), int(size * config.steps / max(taken, 1))
+
+
+def explain(error: BaseException) -> str:
+    """One clear line with the remedy where one is known."""
+    name = type(error).__name__
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return "The GPU is out of memory. Use a smaller width or batch, or run on the CPU."
+    if isinstance(error, MemoryError):
+        return "Out of memory. Use a smaller width, batch or sample size."
+    if isinstance(error, (NonFinite, ConfigError, StateError, RunFileError)):
+        return str(error)
+    return f"{name}: {error}".splitlines()[0]
+
+
+def mark_failed(path: str, why: str) -> str:
+    """Say in the file of a run whose process died that it failed; returns what stood in the way, if anything did."""
+    if not path:
+        return ""
+    try:
+        writer = RunWriter.append_to(path)
+        writer.log(why)
+        writer.close("failed")
+    except (RunFileError, OSError) as error:
+        return f" Its file could not be marked: {error}"
+    return ""
+
+
+def _end(outbox: Outbox, state: str, problem: str) -> tuple[str, str]:
+    outbox.put(("end", state, problem))
+    outbox.send()
+    return state, problem
+
+
+class _Tee:
+    """The sink of a hosted run: into the file and to whoever watches. A full disk is remembered, not raised."""
+
+    def __init__(self, writer: RunWriter, outbox: Outbox) -> None:
+        self.writer = writer
+        self._outbox = outbox
+        self.problem = ""
+
+    def declare(self, name: str, attrs: Mapping[str, str]) -> None:
+        self._write(self.writer.declare, name, attrs)
+        self._outbox.put(("declare", name, dict(attrs)))
+
+    def append(self, name: str, step: np.ndarray, value: np.ndarray) -> None:
+        self._write(self.writer.append, name, step, value)
+        self._outbox.put(("rows", name, step, value))
+
+    def event(self, step: int, kind: str, payload: Mapping[str, Any]) -> None:
+        event = Event(step=int(step), time=time.time(), kind=kind, payload=dict(payload))
+        self._write(self.writer.event, step, kind, payload, event["time"])
+        self._outbox.put(("event", event))
+
+    def checkpoint(self, step: int, state: Mapping[str, np.ndarray]) -> None:
+        self._write(self.writer.checkpoint, step, state)
+        self._outbox.put(("checkpoint", step))
+
+    def log(self, line: str) -> None:
+        self._write(self.writer.log, line)
+        self._outbox.put(("log", line))
+
+    def _write(self, put: Any, *arguments: Any) -> None:
+        try:
+            put(*arguments)
+        except StorageFull as error:  # the writer has kept what it could not write
+            self.problem = str(error)
+
+
+class _Run:
+    """A request being carried out: experiment, engine, writer, and the commands that reach them."""
+
+    def __init__(self, request: Request, link: Link, outbox: Outbox) -> None:
+        self._link, self._outbox = link, outbox
+        self._request = request
+        self._cls = registry.experiment(request.experiment)
+        start = _Start.of(request, self._cls)
+        torch.set_num_threads(start.config.threads)
+        self._experiment = self._cls(start.config, request.device)
+        self._experiment.setup()
+        self._writer = start.writer(self._cls)
+        self._sink = _Tee(self._writer, outbox)
+        config = start.config.model_dump(mode="json")
+        outbox.put(("opened", str(self._writer.path), dict(self._writer.header), config))
+        outbox.put(("state", "running", ""))
+        self._engine = Engine(
+            self._experiment,
+            self._sink,
+            step=start.step,
+            start=start.state,
+            replay=start.replay,
+            history=start.history,
+            checkpoints=Checkpoints(start.config.steps),
+            also=request.also,
+        )
+        if start.changed:
+            self._experiment.knobs_changed(start.changed)
+        if request.parent:
+            changed = {name: list(pair) for name, pair in start.changed.items()}
+            self._sink.event(start.step, "branch", {"parent": start.parent_run, "changed": changed})
+        self._paused, self._remaining, self._slow, self._stopping = False, -1, 0.0, False
+        self._rate, self._rate_from = 0.0, (time.perf_counter(), start.step)
+
+    def drive(self) -> tuple[str, str]:
+        """Step until the end; answer commands at step boundaries."""
+        try:
+            state = self._steps()
+            self._engine.flush()
+            self._engine.checkpoint()
+            problem = ""
+        except Exception as error:  # the run's edge: it becomes a failed run with its data
+            state, problem = "failed", explain(error)
+            self._fail(error, problem)
+        while not self._finish(state):  # the disk is full: wait for room, another place, or a second stop
+            if not self._wait_for_room():
+                break
+        return state, problem
+
+    def _steps(self) -> str:
+        looked = sent = time.perf_counter()
+        self._obey(0.0)
+        for step in self._engine:
+            now = time.perf_counter()
+            if self._remaining > 0:
+                self._remaining -= 1
+            if self._slow:
+                self._obey(self._slow)
+            elif now - looked > SEND_SECONDS / 10:
+                looked = now
+                self._obey(0.0)
+            if now - sent > SEND_SECONDS or self._paused or self._remaining == 0:
+                sent = now
+                self._report(step, now)
+            if self._sink.problem or self._remaining == 0:
+                self._pause()
+            while self._paused and not self._stopping:
+                self._obey(0.5)
+            if self._stopping:
+                return "stopped"
+        return "finished"
+
+    def _obey(self, wait: float) -> None:
+        try:
+            commands = self._link.commands(wait)
+        except (EOFError, OSError):
+            self._sink.log("whoever watched this run is gone; it stops here")
+            self._outbox.lost = self._stopping = True
+            return
+        for command in commands:
+            try:
+                self._do(*command)
+            except (ConfigError, RunFileError) as error:
+                self._outbox.put(("log", str(error)))
+        if commands:
+            self._outbox.send()
+
+    def _do(self, what: str, *arguments: Any) -> None:
+        match what:
+            case "pause":
+                self._pause()
+            case "go" | "step":
+                self._go(*arguments)
+            case "slow":
+                (self._slow,) = arguments
+            case "stop":
+                self._stopping = True
+            case "set":
+                self._engine.set_knobs(*arguments)
+                self._outbox.put(("config", self._experiment.config.model_dump(mode="json")))
+            case "act":
+                self._engine.act(*arguments)
+            case "checkpoint":
+                self._engine.checkpoint()
+            case "relocate":
+                self._writer.relocate(*arguments)
+                self._outbox.put(("opened", str(self._writer.path), dict(self._writer.header), None))
+                self._go()
+            case _:
+                raise ValueError(f"unknown command {what!r}")
+
+    def _pause(self) -> None:
+        if self._paused:
+            return
+        self._paused, self._remaining = True, -1
+        self._engine.flush()
+        self._engine.checkpoint()
+        self._save("paused")
+        self._report(self._engine.step, time.perf_counter())
+        self._outbox.put(("state", "paused", self._sink.problem))
+        self._outbox.send()
+
+    def _go(self, count: int = -1) -> None:
+        self._sink.problem = ""
+        if not self._save("running"):  # still no room
+            self._paused = False
+            self._pause()
+            return
+        self._paused, self._remaining = False, count
+        self._rate_from = (time.perf_counter(), self._engine.step)
+        self._outbox.put(("state", "running", ""))
+
+    def _save(self, state: str) -> bool:
+        try:
+            self._writer.set_state(state)
+            self._writer.flush()
+        except StorageFull as error:
+            self._sink.problem = str(error)
+            return False
+        return True
+
+    def _report(self, step: int, now: float) -> None:
+        self._engine.flush()
+        since, then = self._rate_from
+        if now - since > 0.5:
+            self._rate, self._rate_from = (step - then) / (now - since), (now, step)
+        self._outbox.put(("progress", step, self._rate))
+        self._outbox.send()
+
+    def _fail(self, error: BaseException, problem: str) -> None:
+        try:
+            self._engine.flush()
+        except Exception:  # the rows themselves may be what failed; what is in the file already stays
+            self._sink.log(traceback.format_exc())
+        self._sink.event(self._engine.step, "failure", {"error": type(error).__name__, "message": problem})
+        self._sink.log("".join(traceback.format_exception(error)))
+
+    def _finish(self, state: str) -> bool:
+        """Judge the run by what is in its file, and close it. False when there was no room."""
+        self._report(self._engine.step, time.perf_counter())
+        try:
+            self._writer.flush()
+            try:
+                with RunReader(self._writer.path) as reader:
+                    verdict = self._cls.verdict(self._experiment.config, reader)
+                self._writer.set_verdict(verdict.to_json())
+            except (KeyError, IndexError, ValueError, RunFileError) as error:
+                self._writer.log(f"no verdict: too little was recorded ({error})")
+            self._writer.close(state)
+        except StorageFull as error:
+            self._sink.problem = str(error)
+            return False
+        return True
+
+    def _wait_for_room(self) -> bool:
+        """Wait for "go" or "relocate"; False when told to stop or when nobody is there."""
+        self._paused, self._stopping = True, False
+        self._outbox.put(("state", "paused", self._sink.problem))
+        self._outbox.send()
+        while self._paused and not self._stopping:
+            self._obey(0.5)
+        return not self._stopping
+
+
+@dataclass
+class _Start:
+    """Where a run begins: afresh, at its own last checkpoint, or at another run's."""
+
+    request: Request
+    config: Any
+    step: int = 0
+    state: Mapping[str, np.ndarray] | None = None
+    replay: tuple[Event, ...] = ()
+    history: MemoryRun | None = None
+    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    parent_run: str = ""
+
+    @classmethod
+    def of(cls, request: Request, experiment: type[Experiment]) -> _Start:
+        if request.resume:
+            return cls._resumed(request, experiment)
+        if request.parent:
+            return cls._branched(request, experiment)
+        return cls(request, experiment.Config.parse(request.config), replay=request.replay)
+
+    @classmethod
+    def _resumed(cls, request: Request, experiment: type[Experiment]) -> _Start:
+        with RunReader(request.out) as reader:
+            events = tuple(reader.events())
+            steps = reader.checkpoints()
+            if not steps:
+                return cls(request, experiment.Config.parse(reader.config), replay=events, history=_before(reader, 0))
+            state = reader.checkpoint(steps[-1])
+            history = _before(reader, steps[-1])
+        config = experiment.Config.parse(stored_config(state))
+        return cls(request, config, steps[-1], state, events, history)
+
+    @classmethod
+    def _branched(cls, request: Request, experiment: type[Experiment]) -> _Start:
+        with RunReader(request.parent) as reader:
+            at, events = request.at, tuple(reader.events())
+            earlier = [step for step in reader.checkpoints() if step <= at]
+            if not earlier:
+                raise StateError(
+                    f"{request.parent} holds no checkpoint at or before step {at}; it has {reader.checkpoints()}"
+                )
+            state, history, run_id = reader.checkpoint(earlier[-1]), _before(reader, at), str(reader.header["run_id"])
+        if earlier[-1] < at:
+            state = _advance(experiment, request.device, state, earlier[-1], at, events)
+        old = experiment.Config.parse(stored_config(state))
+        config = old.changed(request.config)
+        changed = config.difference(old)
+        turned = {name: (was, new) for name, (new, was) in changed.items()}
+        return cls(request, config, at, state, (), history, turned, run_id)
+
+    def writer(self, experiment: type[Experiment]) -> RunWriter:
+        request = self.request
+        if request.resume:
+            writer = RunWriter.append_to(request.out)
+            writer.set_state("running")
+            return writer
+        path = (
+            Path(request.out)
+            if request.out
+            else new_path(request.experiment, request.preset, request.arm, self.config.seed)
+        )
+        header = {
+            "experiment": request.experiment,
+            "title": experiment.title,
+            "preset": request.preset,
+            "arm": request.arm,
+            "seed": self.config.seed,
+            "device": request.device,
+            "parent_run": self.parent_run,
+            "parent_step": self.step if request.parent else -1,
+            "app_version": environment.app_version(),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        config = self.config.model_dump(mode="json")
+        writer = RunWriter.create(path, header, config, environment.describe(request.device))
+        if experiment.views:
+            writer.set_default_view(experiment.views[0].names)
+        return writer
+
+
+def _before(reader: RunReader, step: int) -> MemoryRun:
+    """The scalar series of a run up to ``step``: what detectors may look back at."""
+    memory = MemoryRun()
+    for name in reader.names():
+        steps, value = reader.series(name)
+        if value.ndim == 1 and len(steps):
+            memory.append(name, steps[steps < step], value[steps < step])
+    return memory
+
+
+def _advance(
+    experiment: type[Experiment],
+    device: str,
+    state: Mapping[str, np.ndarray],
+    step: int,
+    until: int,
+    events: tuple[Event, ...],
+) -> Mapping[str, np.ndarray]:
+    """The state at step ``until``, recomputed from an earlier checkpoint with everything that was done in between."""
+    config = experiment.Config.parse({**stored_config(state), "steps": until})
+    twin = experiment(config, device)
+    twin.setup()
+    memory = MemoryRun()
+    before = tuple(event for event in events if event["step"] < until)
+    for _ in Engine(twin, memory, step=step, start=state, replay=before, checkpoints=Checkpoints(until, every=until)):
+        pass
+    return memory.checkpoints[until]

@@ -1,0 +1,84 @@
+"""The way between a run and whoever controls it: messages out, commands in, over a queue or a pipe.
+
+Messages are plain tuples: ("opened", path, header, config) ("declare", name, attrs) ("rows", name, step, value)
+("event", event) ("checkpoint", step) ("log", line) ("config", knobs) ("progress", step, steps per second)
+("state", state, problem) and last ("end", state, problem).
+
+Commands: ("pause",) ("go",) ("step", count) ("slow", seconds) ("stop",) ("set", {knob: value})
+("act", action, {name: value}) ("checkpoint",) ("relocate", path).
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+Message = tuple[Any, ...]
+Command = tuple[Any, ...]
+
+
+class Link(Protocol):
+    """The way between a run and whoever controls it."""
+
+    def commands(self, wait: float) -> list[Command]:
+        """Commands that came, after waiting at most ``wait`` seconds for one. EOFError when nobody is there."""
+        ...
+
+    def send(self, messages: list[Message]) -> None: ...
+
+
+class QueueLink:
+    """Between threads: commands from a queue, messages to a function."""
+
+    def __init__(self, commands: queue.Queue[Command], deliver: Callable[[list[Message]], None]) -> None:
+        self._commands, self._deliver = commands, deliver
+
+    def commands(self, wait: float) -> list[Command]:
+        found: list[Command] = []
+        try:
+            found.append(self._commands.get(timeout=wait) if wait else self._commands.get_nowait())
+            while True:
+                found.append(self._commands.get_nowait())
+        except queue.Empty:
+            return found
+
+    def send(self, messages: list[Message]) -> None:
+        self._deliver(messages)
+
+
+class PipeLink:
+    """Between processes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def commands(self, wait: float) -> list[Command]:
+        found: list[Command] = []
+        while self._connection.poll(0.0 if found else wait):
+            found.append(self._connection.recv())
+        return found
+
+    def send(self, messages: list[Message]) -> None:
+        self._connection.send(messages)
+
+
+class Outbox:
+    """Collects messages so that they travel together."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._messages: list[Message] = []
+        self.lost = False  # nobody listens any more
+
+    def put(self, message: Message) -> None:
+        self._messages.append(message)
+
+    def send(self) -> None:
+        messages, self._messages = self._messages, []
+        try:
+            if messages and not self.lost:
+                self._link.send(messages)
+        except (OSError, EOFError):
+            self.lost = True

@@ -1,0 +1,59 @@
+"""What to run, as plain values, and where its file goes."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.stream import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to run. Plain values, so that it travels to any host.
+
+    Attributes:
+        experiment: Registry name.
+        config: Knobs; for a branch only the changed ones.
+        out: The run file to write; for ``resume`` the one to go on with.
+        parent: Run file to branch from, at step ``at``.
+        replay: Events whose knobs and actions are to happen again at their steps.
+        also: Optional instruments that are on.
+    """
+
+    experiment: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    out: str = ""
+    preset: str = ""
+    arm: str = ""
+    device: str = "cpu"
+    resume: bool = False
+    parent: str = ""
+    at: int = 0
+    replay: tuple[Event, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+def runs_folder() -> Path:
+    """Where runs go unless told otherwise: $TDLAB_RUNS, else the user's data folder."""
+    import platformdirs
+
+    own = os.environ.get("TDLAB_RUNS")
+    return Path(own) if own else platformdirs.user_data_path("training-dynamics-lab", appauthor=False) / "runs"
+
+
+def new_path(experiment: str, preset: str, arm: str, seed: int, folder: Path | None = None) -> Path:
+    """A file name that tells what is in it and is not taken yet."""
+    folder = runs_folder() if folder is None else folder
+    words = [experiment, preset, arm, f"seed{seed}", time.strftime("%Y%m%d-%H%M%S")]
+    stem = re.sub(r"[^A-Za-z0-9.+-]+", "_", "-".join(w for w in words if w))
+    path, count = folder / f"{stem}.h5", 1
+    while path.exists():
+        count += 1
+        path = folder / f"{stem}-{count}.h5"
+    return path
