@@ -1,7 +1,7 @@
 """Runs in spawned child processes: a run's arithmetic then never waits for the window's interpreter lock.
 
-A child imports torch and warms it up while it waits, so that the first live point comes soon after Run. It serves one run
-and ends; it also ends when its parent goes, whatever happened there.
+A child imports torch and warms it up while it waits, so that the first live point comes soon after Run. It serves one
+run and ends; it also ends when its parent goes, whatever happened there.
 """
 
 from __future__ import annotations

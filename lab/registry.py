@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import traceback
 from dataclasses import dataclass
+from typing import Any
 
 import lab.experiments
 from lab.experiment import Experiment
@@ -81,3 +82,22 @@ def pick(what: str, name: str, known: list[str]) -> str:
     if name not in known:
         raise UnknownName(what, name, known)
     return name
+
+
+def describe(cls: type[Experiment]) -> dict[str, Any]:
+    """An experiment as plain data: what `list --json` prints."""
+    knobs = {}
+    for name, knob in cls.Config.knobs().items():
+        facts = {key: value for key, value in vars(knob).items() if key != "name" and value not in ("", None, ())}
+        knobs[name] = facts | {"default": knob.default}
+    return {
+        "name": cls.name,
+        "title": cls.title,
+        "theme": cls.theme,
+        "claim": cls.claim,
+        "paper": cls.paper,
+        "presets": list(cls.presets),
+        "arms": {name: arm.expect for name, arm in cls.arms.items()},
+        "views": [view.id for view in cls.views],
+        "knobs": knobs,
+    }

@@ -1,0 +1,403 @@
+"""Training Dynamics Lab: opens the window; with a command, drives the same engine without one."""
+
+import json
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Desktop lab for the dynamics of neural-network training. Without a command it opens the window.",
+)
+
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Set a knob; may be repeated.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
+Out = Annotated[Path | None, typer.Option(help="The run file to write.")]
+
+
+RETRY_SECONDS = 10  # between looks for room on a full disk
+
+
+class BadInput(Exception):
+    """Told to the user in one line; exit 2."""
+
+
+def main() -> NoReturn:
+    """Entry point of ``python main.py`` and of the console command ``tdlab``."""
+    if len(sys.argv) == 1:
+        from gui.app import open_window
+
+        sys.exit(open_window())
+    from click import ClickException
+    from click.exceptions import Abort, Exit
+
+    try:
+        code = app(standalone_mode=False)
+    except ClickException as error:
+        code = _complain(error.format_message())
+    except BadInput as error:
+        code = _complain(str(error))
+    except Exit as error:
+        code = error.exit_code
+    except (Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stderr.close()
+        code = 0
+    sys.exit(code or 0)
+
+
+@app.command("list")
+def list_experiments(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, for programs.")] = False,
+) -> None:
+    """Experiments with their presets, arms and views."""
+    from lab import registry
+
+    found, broken = registry.discover()
+    if as_json:
+        print(json.dumps([registry.describe(cls) for cls in found.values()], ensure_ascii=False, indent=2))
+    else:
+        for name, cls in found.items():
+            print(f"{name:24} {cls.title} - {cls.claim}")
+            print(f"{'':24} presets: {', '.join(cls.presets)}; arms: {', '.join(cls.arms)}")
+    for item in broken:
+        print(f"{item.name}: cannot be loaded: {item.error}", file=sys.stderr)
+
+
+@app.command()
+def run(
+    name: str,
+    preset: Annotated[str, typer.Option(help="A named starting point; default: the first.")] = "",
+    arm: Annotated[str, typer.Option(help="A named setting of the claim, over the preset.")] = "",
+    settings: Settings = None,
+    config: Annotated[Path | None, typer.Option(help="Knobs from a JSON file, or from a run file to replay.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seeds data, initialisation and order alike.")] = None,
+    device: Device = "cpu",
+    steps: Annotated[int | None, typer.Option(help="Length of the run.")] = None,
+    out: Out = None,
+) -> None:
+    """Run an experiment and judge it."""
+    from lab import registry
+    from lab.request import Request
+
+    cls = _known(registry.experiment, name)
+    preset = preset or ("" if config else next(iter(cls.presets)))
+    for what, chosen, known in (("preset", preset, cls.presets), ("arm", arm, cls.arms)):
+        if chosen:
+            _known(registry.pick, what, chosen, list(known))
+    values, replay = _read_config(config, name) if config else ({}, ())
+    values |= _assignments(settings) | {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
+    knobs = _admissible(lambda: cls.configure(preset, arm, values)).model_dump(mode="json")
+    target = str(out) if out else ""
+    request = Request(
+        experiment=name, config=knobs, out=target, preset=preset, arm=arm, device=_device(device), replay=replay
+    )
+    raise typer.Exit(_execute(request))
+
+
+@app.command()
+def resume(file: Path) -> None:
+    """Go on with a run that was interrupted, stopped or paused, from its last checkpoint."""
+    from storage.reader import RunReader
+
+    from lab.request import Request
+
+    with _opened(RunReader, file) as reader:
+        header, state = dict(reader.header), reader.state
+    if state == "finished":
+        raise BadInput(f"{file} is finished; branch it from a step to go another way")
+    name, device = str(header["experiment"]), _device(str(header.get("device", "cpu")))
+    raise typer.Exit(_execute(Request(experiment=name, out=str(file), device=device, resume=True)))
+
+
+@app.command()
+def branch(
+    file: Path,
+    at: Annotated[int, typer.Option(help="Step of the run to start from.")],
+    settings: Settings = None,
+    out: Out = None,
+    device: Annotated[str, typer.Option(help="Default: where the run itself computed.")] = "",
+) -> None:
+    """Start a new run from a step of another one, with some knobs changed."""
+    from storage.reader import RunReader
+
+    from lab.request import Request
+
+    with _opened(RunReader, file) as reader:
+        header = dict(reader.header)
+    request = Request(
+        experiment=str(header["experiment"]),
+        config=_assignments(settings),
+        out=str(out) if out else "",
+        preset=str(header.get("preset", "")),
+        arm=str(header.get("arm", "")),
+        device=_device(device or str(header.get("device", "cpu"))),
+        parent=str(file),
+        at=at,
+    )
+    raise typer.Exit(_execute(request))
+
+
+@app.command()
+def verdict(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE-or-DIR...")],
+    as_json: Annotated[bool, typer.Option("--json", help="Every number, for programs.")] = False,
+) -> None:
+    """Judge stored runs anew. Exit 0 reproduced, 3 not reproduced, 4 not comparable; the worst of several."""
+    from lab.verdict import EXIT_CODES
+
+    rows = []
+    for path in _run_files(files):
+        header, judged = _judge(path)
+        rows.append({"file": str(path), **header, **judged.to_json()})
+        if not as_json:
+            print(f"{path}  {header['experiment']} {header['arm']} seed {header['seed']}: {judged.outcome}")
+            _print_checks(judged)
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    raise typer.Exit(max(EXIT_CODES[row["outcome"]] for row in rows))
+
+
+@app.command()
+def export(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    view: Annotated[str, typer.Option(help="Name of a declared view, as `list --json` gives it.")],
+    out: Annotated[Path, typer.Option(help="The figure: .pdf, .svg or .png.")],
+    size: Annotated[str, typer.Option(help="single, double or slide.")] = "single",
+    data: Annotated[bool, typer.Option("--data", help="Also write the numbers, as CSV beside the figure.")] = False,
+) -> None:
+    """Draw a view of stored runs as a figure for a paper."""
+    from gui.export.figure import FigureError, write_figure
+
+    try:
+        written = write_figure(_run_files(files), view, out, size=size, data=data)
+    except FigureError as error:
+        raise BadInput(str(error)) from None
+    for path in written:
+        print(path)
+
+
+@app.command()
+def show(files: Annotated[list[Path], typer.Argument(metavar="FILE-or-DIR...")]) -> None:
+    """Open the window on stored runs."""
+    from gui.app import open_window
+
+    raise typer.Exit(open_window([str(path) for path in _run_files(files)]))
+
+
+def _complain(line: str) -> int:
+    print(f"tdlab: {' '.join(line.split())}", file=sys.stderr)
+    return 2
+
+
+def _known(function: Any, *arguments: Any) -> Any:
+    from lab.registry import UnknownName
+
+    try:
+        return function(*arguments)
+    except UnknownName as error:
+        raise BadInput(str(error)) from None
+
+
+def _admissible(make: Any) -> Any:
+    from lab.config import ConfigError
+
+    try:
+        return make()
+    except ConfigError as error:
+        raise BadInput(str(error)) from None
+
+
+def _opened(reader: Any, path: Path) -> Any:
+    from storage.errors import RunFileError
+
+    try:
+        return reader(path)
+    except RunFileError as error:
+        raise BadInput(str(error)) from None
+
+
+def _assignments(settings: list[str] | None) -> dict[str, Any]:
+    """``lr=0.1`` pairs; values stay text, which the config type reads, unless they are JSON lists or null."""
+    values: dict[str, Any] = {}
+    for item in settings or []:
+        knob, equals, text = item.partition("=")
+        if not equals or not knob.strip():
+            raise BadInput(f"--set takes knob=value, not {item!r}")
+        text = text.strip()
+        try:
+            values[knob.strip()] = json.loads(text) if text[:1] == "[" or text == "null" else text
+        except ValueError:
+            raise BadInput(f"--set {item}: the list is not JSON") from None
+    return values
+
+
+def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    """Knobs of a JSON file, or knobs and recorded actions of a run file."""
+    from storage.reader import RunReader
+
+    try:
+        start = path.open("rb").read(8)
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
+    if start == b"\x89HDF\r\n\x1a\n":
+        with _opened(RunReader, path) as reader:
+            if reader.header["experiment"] != name:
+                raise BadInput(f"{path} is a run of {reader.header['experiment']}, not of {name}")
+            return dict(reader.config), tuple(reader.events())
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise BadInput(f"{path} is neither a run file nor JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{path} must hold one JSON object of knobs")
+    return values, ()
+
+
+def _device(name: str) -> str:
+    """``name`` if this machine can compute there."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except Exception:  # torch raises a different error for every kind of device it lacks
+        ready = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        raise BadInput(f"this machine cannot compute on {name!r}; it can on: {', '.join(ready)}") from None
+    return name
+
+
+def _run_files(paths: list[Path]) -> list[Path]:
+    """The files, and all run files in the folders."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.rglob("*.h5"))
+            if not inside:
+                raise BadInput(f"{path} holds no run files (*.h5)")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise BadInput(f"{path} does not exist")
+    return found
+
+
+def _judge(path: Path) -> tuple[dict[str, Any], Any]:
+    from storage.reader import RunReader
+
+    from lab import registry
+    from lab.verdict import Verdict
+
+    with _opened(RunReader, path) as reader:
+        header = {key: reader.header.get(key, "") for key in ("run_id", "experiment", "preset", "arm", "seed")}
+        cls = _known(registry.experiment, str(header["experiment"]))
+        config = _admissible(lambda: cls.Config.parse(reader.config))
+        try:
+            return header, cls.verdict(config, reader)
+        except (KeyError, IndexError, ValueError) as error:
+            return header, Verdict.not_comparable(f"too little was recorded ({error})")
+
+
+def _print_checks(judged: Any) -> None:
+    for check in judged.checks:
+        mark = "pass" if check.passed else "FAIL"
+        note = f"  ({check.note})" if check.note else ""
+        print(f"    {mark}  {check.name} = {check.value:.4g}  wanted {check.threshold}{note}")
+    if judged.reason:
+        print(f"    {judged.reason}")
+
+
+def _execute(request: Any) -> int:
+    """Run in this process with progress; exit 1 when it failed, 130 when Ctrl-C stopped it."""
+    from lab.hosts import execute
+    from lab.link import QueueLink
+
+    commands: queue.Queue[Any] = queue.Queue()
+    interrupted = []
+
+    def stop(*_: Any) -> None:
+        if interrupted:
+            raise KeyboardInterrupt  # the second time: now
+        interrupted.append(True)
+        commands.put(("stop",))
+
+    before = signal.signal(signal.SIGINT, stop)
+    progress = _Progress(retry=lambda: commands.put(("go",)))
+    try:
+        with progress:
+            state, problem = execute(request, QueueLink(commands, progress.deliver))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if progress.path:
+        print(f"{state}: {progress.path}")
+    if state == "failed":
+        print(f"tdlab: {problem}", file=sys.stderr)
+        return 1 if progress.path else 2
+    _, judged = _judge(Path(progress.path))
+    print(judged.outcome)
+    _print_checks(judged)
+    return 130 if interrupted else 0
+
+
+class _Progress:
+    """A bar with remaining time on a terminal, a plain line now and then when piped."""
+
+    def __init__(self, retry: Callable[[], None]) -> None:
+        self._retry = retry
+        self.path = ""
+        self._total = 0
+        self._bar: Any = None
+        self._task: Any = None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> "_Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task("preparing", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def deliver(self, messages: list[Any]) -> None:
+        for message in messages:
+            match message:
+                case ("opened", path, header, config):
+                    self.path, self._total = path, (config or {}).get("steps", self._total)
+                    if self._bar is not None:
+                        self._bar.update(self._task, description=str(header.get("experiment", "")), total=self._total)
+                case ("progress", step, rate):
+                    self._show(step, rate)
+                case ("state", "paused", problem) if problem:
+                    print(f"paused: {problem} Trying again every {RETRY_SECONDS} s; Ctrl-C stops.", file=sys.stderr)
+                    timer = threading.Timer(RETRY_SECONDS, self._retry)
+                    timer.daemon = True
+                    timer.start()
+
+    def _show(self, step: int, rate: float) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+        elif time.monotonic() - self._said > 10 and rate:
+            self._said = time.monotonic()
+            left = (self._total - step) / rate
+            print(f"step {step} of {self._total}, about {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
