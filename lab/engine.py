@@ -39,7 +39,7 @@ class Engine:
         experiment: Set up already.
         sink: Where rows, events and checkpoints go.
         step: Steps taken before; with ``start``, the state at that step.
-        start: A checkpoint to go on from.
+        start: A checkpoint to go on from; the experiment has the knobs that were in force there.
         replay: Events to take part in again at their steps: knobs turned and actions done.
         history: What was recorded before the first step of this engine; detectors look back at it.
         checkpoints: When to store the state; None for never.

@@ -29,6 +29,8 @@ class Check:
         """The threshold in words."""
         if self.low == self.high:
             return f"= {self.low:.4g}"
+        if math.isinf(self.high) and math.isinf(self.low):
+            return "any number"
         if math.isinf(self.high):
             return f"≥ {self.low:.4g}"
         return f"≤ {self.high:.4g}" if math.isinf(self.low) else f"{self.low:.4g} to {self.high:.4g}"

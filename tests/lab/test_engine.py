@@ -1,0 +1,210 @@
+"""The engine: what is recorded when, and that neither measuring, pausing nor resuming changes a number."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lab.config import ConfigError
+from lab.engine import Engine, NonFinite, untouched
+from lab.schedule import Checkpoints
+from lab.state import stored_config
+from lab.stream import MemoryRun
+from tests.fakes import Tiny
+
+
+def make(**values: Any) -> Tiny:
+    experiment = Tiny(Tiny.configure(values=values))
+    experiment.setup()
+    return experiment
+
+
+def finish(experiment: Tiny, **options: Any) -> MemoryRun:
+    run = MemoryRun()
+    for _ in Engine(experiment, run, **options):
+        pass
+    return run
+
+
+def test_a_run_records_its_readings_at_every_step_and_instruments_on_their_schedule():
+    run = finish(make(steps=20))
+    assert run.series("train_loss")[0].tolist() == list(range(20))
+    assert run.series("sharpness")[0].tolist() == [0, 5, 10, 15, 20]
+    assert run.series("theta_now")[1].shape == (11, 3)
+
+
+def test_readings_and_instruments_of_one_step_see_the_same_state():
+    run = finish(make(steps=10))
+    loss, norm = run.series("train_loss")[1], run.series("norm")[1]
+    np.testing.assert_allclose(loss[::2], 0.5 * norm[:-1] ** 2, rtol=1e-14)
+
+
+def test_the_closed_form_of_gradient_descent_on_a_quadratic():
+    _, loss = finish(make(lr=0.25, steps=30)).series("train_loss")
+    np.testing.assert_allclose(loss, loss[0] * 0.75 ** (2 * np.arange(30)), rtol=1e-12)
+
+
+def test_series_are_declared_with_their_labels():
+    run = finish(make(steps=1))
+    assert run.attrs("train_loss")["label"] == "Training loss"
+    assert run.attrs("sharpness")["units"] == "1/η"
+
+
+def test_a_run_resumed_from_any_checkpoint_equals_an_unbroken_one_bit_for_bit():
+    whole = finish(make(noise=0.5, steps=60), checkpoints=Checkpoints(60, every=7))
+    assert sorted(whole.checkpoints) == [*range(0, 60, 7), 60]
+    for step in (0, 7, 56):
+        rest = finish(make(noise=0.5, steps=60), step=step, start=whole.checkpoints[step])
+        for name in whole.names():
+            steps, value = whole.series(name)
+            again = dict(zip(*map(np.ndarray.tolist, rest.series(name)), strict=True))
+            for s, v in zip(steps.tolist(), value.tolist(), strict=True):
+                assert s < step or (s == step and s not in again) or again[s] == v, (name, s)
+
+
+def test_a_resumed_run_turns_the_knobs_again_that_were_turned_before():
+    run, experiment = MemoryRun(), make(noise=0.5, steps=40)
+    engine = Engine(experiment, run, checkpoints=Checkpoints(40, every=10))
+    for step in engine:
+        if step == 10:  # the boundary that also has a checkpoint
+            engine.set_knobs({"lr": 0.05})
+        if step == 15:
+            engine.act("reset", {"value": 2.0})
+        if step == 25:
+            engine.set_knobs({"lr": 0.3})
+    for start in (0, 10, 20):
+        state = run.checkpoints[start]
+        again = finish(make(**stored_config(state)), step=start, start=state, replay=run.events())
+        np.testing.assert_array_equal(again.series("train_loss")[1], run.series("train_loss")[1][start:])
+
+
+def test_an_action_done_before_a_checkpoint_of_the_same_step_is_not_done_twice():
+    run, experiment = MemoryRun(), make(steps=10)
+    engine = Engine(experiment, run, checkpoints=Checkpoints(10, every=10))
+    for step in engine:
+        if step == 5:
+            engine.act("reset", {"value": 3.0})
+            experiment.theta *= 2  # so that a second reset would be seen
+            engine.checkpoint()
+    again = finish(make(steps=10), step=5, start=run.checkpoints[5], replay=run.events())
+    np.testing.assert_array_equal(again.series("train_loss")[1], run.series("train_loss")[1][5:])
+
+
+def test_measuring_more_often_changes_no_weight(monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(3)
+    sparse, dense = make(noise=0.5, steps=30), make(noise=0.5, steps=30)
+    finish(sparse)
+    monkeypatch.setattr("lab.experiment.Instrument.period", lambda self, config: 1)
+    finish(dense)
+    assert torch.equal(sparse.theta, dense.theta)
+
+
+def test_an_instrument_cannot_touch_generators_modes_buffers_or_gradients():
+    experiment = make()
+    net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3), torch.nn.Dropout())
+    experiment.net = net
+    net(torch.randn(4, 3)).sum().backward()
+    grad, mean = net[0].weight.grad, net[1].running_mean.clone()
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), experiment.generator("order").get_state()  # noqa: NPY002
+    with untouched(experiment):
+        net.eval()
+        net.train()
+        net(torch.randn(4, 3)).sum().backward()
+        np.random.rand(3)  # noqa: NPY002
+        torch.rand(2, generator=experiment.generator("order"))
+        torch.rand(2, generator=experiment.generator("data", "new"))
+        net.eval()
+    assert net[0].weight.grad is grad and net.training
+    assert torch.equal(net[1].running_mean, mean)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    assert torch.equal(experiment.generator("order").get_state(), before[2])
+    assert "data/new" not in experiment.generators
+
+
+def test_a_knob_acts_at_the_next_step_and_leaves_an_event():
+    run, experiment = MemoryRun(), make(lr=0.5, steps=10)
+    engine = Engine(experiment, run)
+    for step in engine:
+        if step == 4:
+            engine.set_knobs({"lr": 1.0})
+    _, loss = run.series("train_loss")
+    assert loss[4] > 0 and loss[5] == 0, "η = 1 solves the quadratic in one step"
+    (event,) = run.events()
+    assert (event["step"], event["kind"], event["payload"]) == (4, "knobs", {"changed": {"lr": [0.5, 1.0]}})
+
+
+def test_a_knob_that_is_not_live_or_not_admissible_is_refused_and_nothing_changes():
+    run, experiment = MemoryRun(), make()
+    engine = Engine(experiment, run)
+    for values in ({"width": 4}, {"lr": -1.0}, {"lrr": 1.0}):
+        with pytest.raises(ConfigError):
+            engine.set_knobs(values)
+    with pytest.raises(ConfigError, match="known: reset"):
+        engine.act("setup", {})
+    assert experiment.config == Tiny.configure() and not run.events()
+
+
+def test_a_loss_that_is_nan_ends_the_run_with_its_data_and_names_the_tensor():
+    run = MemoryRun()
+    with pytest.raises(NonFinite, match=r"train_loss is nan at step 12; theta is not finite"):
+        for _ in Engine(make(blow_up_at=12), run):
+            pass
+    step, loss = run.series("train_loss")
+    assert step[-1] == 12 and math.isnan(loss[-1]) and np.isfinite(loss[:-1]).all()
+    (event,) = run.events()
+    assert event["kind"] == "nonfinite" and event["payload"]["tensor"] == "theta"
+
+
+def test_a_knob_can_allow_nan():
+    assert len(finish(make(blow_up_at=12, steps=20, allow_nonfinite=True)).series("train_loss")[0]) == 20
+
+
+def test_seeds_for_data_initialisation_and_order_are_apart():
+    base, order, init = make(noise=0.5), make(noise=0.5, order_seed=9), make(noise=0.5, init_seed=9)
+    assert torch.equal(base.theta, order.theta) and not torch.equal(base.theta, init.theta)
+    a, b = finish(base).series("train_loss")[1], finish(order).series("train_loss")[1]
+    assert a[0] == b[0] and a[2] != b[2]
+
+
+def test_instruments_over_budget_are_spaced_out_and_the_file_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lab.schedule.REVIEW_SECONDS", 0.0)
+
+    class Costly(Tiny):
+        def sharpness(self) -> float:
+            import time
+
+            time.sleep(0.004)
+            return 1.0
+
+    Costly.sharpness.instrument = Tiny.sharpness.instrument  # type: ignore[attr-defined]
+    experiment = Costly(Costly.configure(values={"measure_budget": 0.2, "steps": 400}))
+    experiment.setup()
+    run = MemoryRun()
+    engine = Engine(experiment, run)
+    for _ in engine:
+        pass
+    changes = [e["payload"] for e in run.events() if e["kind"] == "schedule"]
+    assert {"instrument": "sharpness", "every": 10} in changes
+    steps = run.series("sharpness")[0]
+    assert steps[0] == 0 and steps[-1] == 400, "the first and the last boundary are read whatever the budget"
+    assert len(steps) < 60
+    assert finish_costly_every(Costly) == 81, "a budget of one forces every reading"
+
+
+def finish_costly_every(cls: type[Tiny]) -> int:
+    experiment = cls(cls.configure(values={"measure_budget": 1.0, "steps": 400}))
+    experiment.setup()
+    return len(finish(experiment).series("sharpness")[0])
+
+
+def test_checkpoints_keep_to_their_size_budget():
+    plan = Checkpoints(1000, every=1, budget=1000)
+    made = []
+    for step in range(1000):
+        if plan.due(step):
+            plan.made(step, 100)
+            made.append(step)
+    assert made[0] == 0 and 5 <= len(made) <= 20
