@@ -1,0 +1,216 @@
+"""Hosts: the same run in this thread and in a child process; commands, failures, resume and branch; all kept in the file."""
+
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from lab.children import Child, Spare
+from lab.hosts import estimate, execute
+from lab.link import Command, Message, QueueLink
+from lab.request import Request
+from storage.reader import RunReader
+
+NAME = "tests.fakes:"
+
+
+class Watcher:
+    """Collects messages and answers them with commands when something is seen."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.commands: queue.Queue[Command] = queue.Queue()
+        self.answers: list[tuple[Any, Command]] = []
+        self.seen = threading.Event()
+
+    def when(self, condition: Any, *command: Any) -> None:
+        self.answers.append((condition, command))
+
+    def __call__(self, messages: list[Message]) -> None:
+        self.messages += messages
+        for message in messages:
+            for answer in list(self.answers):
+                if answer[0](message):
+                    self.answers.remove(answer)
+                    self.commands.put(answer[1])
+
+    def of(self, kind: str) -> list[Message]:
+        return [message for message in self.messages if message[0] == kind]
+
+
+def here(request: Request, watcher: Watcher | None = None) -> tuple[str, str]:
+    watcher = watcher or Watcher()
+    return execute(request, QueueLink(watcher.commands, watcher))
+
+
+def request(tmp_path: Path, name: str = "run.h5", **values: Any) -> Request:
+    return Request(experiment=NAME, config={"noise": 0.5, **values}, out=str(tmp_path / name), preset="demo")
+
+
+def rows(path: Path | str, name: str = "train_loss") -> tuple[list[int], list[float]]:
+    with RunReader(path) as reader:
+        step, value = reader.series(name)
+        return step.tolist(), value.tolist()
+
+
+def at_step(step: int) -> Any:
+    return lambda message: message[0] == "progress" and message[1] >= step
+
+
+def test_a_run_ends_finished_with_its_verdict_in_the_file(tmp_path: Path):
+    assert here(request(tmp_path)) == ("finished", "")
+    with RunReader(tmp_path / "run.h5") as reader:
+        assert reader.state == "finished" and reader.header["experiment"] == NAME
+        assert reader.config["noise"] == 0.5 and reader.environment["torch_build"]
+        assert reader.verdict["outcome"] == "not reproduced" or reader.verdict["outcome"] == "reproduced"
+        assert reader.checkpoints()[0] == 0 and reader.checkpoints()[-1] == 200
+    assert rows(tmp_path / "run.h5")[0] == list(range(200))
+
+
+def test_thread_and_process_write_the_same_numbers(tmp_path: Path):
+    here(request(tmp_path, "thread.h5"))
+    watcher = Watcher()
+    Child().run(request(tmp_path, "process.h5"), watcher.commands, watcher)
+    assert watcher.messages[-1] == ("end", "finished", "")
+    assert rows(tmp_path / "thread.h5") == rows(tmp_path / "process.h5")
+    sent = np.concatenate([message[3] for message in watcher.of("rows") if message[1] == "train_loss"])
+    assert sent.tolist() == rows(tmp_path / "process.h5")[1], "what is shown is what is stored"
+
+
+def test_pause_step_knob_action_and_stop_act_at_step_boundaries(tmp_path: Path):
+    watcher = Watcher()
+    paused = lambda message: message[0] == "state" and message[1] == "paused"  # noqa: E731
+    watcher.commands.put(("pause",))
+    watcher.when(paused, "step", 3)
+    watcher.when(lambda m: paused(m) and not watcher.answers[1:], "noop")
+    del watcher.answers[1]
+
+    def after_three(message: Message) -> bool:
+        return paused(message) and ("progress", 4, 0.0) in [(*m[:2], 0.0) for m in watcher.of("progress")]
+
+    watcher.when(after_three, "set", {"lr": 0.7})
+    watcher.when(lambda m: m[0] == "config", "act", "reset", {"value": 2.0})
+    watcher.when(lambda m: m[0] == "event" and m[1]["kind"] == "action", "stop")
+    state, _ = here(request(tmp_path, steps=10_000), watcher)
+    assert state == "stopped"
+    with RunReader(tmp_path / "run.h5") as reader:
+        kinds = {event["kind"]: event for event in reader.events()}
+        assert kinds["knobs"]["payload"] == {"changed": {"lr": [0.1, 0.7]}}
+        assert kinds["knobs"]["step"] == kinds["action"]["step"] == 4
+        assert reader.state == "stopped" and len(reader.series("train_loss")[0]) == 4
+
+
+def test_a_refused_knob_is_said_and_the_run_goes_on(tmp_path: Path):
+    watcher = Watcher()
+    watcher.commands.put(("set", {"width": 9}))
+    assert here(request(tmp_path), watcher)[0] == "finished"
+    assert any("cannot be changed while the run goes on" in line for _, line in watcher.of("log"))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"raise_at": 20}, "RuntimeError: asked to fail"),
+        ({"blow_up_at": 20}, "train_loss is nan at step 20; theta is not finite"),
+    ],
+)
+def test_a_failing_run_keeps_its_rows_and_says_why(tmp_path: Path, values: dict[str, int], expected: str):
+    state, problem = here(request(tmp_path, **values))
+    assert state == "failed" and problem.startswith(expected)
+    with RunReader(tmp_path / "run.h5") as reader:
+        assert reader.state == "failed" and len(reader.series("train_loss")[0]) >= 20
+        assert reader.events()[-1]["kind"] == "failure"
+        assert "Traceback" in "\n".join(reader.lines())
+
+
+def test_a_request_that_cannot_start_fails_in_one_line_and_leaves_no_file(tmp_path: Path):
+    for bad in (Request(experiment="no-such"), request(tmp_path, width=-1)):
+        state, problem = here(bad)
+        assert state == "failed" and problem and "\n" not in problem
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_child_that_is_killed_becomes_a_failed_run_with_its_data(tmp_path: Path):
+    watcher = Watcher()
+    Child().run(request(tmp_path, die_at=150, pause=0.002), watcher.commands, watcher)
+    kind, state, problem = watcher.messages[-1]
+    assert (kind, state) == ("end", "failed")
+    assert "killed by signal 9" in problem and "out of memory" in problem and "run.h5" in problem
+    with RunReader(tmp_path / "run.h5") as reader:
+        assert reader.state == "failed"
+        assert any("killed by signal 9" in line for line in reader.lines())
+
+
+def test_a_stopped_run_resumes_bit_for_bit(tmp_path: Path):
+    here(request(tmp_path, "whole.h5", pause=0.001))
+    watcher = Watcher()
+    watcher.when(at_step(60), "stop")
+    assert here(request(tmp_path, "broken.h5", pause=0.001), watcher)[0] == "stopped"
+    assert len(rows(tmp_path / "broken.h5")[0]) < 200
+    again = Request(experiment=NAME, out=str(tmp_path / "broken.h5"), resume=True)
+    assert here(again) == ("finished", "")
+    for name in ("train_loss", "norm", "theta_now"):
+        assert rows(tmp_path / "broken.h5", name) == rows(tmp_path / "whole.h5", name)
+
+
+def test_a_killed_run_resumes_bit_for_bit_with_the_knob_that_was_turned(tmp_path: Path):
+    def run(name: str, **values: Any) -> Watcher:
+        watcher = Watcher()
+        watcher.commands.put(("set", {"lr": 0.05}))
+        Child().run(request(tmp_path, name, **values), watcher.commands, watcher)
+        return watcher
+
+    run("whole.h5")
+    run("killed.h5", die_at=150, pause=0.001)
+    with h5py.File(tmp_path / "killed.h5") as file:
+        assert len(file["series/train_loss/step"]) <= 150
+    with RunReader(tmp_path / "killed.h5") as reader:
+        config = {**reader.config, "die_at": None}
+    state, problem = here(Request(experiment=NAME, out=str(tmp_path / "killed.h5"), resume=True))
+    assert config and (state, problem) != ("finished", ""), "it would kill this process at step 150"
+
+
+def test_a_branch_starts_at_a_step_without_a_checkpoint_and_records_its_parent(tmp_path: Path):
+    here(request(tmp_path, "parent.h5"))
+    same = Request(experiment=NAME, parent=str(tmp_path / "parent.h5"), at=37, out=str(tmp_path / "same.h5"))
+    assert here(same) == ("finished", "")
+    steps, loss = rows(tmp_path / "same.h5")
+    assert steps == list(range(37, 200)) and loss == rows(tmp_path / "parent.h5")[1][37:]
+    other = Request(
+        experiment=NAME, parent=str(tmp_path / "parent.h5"), at=50, config={"lr": 1.0}, out=str(tmp_path / "other.h5")
+    )
+    here(other)
+    with RunReader(tmp_path / "other.h5") as reader, RunReader(tmp_path / "parent.h5") as parent:
+        assert reader.header["parent_run"] == parent.header["run_id"] and reader.header["parent_step"] == 50
+        (event,) = [event for event in reader.events() if event["kind"] == "branch"]
+        assert event["payload"]["changed"] == {"lr": [0.1, 1.0]}
+        assert reader.series("train_loss")[1][0] == parent.series("train_loss")[1][50]
+        assert reader.series("train_loss")[1][1] != parent.series("train_loss")[1][51]
+
+
+def test_a_branch_that_does_not_fit_says_so(tmp_path: Path):
+    here(request(tmp_path, "parent.h5"))
+    bad = Request(experiment=NAME, parent=str(tmp_path / "parent.h5"), at=0, config={"width": 0})
+    assert "width: 0 is not admissible" in here(bad)[1]
+
+
+def test_an_estimate_scales_with_the_steps():
+    short, size = estimate(Request(experiment=NAME, config={"steps": 1000}), seconds=0.2)
+    long, _ = estimate(Request(experiment=NAME, config={"steps": 1_000_000}), seconds=0.2)
+    assert long > 100 * short > 0 and size > 0
+
+
+def test_a_spare_child_is_ready_and_leaves_nothing_behind():
+    spare = Spare()
+    spare.prepare()
+    child = spare.take()
+    seconds, size = child.estimate(Request(experiment=NAME))
+    assert seconds > 0 and size > 0
+    assert "no experiment is called" in child.estimate(Request(experiment="no-such"))
+    spare.put_back(child)
+    spare.close()
+    assert not child.alive
