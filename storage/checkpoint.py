@@ -1,0 +1,35 @@
+"""A run's whole state at a step, as {path: array}: model/0.weight, optimiser/exp_avg/0, generators/torch.
+
+No pickles: opening a checkpoint cannot run code.
+"""
+
+from collections.abc import Mapping
+
+import h5py
+import numpy as np
+
+from .layout import CHECKPOINTS
+
+
+def check_paths(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """``state`` as arrays that HDF5 stores as they are.
+
+    Raises:
+        ValueError: A path has an empty part, ``.`` or ``..``, is the beginning of another one, or holds no numbers.
+    """
+    arrays = {path: np.asarray(array) for path, array in state.items()}
+    for path, array in arrays.items():
+        parts = path.split("/")
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise ValueError(f"checkpoint path {path!r} has an empty part, '.' or '..'")
+        if any("/".join(parts[:count]) in arrays for count in range(1, len(parts))):
+            raise ValueError(f"checkpoint path {path!r} goes through another array")
+        if array.dtype.kind not in "biufc":
+            raise ValueError(f"checkpoint array {path!r} has dtype {array.dtype}; only numbers are stored")
+    return arrays
+
+
+def write(file: h5py.File, step: int, arrays: Mapping[str, np.ndarray]) -> None:
+    group = file[CHECKPOINTS].create_group(str(int(step)))
+    for path, array in arrays.items():
+        group.create_dataset(path, data=array)

@@ -1,0 +1,299 @@
+"""Reads one run file, finished or still being written by another process: a source like any other."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from . import lock, safe
+from .errors import RunFileError
+from .layout import (
+    CHECKPOINTS,
+    CONFIG,
+    ENVIRONMENT,
+    EVENT_KIND,
+    EVENT_PAYLOAD,
+    EVENT_TIME,
+    EVENTS,
+    HEADER,
+    LIVE_STATES,
+    LOG,
+    NO_STEP,
+    SERIES,
+    SERIES_ATTRS,
+    STATES,
+    STEP,
+    VALUE,
+    VERDICT,
+    migrated,
+)
+from .pages import PagedFile
+
+T = TypeVar("T")
+
+_ATTEMPTS = 8
+_TICK = 50_000_000  # nanoseconds; two changes that are nearer may leave the same time stamp
+
+
+class RunReader:
+    """A run file as a source. Nothing is locked, so the writer never waits. Safe between threads.
+
+    Raises:
+        RunFileError: The file is missing, damaged, of a later version or no run file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._pages: PagedFile | None = None
+        self._file: h5py.File | None = None
+        self._seen: tuple[int, ...] = ()
+        self._settled = False
+        self.header  # noqa: B018  a file that is no run is refused here and now
+
+    def __enter__(self) -> "RunReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """format_version, run_id, created, state and what ``layout.HEADER`` lists; None where it does not apply."""
+        return self._read(read_header)
+
+    @property
+    def state(self) -> str:
+        """As recorded, but interrupted where a run should go on and its writer is gone."""
+        return self._read(lambda file: actual_state(read_header(file)["state"], self._descriptor))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return self._json(CONFIG)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return self._json(ENVIRONMENT)
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """The last verdict that was kept; empty where there is none yet."""
+        return self._json(VERDICT)
+
+    def names(self) -> list[str]:
+        return self._read(_names)
+
+    def attrs(self, name: str) -> Mapping[str, str]:
+        """label, symbol, units, statistic, estimator: those that the series has."""
+
+        def read(file: h5py.File) -> dict[str, str]:
+            series = safe.group(file, SERIES)
+            if not safe.has(series, name):
+                return {}
+            found = ((key, safe.attribute(safe.group(series, name), key)) for key in SERIES_ATTRS)
+            return {key: str(value) for key, value in found if value is not None}
+
+        return self._read(read)
+
+    def series(self, name: str, start: int = 0) -> tuple[NDArray[np.int64], np.ndarray]:
+        """Recorded steps, shape (T,), and values, shape (T, ...), from row ``start`` on.
+
+        Raises:
+            KeyError: There is no such series, or it has no row yet.
+        """
+        rows = self._read(lambda file: self._rows(file, name, start))
+        if rows is None:
+            raise KeyError(name)
+        return rows
+
+    def events(self, start: int = 0) -> list[Any]:
+        """What happened, from event ``start`` on: step, time, kind and payload of each."""
+        return self._read(lambda file: self._events(file, start))
+
+    def lines(self, start: int = 0) -> list[str]:
+        """The log from line ``start`` on."""
+        return self._read(lambda file: safe.texts(safe.dataset(file, LOG, self._size), start, 1 << 62, self._size))
+
+    def checkpoints(self) -> list[int]:
+        """Steps at which the whole state was kept, rising."""
+        return self._read(lambda file: sorted(int(name) for name in safe.group(file, CHECKPOINTS) if name.isdecimal()))
+
+    def checkpoint(self, step: int) -> dict[str, np.ndarray]:
+        """The state kept at ``step``.
+
+        Raises:
+            KeyError: There is none at that step.
+        """
+
+        def read(file: h5py.File) -> dict[str, np.ndarray] | None:
+            kept = safe.group(file, CHECKPOINTS)
+            if not safe.has(kept, str(step)):
+                return None
+            return dict(safe.arrays(safe.group(kept, str(step)), self._size))
+
+        state = self._read(read)
+        if state is None:
+            raise KeyError(step)
+        return state
+
+    def check(self) -> None:
+        """Look at everything that a writer would go on from.
+
+        Raises:
+            RunFileError: Some of it is damaged.
+        """
+
+        def read(file: h5py.File) -> None:
+            for name in safe.group(file, SERIES):
+                self._rows(file, name, 0)
+            for name in (CONFIG, ENVIRONMENT, VERDICT):
+                safe.json_text(file, name, self._size)
+            safe.group(file, CHECKPOINTS)
+
+        self._read(read)
+        self.events()
+        self.lines()
+
+    def refresh(self) -> None:
+        """Look at the file anew. Every read does so by itself when the file has changed."""
+        with self._lock:
+            self._drop()
+
+    def close(self) -> None:
+        """Let the file go; a later read opens it again."""
+        self.refresh()
+
+    @property
+    def _size(self) -> int:
+        assert self._pages is not None
+        return self._pages.size
+
+    @property
+    def _descriptor(self) -> int:
+        assert self._pages is not None
+        return self._pages.descriptor
+
+    def _json(self, name: str) -> dict[str, Any]:
+        return self._read(lambda file: safe.json_text(file, name, self._size))
+
+    def _rows(self, file: h5py.File, name: str, start: int) -> tuple[NDArray[np.int64], np.ndarray] | None:
+        parent = safe.group(file, SERIES)
+        if not safe.has(parent, name):
+            return None
+        series = safe.group(parent, name)
+        if not (safe.has(series, STEP) and safe.has(series, VALUE)):
+            return None
+        step, value = safe.dataset(series, STEP, self._size), safe.dataset(series, VALUE, self._size)
+        if step.dtype != np.int64 or step.ndim != 1 or not value.ndim:
+            raise RunFileError(f"series {name} has no steps")
+        count = min(len(step), len(value))
+        if not count:
+            return None
+        steps = safe.numbers(step, start, count)
+        values = safe.numbers(value, start, count)
+        whole = _whole(steps)
+        return steps[:whole], values[:whole]
+
+    def _events(self, file: h5py.File, start: int) -> list[Any]:
+        events = safe.group(file, EVENTS)
+        names = (STEP, EVENT_TIME, EVENT_KIND, EVENT_PAYLOAD)
+        columns = {name: safe.dataset(events, name, self._size) for name in names}
+        count = min(len(column) for column in columns.values())
+        steps = safe.numbers(columns[STEP], start, count)
+        times = safe.numbers(columns[EVENT_TIME], start, count)
+        kinds = safe.texts(columns[EVENT_KIND], start, count, self._size)
+        payloads = safe.texts(columns[EVENT_PAYLOAD], start, count, self._size)
+        return [
+            {"step": int(step), "time": float(at), "kind": kind, "payload": safe.parsed(EVENT_PAYLOAD, payload)}
+            for step, at, kind, payload in zip(steps, times, kinds, payloads, strict=True)
+            if step != NO_STEP
+        ]
+
+    def _read(self, read: Callable[[h5py.File], T]) -> T:
+        """``read`` from the file as it is now. While a writer lives, a read that its commit disturbed is done again."""
+        with self._lock:
+            for attempt in range(_ATTEMPTS):
+                try:
+                    result = read(self._current())
+                    if attempt == _ATTEMPTS - 1 or self._seen == _signature(self.path):
+                        return result
+                except RunFileError as error:
+                    problem = error
+                except (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, MemoryError) as error:
+                    problem = RunFileError(f"is damaged: {' '.join(str(error).split())}")
+                else:
+                    self._drop()
+                    continue
+                live = self._pages is not None and lock.held(self._descriptor)
+                self._drop()
+                if not live or attempt == _ATTEMPTS - 1:
+                    raise _blame(self.path, problem) from problem
+                time.sleep(0.002 * (attempt + 1))
+        raise AssertionError("unreachable")
+
+    def _current(self) -> h5py.File:
+        if self._file is not None and self._settled and _signature(self.path) == self._seen:
+            return self._file
+        self._drop()
+        self._seen = _signature(self.path)
+        self._settled = time.time_ns() - self._seen[0] > _TICK
+        self._pages, self._file = safe.open_file(self.path)
+        return self._file
+
+    def _drop(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._pages is not None:
+            self._pages.close()
+        self._file = self._pages = None
+
+
+def read_header(file: h5py.File) -> dict[str, Any]:
+    """The attributes of /, upgraded to this version.
+
+    Raises:
+        RunFileError: They are not those of a run.
+    """
+    known = ("format", "format_version", "run_id", "created", "state", *HEADER)
+    header = migrated({name: safe.attribute(file, name) for name in known})
+    if header["state"] not in STATES or not header["run_id"]:
+        raise RunFileError(f"is damaged: its state is {header['state']!r}, its run_id {header['run_id']!r}")
+    del header["format"]
+    return {name: None if value in ("", NO_STEP) else value for name, value in header.items()}
+
+
+def actual_state(recorded: str, descriptor: int) -> str:
+    """The recorded state, or interrupted where only a writer could make it true and none lives."""
+    return "interrupted" if recorded in LIVE_STATES and not lock.held(descriptor) else recorded
+
+
+def _names(file: h5py.File) -> list[str]:
+    series = safe.group(file, SERIES)
+    return [name for name in series if safe.has(series, name) and safe.has(safe.group(series, name), STEP)]
+
+
+def _whole(steps: np.ndarray) -> int:
+    """How many rows count: up to the first whose step was never written or does not rise."""
+    if not len(steps):
+        return 0
+    broken = np.flatnonzero((np.diff(steps) <= 0) | (steps[1:] < 0))
+    return 0 if steps[0] < 0 else int(broken[0]) + 1 if len(broken) else len(steps)
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """Changes with the file's content."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0,)
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _blame(path: Path, error: RunFileError) -> RunFileError:
+    return error if str(path) in str(error) else RunFileError(f"{path}: {error}")

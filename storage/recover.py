@@ -1,0 +1,45 @@
+"""Notices runs whose writer is gone, and makes their files whole and appendable again."""
+
+import os
+from pathlib import Path
+
+import h5py
+
+from .errors import RunFileError
+from .layout import LIVE_STATES, SERIES, STEP, VALUE
+from .opening import hdf5, is_live, open_pages
+from .reader import RunReader, read_header
+
+
+def recover(path: str | os.PathLike[str]) -> str:
+    """Mark the run interrupted if it should go on and nobody writes it; its state, as it is then.
+
+    A commit that was cut short is completed, values without a step are dropped. Safe to call at any time.
+
+    Raises:
+        RunFileError: The file is missing, damaged or no run file.
+        StorageFull: It would have to be marked, but may not be written.
+    """
+    path = Path(path)
+    with RunReader(path) as run:  # refuses what must not be opened for writing
+        state = run.state
+    if state != "interrupted" or is_live(path):
+        return state
+    pages = open_pages(path)
+    try:
+        with hdf5(pages, new=False) as file:
+            if read_header(file)["state"] in LIVE_STATES:
+                _drop_loose_values(file)
+                file.attrs["state"] = "interrupted"
+        pages.commit()
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise RunFileError(f"{path}: is damaged: {error}") from error
+    finally:
+        pages.close()
+    return state
+
+
+def _drop_loose_values(file: h5py.File) -> None:
+    for series in file[SERIES].values():
+        if STEP in series and VALUE in series and len(series[VALUE]) > len(series[STEP]):
+            series[VALUE].resize(len(series[STEP]), axis=0)

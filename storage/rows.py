@@ -1,0 +1,146 @@
+"""One series on its way into the file: rows that wait in memory, and the two datasets that they go to."""
+
+from collections.abc import Mapping
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .layout import NO_STEP, STEP, VALUE
+
+_CHUNK_ROWS = 1024  # 8 kB of steps: a run of a few thousand rows and ten series stays below a megabyte
+_CHUNK_BYTES = 1 << 16
+
+
+class SeriesRows:
+    """Rows of one series. ``steps`` and ``values`` hold plain numbers that wait, ``blocks`` arrays that wait.
+
+    Args:
+        group: The series' group, with its datasets once there is a first row.
+    """
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._group = group
+        self.steps: list[int] = []
+        self.values: list[float] = []
+        self._blocks: list[tuple[np.ndarray, np.ndarray]] = []
+        self._dtype: np.dtype | None = None
+        self._shape: tuple[int, ...] = ()
+        self._count = 0  # rows in the file
+        self.last = NO_STEP  # step of the last row, in the file or waiting
+        self.scalar = False  # rows are single floats
+
+    @classmethod
+    def existing(cls, group: h5py.Group) -> "SeriesRows":
+        rows = cls(group)
+        if STEP in group:
+            step, value = group[STEP], group[VALUE]
+            rows._know(value.dtype, value.shape[1:])
+            rows._count = len(step)
+            rows.last = int(step[-1]) if len(step) else NO_STEP
+        return rows
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self.steps or self._blocks)
+
+    def declare(self, attrs: Mapping[str, str]) -> None:
+        for key, text in attrs.items():
+            if self._group.attrs.get(key) != text:
+                self._group.attrs[key] = text
+        if VALUE in self._group:
+            self._describe()
+
+    def add(self, step: ArrayLike, value: ArrayLike) -> None:
+        """Keep a copy of rows ``step`` (k,) and ``value`` (k, ...) that are after the last one."""
+        steps = np.atleast_1d(np.array(step, np.int64))
+        values = np.array(value)
+        values = values.reshape(1) if values.ndim == 0 else values
+        self._check(steps, values)
+        fresh = steps > self.last
+        if not fresh.all():
+            steps, values = steps[fresh], values[fresh]
+        if not len(steps):
+            return
+        if self._dtype is None:
+            self._know(values.dtype, values.shape[1:])
+        self._fold()
+        self._blocks.append((steps, values))
+        self.last = int(steps[-1])
+
+    def write_values(self) -> None:
+        """Put the values that wait into the file. May be done again: rows count only with their steps."""
+        self._fold()
+        step, values = (np.concatenate(part) for part in zip(*self._blocks, strict=True))
+        self._blocks = [(step, values)]
+        if VALUE not in self._group:
+            self._create()
+        dataset = self._group[VALUE]
+        dataset.resize(self._count + len(values), axis=0)
+        if values.size:
+            dataset[self._count :] = values
+
+    def write_steps(self) -> None:
+        """Make the values just written count."""
+        steps = self._blocks[0][0]
+        dataset = self._group[STEP]
+        dataset.resize(self._count + len(steps), axis=0)
+        dataset[self._count :] = steps
+        self._count += len(steps)
+        self._blocks = []
+
+    def _know(self, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        self._dtype, self._shape = dtype, shape
+        self.scalar = dtype.kind == "f" and shape == ()
+
+    def _check(self, steps: np.ndarray, values: np.ndarray) -> None:
+        name = (self._group.name or "").rpartition("/")[2]
+        if values.dtype.kind not in "biufc":
+            raise ValueError(f"series {name}: dtype {values.dtype} is no number")
+        if steps.ndim != 1 or len(values) != len(steps):
+            raise ValueError(f"series {name}: {steps.shape} steps for values of shape {values.shape}")
+        if (np.diff(steps) <= 0).any() or (steps < 0).any():
+            raise ValueError(f"series {name}: steps must be 0 or more and rise")
+        if self._dtype is None:
+            return
+        if values.shape[1:] != self._shape:
+            raise ValueError(f"series {name}: rows of shape {self._shape}, not {values.shape[1:]}")
+        if not np.can_cast(values.dtype, self._dtype, "same_kind"):
+            raise ValueError(f"series {name} holds {self._dtype}; {values.dtype} does not fit")
+
+    def _fold(self) -> None:
+        if self.steps:
+            self._blocks.append((np.array(self.steps, np.int64), np.array(self.values, self._dtype)))
+            self.steps, self.values = [], []
+
+    def _create(self) -> None:
+        """Make the two datasets, now that the rows' shape and kind are known."""
+        assert self._dtype is not None
+        row_bytes = max(1, self._dtype.itemsize * int(np.prod(self._shape)))
+        chunk = (min(_CHUNK_ROWS, max(1, _CHUNK_BYTES // row_bytes)), *(max(1, size) for size in self._shape))
+        limit = (None, *(size or None for size in self._shape))  # HDF5 has no chunk for a fixed length of zero
+        self._group.create_dataset(
+            STEP, (0,), np.int64, maxshape=(None,), chunks=(_CHUNK_ROWS,), fillvalue=NO_STEP
+        ).attrs["long_name"] = "step"
+        self._group.create_dataset(VALUE, (0, *self._shape), self._dtype, maxshape=limit, chunks=chunk)
+        self._group.attrs["signal"] = VALUE
+        self._group.attrs["axes"] = [STEP, *["."] * len(self._shape)]
+        self._describe()
+
+    def _describe(self) -> None:
+        attrs = self._group.attrs
+        label = " ".join(filter(None, (attrs.get("label"), attrs.get("symbol"))))
+        self._group[VALUE].attrs["long_name"] = label or (self._group.name or "").rpartition("/")[2]
+        if attrs.get("units"):
+            self._group[VALUE].attrs["units"] = attrs["units"]
+
+
+def new_series(parent: h5py.Group, name: str) -> SeriesRows:
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = "NXdata"
+    return SeriesRows(group)
+
+
+def text_dataset(parent: h5py.Group, name: str) -> h5py.Dataset:
+    """A growing list of texts."""
+    return parent.create_dataset(name, (0,), h5py.string_dtype(), maxshape=(None,), chunks=(256,))
