@@ -108,15 +108,14 @@ def run(
 @app.command()
 def resume(file: Path) -> None:
     """Go on with a run that was interrupted, stopped or paused, from its last checkpoint."""
-    from storage.reader import RunReader
-
     from lab.request import Request
+    from storage.reader import RunReader
 
     with _opened(RunReader, file) as reader:
         header, state = dict(reader.header), reader.state
     if state == "finished":
         raise BadInput(f"{file} is finished; branch it from a step to go another way")
-    name, device = str(header["experiment"]), _device(str(header.get("device", "cpu")))
+    name, device = str(header["experiment"]), _device(str(header["device"] or "cpu"))
     raise typer.Exit(_execute(Request(experiment=name, out=str(file), device=device, resume=True)))
 
 
@@ -129,9 +128,8 @@ def branch(
     device: Annotated[str, typer.Option(help="Default: where the run itself computed.")] = "",
 ) -> None:
     """Start a new run from a step of another one, with some knobs changed."""
-    from storage.reader import RunReader
-
     from lab.request import Request
+    from storage.reader import RunReader
 
     with _opened(RunReader, file) as reader:
         header = dict(reader.header)
@@ -139,9 +137,9 @@ def branch(
         experiment=str(header["experiment"]),
         config=_assignments(settings),
         out=str(out) if out else "",
-        preset=str(header.get("preset", "")),
-        arm=str(header.get("arm", "")),
-        device=_device(device or str(header.get("device", "cpu"))),
+        preset=header["preset"] or "",
+        arm=header["arm"] or "",
+        device=_device(device or str(header["device"] or "cpu")),
         parent=str(file),
         at=at,
     )
@@ -161,7 +159,7 @@ def verdict(
         header, judged = _judge(path)
         rows.append({"file": str(path), **header, **judged.to_json()})
         if not as_json:
-            print(f"{path}  {header['experiment']} {header['arm']} seed {header['seed']}: {judged.outcome}")
+            print(f"{path}  {header['experiment']} {header['arm'] or ''} seed {header['seed']}: {judged.outcome}")
             _print_checks(judged)
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -293,13 +291,12 @@ def _run_files(paths: list[Path]) -> list[Path]:
 
 
 def _judge(path: Path) -> tuple[dict[str, Any], Any]:
-    from storage.reader import RunReader
-
     from lab import registry
     from lab.verdict import Verdict
+    from storage.reader import RunReader
 
     with _opened(RunReader, path) as reader:
-        header = {key: reader.header.get(key, "") for key in ("run_id", "experiment", "preset", "arm", "seed")}
+        header = {key: reader.header[key] for key in ("run_id", "experiment", "preset", "arm", "seed")}
         cls = _known(registry.experiment, str(header["experiment"]))
         config = _admissible(lambda: cls.Config.parse(reader.config))
         try:

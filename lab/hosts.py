@@ -15,9 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from storage.errors import RunFileError, StorageFull
-from storage.reader import RunReader
-from storage.writer import RunWriter
 
 from lab import environment, load_torch, registry
 from lab.config import ConfigError
@@ -28,6 +25,9 @@ from lab.request import Request, new_path
 from lab.schedule import Checkpoints
 from lab.state import StateError, stored_config
 from lab.stream import Event, MemoryRun
+from storage.errors import RunFileError, StorageFull
+from storage.reader import RunReader
+from storage.writer import RunWriter
 
 SEND_SECONDS = 0.05  # messages wait at most so long; commands are looked for ten times as often
 
@@ -153,7 +153,7 @@ class _Run:
         self._writer = start.writer(self._cls)
         self._sink = _Tee(self._writer, outbox)
         config = start.config.model_dump(mode="json")
-        outbox.put(("opened", str(self._writer.path), dict(self._writer.header), config))
+        outbox.put(("opened", str(self._writer.path), self._header(), config))
         outbox.put(("state", "running", ""))
         self._engine = Engine(
             self._experiment,
@@ -173,6 +173,10 @@ class _Run:
         self._paused, self._remaining, self._slow, self._stopping = False, -1, 0.0, False
         self._rate, self._rate_from = 0.0, (time.perf_counter(), start.step)
 
+    def _header(self) -> dict[str, Any]:
+        with RunReader(self._writer.path) as reader:
+            return dict(reader.header)
+
     def drive(self) -> tuple[str, str]:
         """Step until the end; answer commands at step boundaries."""
         try:
@@ -191,7 +195,8 @@ class _Run:
     def _steps(self) -> str:
         looked = sent = time.perf_counter()
         self._obey(0.0)
-        for step in self._engine:
+        self._hold()
+        for step in () if self._stopping else self._engine:
             now = time.perf_counter()
             if self._remaining > 0:
                 self._remaining -= 1
@@ -205,11 +210,15 @@ class _Run:
                 self._report(step, now)
             if self._sink.problem or self._remaining == 0:
                 self._pause()
-            while self._paused and not self._stopping:
-                self._obey(0.5)
+            self._hold()
             if self._stopping:
-                return "stopped"
-        return "finished"
+                break
+        return "stopped" if self._stopping else "finished"
+
+    def _hold(self) -> None:
+        """Wait at this boundary while paused."""
+        while self._paused and not self._stopping:
+            self._obey(0.5)
 
     def _obey(self, wait: float) -> None:
         try:
@@ -245,7 +254,7 @@ class _Run:
                 self._engine.checkpoint()
             case "relocate":
                 self._writer.relocate(*arguments)
-                self._outbox.put(("opened", str(self._writer.path), dict(self._writer.header), None))
+                self._outbox.put(("opened", str(self._writer.path), self._header(), None))
                 self._go()
             case _:
                 raise ValueError(f"unknown command {what!r}")
@@ -318,8 +327,7 @@ class _Run:
         self._paused, self._stopping = True, False
         self._outbox.put(("state", "paused", self._sink.problem))
         self._outbox.send()
-        while self._paused and not self._stopping:
-            self._obey(0.5)
+        self._hold()
         return not self._stopping
 
 
@@ -423,11 +431,17 @@ def _advance(
     events: tuple[Event, ...],
 ) -> Mapping[str, np.ndarray]:
     """The state at step ``until``, recomputed from an earlier checkpoint with everything that was done in between."""
-    config = experiment.Config.parse({**stored_config(state), "steps": until})
-    twin = experiment(config, device)
+    twin = experiment(experiment.Config.parse(stored_config(state)), device)
     twin.setup()
     memory = MemoryRun()
     before = tuple(event for event in events if event["step"] < until)
-    for _ in Engine(twin, memory, step=step, start=state, replay=before, checkpoints=Checkpoints(until, every=until)):
-        pass
+    engine = Engine(
+        twin, memory, step=step, start=state, replay=before, checkpoints=Checkpoints(until, every=until + 1)
+    )
+    for reached in engine:
+        if reached == until:
+            engine.checkpoint()
+            break
+    else:
+        raise StateError(f"the run has only {engine.step} steps; there is no step {until} to branch from")
     return memory.checkpoints[until]

@@ -32,7 +32,7 @@ def capture(experiment: Experiment, boundary: Mapping[str, Any] | None = None) -
     for name in experiment.state:
         _store(state, name, _contents(getattr(experiment, name)))
     for name, generator in experiment.generators.items():
-        state[f"generators/{name}"] = generator.get_state().numpy().copy()
+        state["generators/" + name.replace("/", ":")] = generator.get_state().numpy().copy()
     state |= {f"global/{k}": v for k, v in global_generators().items()}
     _store(state, "config", experiment.config.model_dump(mode="json"))
     _store(state, "boundary", dict(boundary or {}))
@@ -55,7 +55,7 @@ def restore(experiment: Experiment, state: Mapping[str, np.ndarray]) -> None:
     prefix = "generators/"
     for path in state:
         if path.startswith(prefix):
-            purpose, _, rest = path.removeprefix(prefix).partition("/")
+            purpose, _, rest = path.removeprefix(prefix).partition(":")
             generator = experiment.generator(purpose, rest)  # pyright: ignore[reportArgumentType] - it was one of ours
             generator.set_state(torch.from_numpy(np.array(state[path])))
     set_global_generators({p.removeprefix("global/"): v for p, v in state.items() if p.startswith("global/")})
@@ -63,7 +63,7 @@ def restore(experiment: Experiment, state: Mapping[str, np.ndarray]) -> None:
 
 def stored_boundary(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What the engine had done at the boundary before it made the checkpoint."""
-    return _load(state, "boundary") if "boundary/json" in state else {}
+    return _load(state, "boundary") if "json/boundary" in state else {}
 
 
 def stored_config(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _store(state: State, name: str, value: Any) -> None:
         )
 
     text = json.dumps(plain(value, name))
-    state[f"{name}/json"] = np.frombuffer(text.encode(), np.uint8)
+    state[f"json/{name}"] = np.frombuffer(text.encode(), np.uint8)
 
 
 def _load(state: Mapping[str, np.ndarray], name: str) -> Any:
@@ -161,9 +161,9 @@ def _load(state: Mapping[str, np.ndarray], name: str) -> Any:
         filled = [full(content, f"{path}/{i}") for i, content in enumerate(contents)]
         return tuple(filled) if kind == "tuple" else filled
 
-    if f"{name}/json" not in state:
+    if f"json/{name}" not in state:
         raise StateError(f"the checkpoint has no {name!r}")
-    return full(json.loads(bytes(np.asarray(state[f"{name}/json"]))), name)
+    return full(json.loads(bytes(np.asarray(state[f"json/{name}"]))), name)
 
 
 def _refill(target: Any, value: Any, device: torch.device) -> Any:

@@ -1,6 +1,8 @@
-"""Hosts: the same run in this thread and in a child process; commands, failures, resume and branch; all kept in the file."""
+"""Hosts: the same run here and in a child process; commands, failures, resume and branch; all kept in the file."""
 
+import os
 import queue
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -83,16 +85,13 @@ def test_thread_and_process_write_the_same_numbers(tmp_path: Path):
 
 def test_pause_step_knob_action_and_stop_act_at_step_boundaries(tmp_path: Path):
     watcher = Watcher()
-    paused = lambda message: message[0] == "state" and message[1] == "paused"  # noqa: E731
+
+    def paused_at(step: int) -> Any:
+        return lambda m: m[:2] == ("state", "paused") and watcher.of("progress")[-1][1] == step
+
     watcher.commands.put(("pause",))
-    watcher.when(paused, "step", 3)
-    watcher.when(lambda m: paused(m) and not watcher.answers[1:], "noop")
-    del watcher.answers[1]
-
-    def after_three(message: Message) -> bool:
-        return paused(message) and ("progress", 4, 0.0) in [(*m[:2], 0.0) for m in watcher.of("progress")]
-
-    watcher.when(after_three, "set", {"lr": 0.7})
+    watcher.when(paused_at(0), "step", 3)
+    watcher.when(paused_at(3), "set", {"lr": 0.7})
     watcher.when(lambda m: m[0] == "config", "act", "reset", {"value": 2.0})
     watcher.when(lambda m: m[0] == "event" and m[1]["kind"] == "action", "stop")
     state, _ = here(request(tmp_path, steps=10_000), watcher)
@@ -100,8 +99,8 @@ def test_pause_step_knob_action_and_stop_act_at_step_boundaries(tmp_path: Path):
     with RunReader(tmp_path / "run.h5") as reader:
         kinds = {event["kind"]: event for event in reader.events()}
         assert kinds["knobs"]["payload"] == {"changed": {"lr": [0.1, 0.7]}}
-        assert kinds["knobs"]["step"] == kinds["action"]["step"] == 4
-        assert reader.state == "stopped" and len(reader.series("train_loss")[0]) == 4
+        assert kinds["knobs"]["step"] == kinds["action"]["step"] == 3
+        assert reader.state == "stopped" and len(reader.series("train_loss")[0]) == 3
 
 
 def test_a_refused_knob_is_said_and_the_run_goes_on(tmp_path: Path):
@@ -158,20 +157,32 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path: Path):
 
 
 def test_a_killed_run_resumes_bit_for_bit_with_the_knob_that_was_turned(tmp_path: Path):
-    def run(name: str, **values: Any) -> Watcher:
-        watcher = Watcher()
-        watcher.commands.put(("set", {"lr": 0.05}))
-        Child().run(request(tmp_path, name, **values), watcher.commands, watcher)
-        return watcher
+    whole = Watcher()
+    whole.commands.put(("set", {"lr": 0.05}))
+    here(request(tmp_path, "whole.h5", pause=0.01), whole)
+    child, watcher = Child(), Watcher()
+    watcher.commands.put(("set", {"lr": 0.05}))
 
-    run("whole.h5")
-    run("killed.h5", die_at=150, pause=0.001)
-    with h5py.File(tmp_path / "killed.h5") as file:
-        assert len(file["series/train_loss/step"]) <= 150
-    with RunReader(tmp_path / "killed.h5") as reader:
-        config = {**reader.config, "die_at": None}
-    state, problem = here(Request(experiment=NAME, out=str(tmp_path / "killed.h5"), resume=True))
-    assert config and (state, problem) != ("finished", ""), "it would kill this process at step 150"
+    def kill(messages: list[Message]) -> None:
+        watcher(messages)
+        if any(at_step(150)(message) for message in messages):
+            os.kill(child.pid or 0, signal.SIGKILL)
+
+    child.run(request(tmp_path, "killed.h5", pause=0.01), watcher.commands, kill)
+    assert watcher.messages[-1][1] == "failed"
+    with h5py.File(tmp_path / "killed.h5") as file:  # plain HDF5 opens it
+        assert file.attrs["state"] == "failed"
+    assert len(rows(tmp_path / "killed.h5")[0]) < 200
+    assert here(Request(experiment=NAME, out=str(tmp_path / "killed.h5"), resume=True)) == ("finished", "")
+    knobs = [event["step"] for event in stored_events(tmp_path / "killed.h5") if event["kind"] == "knobs"]
+    assert knobs == [0]
+    for name in ("train_loss", "norm", "theta_now"):
+        assert rows(tmp_path / "killed.h5", name) == rows(tmp_path / "whole.h5", name)
+
+
+def stored_events(path: Path) -> list[Any]:
+    with RunReader(path) as reader:
+        return reader.events()
 
 
 def test_a_branch_starts_at_a_step_without_a_checkpoint_and_records_its_parent(tmp_path: Path):

@@ -70,7 +70,7 @@ def test_a_state_of_another_width_is_refused_in_one_line():
     small.model = torch.nn.Sequential(torch.nn.Linear(2, 2))
     with pytest.raises(StateError, match="does not fit 'model'"):
         restore(small, state)
-    del state["model/json"]
+    del state["json/model"]
     with pytest.raises(StateError, match="has no 'model'"):
         restore(holder(), state)
 
