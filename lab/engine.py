@@ -143,6 +143,7 @@ class Engine:
         """Store the state of this boundary, unless it is stored already."""
         if self._checkpoints is None or self._checkpoints.last == self.step:
             return
+        self.flush()  # a run resumed from here must not lack the rows before it
         state = capture(self.experiment, {"acts": self._acts_here, **self.schedule.memory(self.step)})
         self.sink.checkpoint(self.step, state)
         self._checkpoints.made(self.step, sum(array.nbytes for array in state.values()))
