@@ -72,10 +72,9 @@ class TwoLayerTanh(ClosedForm):
         self.moments = torch.stack([x * x, x, torch.ones_like(x)])  # (3, N)
 
     def start(self, generator: torch.Generator) -> torch.Tensor:
-        """Standard normal weights and input biases, zero output bias."""
-        theta = torch.randn(self.size, generator=generator, dtype=torch.float64)
-        theta[-1] = 0.0
-        return theta.to(self.y.device)
+        """Standard normal w, b and a, drawn in this order, and c = 0."""
+        drawn = [torch.randn(self.width, generator=generator, dtype=self.y.dtype) for _ in range(3)]
+        return torch.cat([*drawn, torch.zeros(1, dtype=self.y.dtype)]).to(self.y.device)
 
     def _forward(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         inner, outer, bias = theta.split([2 * self.width, self.width, 1])
