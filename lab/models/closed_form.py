@@ -1,4 +1,4 @@
-"""Losses small enough to write out: value, gradient and Hessian in closed form, quicker than automatic differentiation."""
+"""Losses small enough to write out: value, gradient and Hessian in closed form, quicker than by autograd."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClosedForm(ABC):
 
     @abstractmethod
     def hessian_products(self, theta: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-        """A function that multiplies ∇²L with each row of a batch, shape (K, P); what θ alone decides is computed once."""
+        """A function that multiplies ∇²L with each row of a batch, shape (K, P); θ's own part is computed once."""
 
 
 @final

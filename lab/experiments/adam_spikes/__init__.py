@@ -9,19 +9,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
 from lab.experiments.adam_spikes.config import AdamSpikesConfig
+from lab.experiments.adam_spikes.curvature import alignment, array, top_pair
 from lab.experiments.adam_spikes.judge import judge
+from lab.experiments.adam_spikes.optimizer import Moments, Optimizer, growth
 from lab.experiments.adam_spikes.theory import crossing_step, next_stage
 from lab.experiments.adam_spikes.views import VIEWS, threshold
 from lab.measures.detectors import Crossing, Spike, SustainedCrossing
+from lab.models.closed_form import Quadratic, TwoLayerTanh
 from lab.stream import Source
 from lab.verdict import Verdict
 
 ABOVE = "1/η"  # curvature of the loss per parameter², in a unit that compares it with 2/η
 FACTOR = "(1 - β1)/(1 + β1) / (1 - β1^t) / (√v̂ + ε)"
+
+UPDATE = "u·Hu / u·g · (1 - β1)/(1 + β1) / (1 - β1^t), u = g/(√v̂ + ε)"
 
 
 class AdamSpikes(Experiment):
@@ -64,9 +70,6 @@ class AdamSpikes(Experiment):
     state = ("theta", "optimizer", "last_stage")
 
     def setup(self) -> None:
-        from lab.experiments.adam_spikes.optimizer import Optimizer
-        from lab.models.closed_form import Quadratic, TwoLayerTanh
-
         config = self.config
         if config.scene == "quadratic":
             self.loss = Quadratic(config.curvature)
@@ -79,13 +82,14 @@ class AdamSpikes(Experiment):
             self.theta = self.loss.start(self.generator("init").manual_seed(seed))
         self.optimizer = Optimizer(config.optimizer, self.theta)
         self.last_stage = 0
-        self._here = None
+        self._here: tuple[torch.Tensor, torch.Tensor, Moments] | None = None
 
-    def _at_theta(self):
+    def _at_theta(self) -> tuple[torch.Tensor, torch.Tensor, Moments]:
         """Loss, gradient and the moments that this step's update uses: computed once, read by instruments and step."""
         if self._here is None:
+            config = self.config
             loss, gradient = self.loss.value_and_gradient(self.theta)
-            self._here = loss, gradient, self.optimizer.moments(gradient, self.config.beta1, self.config.beta2)
+            self._here = loss, gradient, self.optimizer.moments(gradient, config.beta1, config.beta2, config.eps)
         return self._here
 
     def step(self) -> Mapping[str, Any]:
@@ -93,14 +97,14 @@ class AdamSpikes(Experiment):
         readings = {"train_loss": loss}
         if self.config.scene == "quadratic":
             readings |= {"theta": self.theta[0], "momentum": moments.mean[0]}
-        self.theta = self.optimizer.step(self.theta, moments, self.config.lr, self.config.eps)
+        self.theta = self.optimizer.step(self.theta, moments, self.config.lr)
         self._here = None
         return readings
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
         if "beta1" in changed or "beta2" in changed:
-            old = {name: changed[name][0] if name in changed else getattr(self.config, name) for name in ("beta1", "beta2")}
-            self.optimizer.betas_changed(**old)
+            beta1, beta2 = (changed.get(name, (getattr(self.config, name),))[0] for name in ("beta1", "beta2"))
+            self.optimizer.betas_changed(beta1, beta2)
         self._here = None
 
     @action("Reset v to g² now", help="Makes v forget everything but the gradient of this step.")
@@ -125,15 +129,15 @@ class AdamSpikes(Experiment):
     )
     def moments(self) -> tuple[float | None, ...]:
         _, gradient, moments = self._at_theta()
-        squared = gradient * gradient
-        effective = self.config.lr / moments.denominator(self.config.eps)
-        numbers = [squared.mean(), squared.max()]
+        squared = array(gradient) ** 2
+        effective = self.config.lr * float((1 / array(moments.denominator)).mean())
+        sizes = float(squared.mean()), float(squared.max())
         if moments.square is None:
-            return *torch.stack(numbers).tolist(), *[None] * 5, float(effective.mean())
-        v = moments.square
-        ratio = squared / v.clamp_min(torch.finfo(v.dtype).tiny)  # both may underflow to 0: then nothing feeds v
-        numbers += [v.mean(), v.max(), moments.growth, ratio.max(), ratio.mean(), effective.mean()]
-        return tuple(torch.stack(numbers).tolist())
+            return *sizes, *[None] * 5, effective
+        v = array(moments.square)
+        ratio = squared / np.maximum(v, np.finfo(v.dtype).tiny)  # both may underflow to 0: then nothing feeds v
+        shares = float(ratio.max()), float(ratio.mean())
+        return *sizes, float(v.mean()), float(v.max()), growth(moments), *shares, effective
 
     @instrument(
         every="record_every",
@@ -143,40 +147,37 @@ class AdamSpikes(Experiment):
             Series("preconditioned_sharpness", "Sharpness of Ĥ", "λ_max(Ĥ)", ABOVE, f"largest; Ĥ = {FACTOR} H"),
             Series("gradient_curvature", "Curvature along the gradient", "λ_grad(H)", ABOVE, "g·Hg / g·g"),
             Series("preconditioned_gradient_curvature", "The same of Ĥ", "λ_grad(Ĥ)", ABOVE, "g·Ĥg / g·g"),
-            Series("update_curvature", "Curvature along the update", "λ_u", ABOVE, "u·Ĥ'u / u·g, u = g/(√v̂ + ε)"),
+            Series("update_curvature", "Curvature along the update", "λ_u", ABOVE, UPDATE),
             Series("gradient_alignment", "Gradient along the top direction of SHS", "|cos(g, e₁)|"),
             Series("raw_gradient_alignment", "Gradient along the top direction of H", "|cos(g, e₁(H))|"),
             Series("stage", "Stage", statistic="1 to 5, 0 without a second moment"),
         ),
     )
     def curvatures(self) -> tuple[float, ...]:
-        from lab.experiments.adam_spikes.curvature import alignment, along, top_pair
-
         _, gradient, moments = self._at_theta()
         config = self.config
         hessian = self.loss.hessian(self.theta)
-        diagonal = moments.preconditioner(config.eps)
-        raw, raw_direction = top_pair(hessian, torch.ones_like(diagonal))
-        top, direction = top_pair(hessian, diagonal.sqrt())
-        g = gradient / gradient.abs().max()  # g·g would underflow where the loss is below 1e-308
-        product, u = hessian @ g, g / moments.denominator(config.eps)
-        numbers = torch.stack(
-            [
-                raw,
-                top,
-                along(g, product, g),
-                along(g, diagonal * product, g),
-                along(u, hessian @ u, g) * moments.factor,
-                alignment(g, direction),
-                alignment(g, raw_direction),
-            ]
-        ).tolist()
+        diagonal = moments.factor / array(moments.denominator)
+        raw, raw_direction = top_pair(hessian)
+        top, direction = top_pair(hessian, np.sqrt(diagonal))
+        gradient = gradient / gradient.abs().max()  # else g·g underflows where the loss is below 1e-308
+        pair = torch.stack([gradient, gradient / moments.denominator])
+        (g, u), (hg, hu) = array(pair), array(pair @ hessian)
+        numbers = (
+            raw,
+            top,
+            float(g @ hg / (g @ g)),
+            float(g @ (diagonal * hg) / (g @ g)),
+            float(moments.factor * (u @ hu) / (u @ g)),
+            alignment(g, direction),
+            alignment(g, raw_direction),
+        )
         if moments.square is not None:
             self.last_stage = next_stage(
                 self.last_stage,
                 sharpness=numbers[1],
                 gradient_curvature=numbers[3],
-                v_ratio=float(moments.growth),
+                v_ratio=growth(moments),
                 threshold=threshold(config),
                 beta2=config.beta2,
             )

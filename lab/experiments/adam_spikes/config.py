@@ -95,5 +95,7 @@ class AdamSpikesConfig(Config):
     @model_validator(mode="after")
     def _quadratic_starts_off_its_minimum(self) -> Self:
         if self.scene == "quadratic" and self.theta0 == 0:
-            raise ValueError("theta0 = 0 is the minimum of the quadratic, where nothing moves; start elsewhere, at 1 say")
+            raise ValueError(
+                "theta0 = 0 is the minimum of the quadratic, where nothing moves; start elsewhere, at 1 say"
+            )
         return self

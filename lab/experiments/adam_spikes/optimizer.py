@@ -1,10 +1,11 @@
-"""Adam, written out so that the moments a step will use can be read before it is taken. Kingma and Ba (2015), arXiv 1412.6980.
+"""Adam, written out so that the moments a step will use can be read before it. Kingma and Ba (2015), arXiv 1412.6980.
 
-The other optimisers are Adam with a part left out: RMSProp has no momentum, GD with momentum no second moment, GD neither.
+The others are Adam with a part left out: RMSProp has no momentum, GD with momentum no second moment, GD neither.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, final
@@ -18,7 +19,7 @@ MOMENTUM = frozenset({"adam", "momentum"})
 
 
 def momentum_factor(beta1: float) -> float:
-    """(1 - β1)/(1 + β1): on a quadratic, gradient descent on an average of gradients is stable iff λ times it is < 2/η."""
+    """(1 - β1)/(1 + β1): on a quadratic, descent along an average of gradients is stable iff λ times it is < 2/η."""
     return (1 - beta1) / (1 + beta1)
 
 
@@ -30,47 +31,37 @@ class Moments:
         mean: m_t, shape (P,).
         square: v_t, shape (P,); None without a second moment.
         before: v_{t-1}, the same.
-        beta1: Momentum in force, 0 without.
+        denominator: √v̂_t + ε, shape (P,); ones without a second moment.
         correction1: 1 - β1^t, the sum of the weights in m_t.
         correction2: 1 - β2^t, the same for v_t.
+        beta1: β1 in force, 0 without momentum.
+        factor: (1 - β1)/(1 + β1)/(1 - β1^t), what momentum does to the threshold: Ĥ_t = diag(factor/denominator) H_t.
     """
 
     mean: torch.Tensor
     square: torch.Tensor | None
     before: torch.Tensor | None
-    beta1: float
+    denominator: torch.Tensor
     correction1: float
     correction2: float
+    beta1: float
+    factor: float
 
-    def denominator(self, eps: float) -> torch.Tensor:
-        """√v̂_t + ε, shape (P,); ones without a second moment."""
-        if self.square is None:
-            return torch.ones_like(self.mean)
-        return (self.square.sqrt() / self.correction2**0.5).add_(eps)
 
-    @property
-    def growth(self) -> torch.Tensor:
-        """v_t/v_{t-1}, each summed over the parameters, shape (); NaN at the first step, where nothing was before."""
-        assert self.square is not None and self.before is not None
-        before = self.before.sum()
-        return torch.where(before > 0, self.square.sum() / before, torch.nan)
-
-    @property
-    def factor(self) -> float:
-        """(1 - β1)/(1 + β1)/(1 - β1^t): what momentum does to the threshold."""
-        return momentum_factor(self.beta1) / self.correction1
-
-    def preconditioner(self, eps: float) -> torch.Tensor:
-        """Diagonal of what makes Ĥ_t of H_t: the factor over √v̂_t + ε, shape (P,)."""
-        return self.factor / self.denominator(eps)
+def growth(moments: Moments) -> float:
+    """v_t/v_{t-1}, each summed over the parameters; NaN where there is nothing before."""
+    if moments.square is None or moments.before is None:
+        return math.nan
+    before = float(moments.before.sum())
+    return float(moments.square.sum()) / before if before else math.nan
 
 
 @final
 class Optimizer:
     """The memory of Adam and its relatives: m, v and how much of them is real average.
 
-    ``forgotten1`` and ``forgotten2`` are Π β over the steps so far, the weight that the zero start still has. Keeping
-    products makes the bias correction right when β1 or β2 is changed on the way; with constant β it is 1 - β^t.
+    The weight that the zero start still has in m and v is the product of β over the steps so far. Keeping products
+    makes the bias correction right when β1 or β2 is changed on the way; with constant β it is 1 - β^t.
     """
 
     def __init__(self, kind: Kind, like: torch.Tensor) -> None:
@@ -78,28 +69,31 @@ class Optimizer:
         self.averaging = kind in MOMENTUM
         self.mean = torch.zeros_like(like)
         self.square = torch.zeros_like(like)
-        # the products up to the last change of a knob, and the steps since: β**n rounds as torch.optim.Adam does
+        # products up to the last change of β, and the steps since: β**n rounds as torch.optim.Adam does
         self.kept1 = self.kept2 = 1.0
         self.steps = 0
 
-    def moments(self, gradient: torch.Tensor, beta1: float, beta2: float) -> Moments:
-        """m_t and v_t with this gradient, shape (P,), taken in; nothing is kept of it."""
+    def moments(self, gradient: torch.Tensor, beta1: float, beta2: float, eps: float) -> Moments:
+        """m_t and v_t with this gradient, shape (P,), taken in; the memory stays as it is."""
         beta1 = beta1 if self.averaging else 0.0
         count = self.steps + 1
         mean = torch.lerp(self.mean, gradient, 1 - beta1)
         correction1 = 1 - self.kept1 * beta1**count
+        factor = momentum_factor(beta1) / correction1
         if not self.adaptive:
-            return Moments(mean, None, None, beta1, correction1, 1.0)
+            return Moments(mean, None, None, torch.ones_like(mean), correction1, 1.0, beta1, factor)
         square = torch.addcmul(self.square * beta2, gradient, gradient, value=1 - beta2)
-        return Moments(mean, square, self.square, beta1, correction1, 1 - self.kept2 * beta2**count)
+        correction2 = 1 - self.kept2 * beta2**count
+        denominator = square.sqrt().div_(correction2**0.5).add_(eps)
+        return Moments(mean, square, self.square, denominator, correction1, correction2, beta1, factor)
 
-    def step(self, theta: torch.Tensor, moments: Moments, lr: float, eps: float) -> torch.Tensor:
+    def step(self, theta: torch.Tensor, moments: Moments, lr: float) -> torch.Tensor:
         """θ_{t+1} = θ_t - η m̂_t/(√v̂_t + ε), shape (P,); the moments become the memory."""
         self.mean = moments.mean
         if moments.square is not None:
             self.square = moments.square
         self.steps += 1
-        return torch.addcdiv(theta, moments.mean, moments.denominator(eps), value=-lr / moments.correction1)
+        return torch.addcdiv(theta, moments.mean, moments.denominator, value=-lr / moments.correction1)
 
     def betas_changed(self, beta1: float, beta2: float) -> None:
         """Close the stretch of steps that was taken with these values."""

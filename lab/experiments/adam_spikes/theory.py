@@ -1,12 +1,13 @@
 """When the quadratic crosses, in closed form, and which of the five stages a run is in. Plain numbers, no torch.
 
 With one curvature h and a gradient too small to feed v, v_t = v_s β2^(t-s), and the curvature of Ĥ_t,
-h (1 - β1)/((1 + β1)(1 - β1^t)(√v̂_t + ε)), meets 2/η at a step that can be computed at s. Bai et al. (2025), arXiv 2506.04805.
+h (1 - β1)/((1 + β1)(1 - β1^t)(√v̂_t + ε)), meets 2/η at a step that can be computed at s.
+Bai et al. (2025), arXiv 2506.04805.
 """
 
 import math
 
-DECOUPLED = 0.1  # share of its equilibrium intake that v still gets: below it v falls at nine tenths of its fastest rate
+DECOUPLED = 0.1  # share of its level intake: below it v falls at more than nine tenths of its fastest rate
 
 
 def crossing_step(
@@ -46,10 +47,10 @@ def crossing_step(
 def next_stage(
     previous: int, *, sharpness: float, gradient_curvature: float, v_ratio: float, threshold: float, beta2: float
 ) -> int:
-    """The stage at a record from what is recorded there and the stage before it; 1 to 5, see `STAGES` of the experiment.
+    """The stage at a record, 1 to 5 (see STAGES in views.py), from what is recorded there and the stage before it.
 
-    Above 2/η a step is 3, or 4 once the curvature along the gradient is above as well, for as long as v does not rise. When
-    v rises after that it is 5, until it falls again. Below 2/η it is 2 where v gets less than a tenth of the intake that
+    Above 2/η a step is 3, or 4 once the curvature along the gradient is above as well, for as long as v does not rise.
+    When v rises after that it is 5, until it falls again. Below 2/η it is 2 where v gets less than a tenth of what
     would hold it level, (v_t/v_{t-1} - β2)/(1 - β2) < 0.1, and 1 otherwise.
     """
     if v_ratio > 1:

@@ -58,4 +58,3 @@ def test_the_start_is_standard_normal_with_zero_output_bias():
     theta = wide.start(torch.Generator().manual_seed(0))
     assert theta[-1] == 0 and theta.dtype == torch.float64
     assert abs(float(theta[:-1].std()) - 1) < 0.02
-
