@@ -129,7 +129,7 @@ class AdamSpikes(Experiment):
     )
     def moments(self) -> tuple[float | None, ...]:
         _, gradient, moments = self._at_theta()
-        squared = array(gradient) ** 2
+        squared = array(gradient * gradient)
         effective = self.config.lr * float((1 / array(moments.denominator)).mean())
         sizes = float(squared.mean()), float(squared.max())
         if moments.square is None:
