@@ -1,0 +1,265 @@
+"""What adam-spikes measures and how it ends, against dense references, torch's own Adam and the closed form."""
+
+import numpy as np
+import pytest
+import torch
+
+from lab.config import ConfigError
+from lab.engine import Engine, NonFinite
+from lab.experiments.adam_spikes import AdamSpikes
+from lab.experiments.adam_spikes.optimizer import Optimizer
+from lab.experiments.adam_spikes.theory import crossing_step, next_stage
+from lab.experiments.adam_spikes.views import decay_of_v
+from lab.stream import MemoryRun
+
+
+def started(preset: str = "network", arm: str = "", **values: object) -> tuple[AdamSpikes, MemoryRun, Engine]:
+    experiment = AdamSpikes(AdamSpikes.configure(preset, arm, values))
+    experiment.setup()
+    run = MemoryRun()
+    return experiment, run, Engine(experiment, run)
+
+
+def finished(preset: str = "network", arm: str = "", **values: object) -> tuple[AdamSpikes, MemoryRun]:
+    experiment, run, engine = started(preset, arm, **values)
+    for _ in engine:
+        pass
+    return experiment, run
+
+
+@pytest.fixture(scope="module")
+def quadratic() -> tuple[AdamSpikes, MemoryRun]:
+    return finished("quadratic", "spikes", steps=1000)
+
+
+def test_adam_takes_the_steps_of_torch_bit_for_bit():
+    theta = torch.randn(7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    leaf = theta.clone().requires_grad_()
+    reference = torch.optim.Adam([leaf], lr=0.02, betas=(0.9, 0.99), eps=1e-8)
+    own = Optimizer("adam", theta)
+    for step in range(200):
+        gradient = torch.sin(torch.arange(7, dtype=torch.float64) * step + 1) * theta
+        leaf.grad = gradient.clone()
+        reference.step()
+        theta = own.step(theta, own.moments(gradient, 0.9, 0.99, 1e-8), 0.02)
+        assert torch.equal(theta, leaf.detach())
+
+
+@pytest.mark.parametrize("kind", ["momentum", "gd"])
+def test_without_a_second_moment_a_step_is_descent_along_an_average_of_gradients(kind):
+    theta, own = torch.ones(1, dtype=torch.float64), Optimizer(kind, torch.ones(1, dtype=torch.float64))
+    gradients = [torch.full((1,), g, dtype=torch.float64) for g in (1.0, 4.0)]
+    for gradient in gradients:
+        theta = own.step(theta, own.moments(gradient, 0.9, 0.99, 1e-8), 0.1)
+    average = (0.9 * 1 + 4) / 1.9 if kind == "momentum" else 4.0
+    assert float(theta) == pytest.approx(1 - 0.1 * 1 - 0.1 * average, rel=1e-14)
+
+
+def test_a_constant_gradient_stays_its_own_average_when_the_betas_change_on_the_way():
+    own = Optimizer("adam", torch.zeros(1, dtype=torch.float64))
+    gradient = torch.full((1,), 3.0, dtype=torch.float64)
+    for beta1, beta2 in ((0.9, 0.9), (0.5, 0.9999), (0.99, 0.6)):
+        for _ in range(5):
+            moments = own.moments(gradient, beta1, beta2, 0.0)
+            assert float(moments.mean) / moments.correction1 == pytest.approx(3, rel=1e-12)
+            assert float(moments.denominator) == pytest.approx(3, rel=1e-12)
+            own.step(gradient, moments, 0.1)
+        own.betas_changed(beta1, beta2)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "momentum", "gd"])
+def test_curvatures_are_those_of_the_dense_preconditioned_hessian(optimizer):
+    experiment, run = finished(width=6, samples=20, steps=25, record_every=25, optimizer=optimizer, eps=1e-3)
+    network, config, theta = experiment.loss, experiment.config, experiment.theta
+
+    def loss(p: torch.Tensor) -> torch.Tensor:
+        w, b, a, c = p.split([6, 6, 6, 1])
+        return ((torch.tanh(torch.outer(network.powers[0], w) + b) @ a + c - network.y) ** 2).mean()
+
+    g = torch.autograd.functional.jacobian(loss, theta).numpy()
+    hessian = torch.autograd.functional.hessian(loss, theta).numpy()
+    beta1 = 0.9 if optimizer in ("adam", "momentum") else 0.0
+    factor = (1 - beta1) / (1 + beta1) / (1 - beta1**26)
+    denominator = np.ones(19)
+    if optimizer in ("adam", "rmsprop"):
+        v = 0.999 * experiment.optimizer.square.numpy() + 0.001 * g**2
+        denominator = np.sqrt(v / (1 - 0.999**26)) + config.eps
+    preconditioned = np.diag(factor / denominator) @ hessian
+    u = g / denominator
+
+    def last(name: str) -> float:
+        return run.series(name)[1][-1]
+
+    assert last("sharpness") == pytest.approx(np.linalg.eigvals(hessian).real.max(), rel=1e-8)
+    assert last("preconditioned_sharpness") == pytest.approx(np.linalg.eigvals(preconditioned).real.max(), rel=1e-8)
+    assert last("gradient_curvature") == pytest.approx(g @ hessian @ g / (g @ g), rel=1e-8)
+    assert last("preconditioned_gradient_curvature") == pytest.approx(g @ preconditioned @ g / (g @ g), rel=1e-8)
+    assert last("update_curvature") == pytest.approx(factor * (u @ hessian @ u) / (u @ g), rel=1e-8)
+    assert last("effective_lr") == pytest.approx((config.lr / denominator).mean(), rel=1e-8)
+    scale = np.sqrt(factor / denominator)
+    top = np.linalg.eigh(scale[:, None] * hessian * scale)[1][:, -1]
+    assert last("gradient_alignment") == pytest.approx(abs(g @ top) / np.linalg.norm(g), rel=1e-6)
+
+
+def test_moments_are_those_that_the_step_uses():
+    _, run = finished("quadratic", steps=2)
+    (_, v), (_, squared), (_, ratio) = (run.series(n) for n in ("second_moment", "squared_gradient", "v_ratio"))
+    assert squared[0] == 1 and v[0] == pytest.approx(0.01) and np.isnan(ratio[0])
+    assert v[1] == pytest.approx(0.99 * v[0] + 0.01 * squared[1])
+    assert ratio[1] == pytest.approx(v[1] / v[0])
+    assert run.series("decoupling")[1][1] == pytest.approx(squared[1] / v[1])
+
+
+def test_in_one_dimension_all_curvatures_coincide(quadratic):
+    _, run = quadratic
+    _, expected = run.series("preconditioned_sharpness")
+    for name in ("preconditioned_gradient_curvature", "update_curvature"):
+        np.testing.assert_allclose(run.series(name)[1], expected, rtol=1e-12)
+
+
+def test_the_quadratic_crosses_when_the_closed_form_says_and_spikes_without_any_change_of_curvature(quadratic):
+    experiment, run = quadratic
+    step, sharpness = run.series("preconditioned_sharpness")
+    crossed = int(step[np.argmax(sharpness > 2 / experiment.config.lr)])
+    assert run.series("predicted_crossing")[1][300] == pytest.approx(crossed, abs=2)
+    assert crossed == pytest.approx(790, abs=2)
+    assert np.all(run.series("sharpness")[1] == 1)
+    loss = run.series("train_loss")[1]
+    assert loss[crossed - 40 : crossed].max() < 1e-30 and loss[crossed:].max() > 1e-4
+    verdict = AdamSpikes.verdict(experiment.config, run)
+    assert verdict.outcome == "reproduced", verdict
+
+
+@pytest.mark.parametrize(("arm", "most"), [("gd", 0.075), ("beta2-0.9", 0.997), ("eps-0.1", 0.0395)])
+def test_the_quadratic_controls_do_not_cross(arm, most):
+    experiment, run = finished("quadratic", arm, steps=1001)
+    verdict = AdamSpikes.verdict(experiment.config, run)
+    assert verdict.outcome == experiment.arms[arm].expect == "not reproduced"
+    largest = next(check for check in verdict.checks if check.name.startswith("largest λ_max"))
+    assert largest.value == pytest.approx(most, abs=1e-3)
+
+
+def test_events_mark_the_crossing_and_the_spike(quadratic):
+    _, run = quadratic
+    first = {}
+    for event in run.events():
+        first.setdefault((event["kind"], event["payload"]["series"]), event["step"])
+    assert (
+        first["crossing", "preconditioned_sharpness"] == first["crossing", "preconditioned_gradient_curvature"] == 789
+    )
+    assert first["sustained_crossing", "preconditioned_gradient_curvature"] == 791
+    assert 789 < first["spike", "train_loss"] < 846
+
+
+def test_the_stages_follow_each_other_through_the_first_spike(quadratic):
+    _, run = quadratic
+    _, stage = run.series("stage")
+    assert set(stage[:7]) == {1} and set(stage[200:789]) == {2}
+    assert set(stage[789:843]) == {4} and stage[843] == 5
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"curvature": 1.0, "lr": 0.15, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "square": 1e-3, "step": 300},
+        {"curvature": 3.0, "lr": 0.01, "beta1": 0.0, "beta2": 0.9, "eps": 1e-3, "square": 2.0, "step": 10},
+        {"curvature": 0.5, "lr": 0.5, "beta1": 0.99, "beta2": 0.9999, "eps": 1e-6, "square": 1e-2, "step": 50},
+    ],
+)
+def test_the_closed_form_is_where_the_decaying_v_meets_the_threshold(knobs):
+    forgotten = knobs["beta2"] ** (knobs["step"] + 1)
+    crossing = crossing_step(**knobs, forgotten=forgotten)
+    steps = np.arange(knobs["step"], 200_000)
+    v = knobs["square"] * knobs["beta2"] ** (steps - knobs["step"]).astype(float)
+    root = np.sqrt(v / (1 - knobs["beta2"] ** (steps + 1.0))) + knobs["eps"]
+    factor = (1 - knobs["beta1"]) / (1 + knobs["beta1"]) / (1 - knobs["beta1"] ** (steps + 1.0))
+    above = knobs["curvature"] * factor / root > 2 / knobs["lr"]
+    assert crossing is not None
+    assert steps[np.argmax(above)] - 1 <= crossing <= steps[np.argmax(above)]
+
+
+def test_a_large_eps_leaves_no_crossing_to_predict():
+    knobs = {"curvature": 1.0, "lr": 0.15, "beta1": 0.9, "beta2": 0.99, "square": 1.0, "step": 9, "forgotten": 0.9}
+    assert crossing_step(**knobs, eps=0.1) is None
+
+
+def test_stages_of_a_made_up_course():
+    # (λ_max, λ_grad, v_t/v_{t-1}) with 2/η = 10 and β2 = 0.9
+    course = [
+        (1, 1, 1.2),
+        (1, 1, 0.95),
+        (5, 1, 0.901),
+        (11, 1, 0.9),
+        (12, 11, 0.9),
+        (20, 20, 1.5),
+        (9, 2, 1.1),
+        (9, 2, 0.9),
+    ]
+    stage, seen = 0, []
+    for sharpness, along, ratio in course:
+        stage = next_stage(stage, sharpness=sharpness, gradient_curvature=along, v_ratio=ratio, threshold=10, beta2=0.9)
+        seen.append(stage)
+    assert seen == [1, 1, 2, 3, 4, 5, 5, 2]
+
+
+def test_resetting_v_makes_it_the_squared_gradient_at_once():
+    _, run, engine = started("quadratic", steps=30)
+    for step in engine:
+        if step == 20:
+            engine.act("reset_second_moment", {})
+    assert run.series("decoupling")[1][20] == pytest.approx(1)
+    assert run.series("effective_lr")[1][20] == pytest.approx(
+        0.15 / np.sqrt(run.series("squared_gradient")[1][20]), rel=1e-5
+    )
+    assert [e["payload"] for e in run.events() if e["kind"] == "action"] == [
+        {"action": "reset_second_moment", "arguments": {}}
+    ]
+
+
+@pytest.mark.parametrize(("at", "outcome"), [(300, "reproduced"), (760, "not comparable")])
+def test_a_turned_beta2_moves_the_crossing_to_where_the_closed_form_in_force_has_it(at, outcome):
+    experiment, run, engine = started("quadratic", steps=at + 450)
+    for step in engine:
+        if step == at:
+            engine.set_knobs({"beta2": 0.98})
+    assert run.series("v_ratio")[1][at] == pytest.approx(0.98, abs=1e-6)
+    step, sharpness = run.series("preconditioned_sharpness")
+    # the decay that was left at 0.99 takes half as long at 0.98, whose logarithm is about twice as large
+    assert step[np.argmax(sharpness > 2 / 0.15)] == pytest.approx(
+        at + (788.7 - at) * np.log(0.99) / np.log(0.98), abs=1
+    )
+    verdict = AdamSpikes.verdict(experiment.config, run)
+    assert verdict.outcome == outcome, verdict
+    if outcome == "not comparable":
+        assert verdict.reason.startswith(f"β2 was set from 0.99 to 0.98 at step {at}")
+
+
+def test_a_diverging_run_ends_with_the_step_and_not_with_a_failed_eigenvalue():
+    _, run, engine = started("quadratic", "gd", curvature=1000.0, lr=1.0, steps=200)
+    with pytest.raises(NonFinite, match="train_loss"):
+        list(engine)
+    assert len(run.series("preconditioned_sharpness")[0]) > 50
+
+
+def test_the_seed_gives_the_network_that_a_script_gets_from_it():
+    experiment, _, _ = started(seed=5, width=3)
+    torch.manual_seed(5)
+    drawn = [torch.randn(3, dtype=torch.float64) for _ in range(3)]
+    assert torch.equal(experiment.theta, torch.cat([*drawn, torch.zeros(1, dtype=torch.float64)]))
+    other, _, _ = started(seed=5, init_seed=6, width=3)
+    assert not torch.equal(experiment.theta, other.theta)
+
+
+def test_a_quadratic_that_starts_at_its_minimum_is_refused_in_one_line():
+    with pytest.raises(ConfigError, match="theta0 = 0 is the minimum"):
+        AdamSpikes.configure("quadratic", values={"theta0": 0})
+
+
+def test_the_guide_follows_the_free_decay_of_v(quadratic):
+    experiment, run = quadratic
+    guide = decay_of_v(experiment.config, run)
+    assert guide is not None
+    step, value = guide
+    np.testing.assert_allclose(value, run.series("second_moment")[1][step], rtol=1e-3)
+    assert step[1] - step[0] > 500
+    assert decay_of_v(experiment.config, MemoryRun()) is None
