@@ -4,8 +4,10 @@ import json
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -37,22 +39,20 @@ def main() -> NoReturn:
         from gui.app import open_window
 
         sys.exit(open_window())
-    from click import ClickException
-    from click.exceptions import Abort, Exit
-
     try:
         code = app(standalone_mode=False)
-    except ClickException as error:
-        code = _complain(error.format_message())
     except BadInput as error:
         code = _complain(str(error))
-    except Exit as error:
-        code = error.exit_code
-    except (Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stderr.close()
         code = 0
+    except Exception as error:
+        if not isinstance(error, _USAGE):
+            code = _report(error)
+        else:
+            code = _complain(error.format_message())
     sys.exit(code or 0)
 
 
@@ -191,6 +191,18 @@ def show(files: Annotated[list[Path], typer.Argument(metavar="FILE-or-DIR...")])
     from gui.app import open_window
 
     raise typer.Exit(open_window([str(path) for path in _run_files(files)]))
+
+
+_USAGE: Any = typer.BadParameter.__mro__[2]
+"""click's own base of usage errors; newer versions of typer bring their own copy of click."""
+
+
+def _report(error: Exception) -> int:
+    """An error of ours: one line, and the details in a file to send along."""
+    with tempfile.NamedTemporaryFile("w", prefix="tdlab-", suffix=".txt", delete=False) as file:
+        file.write("".join(traceback.format_exception(error)))
+    print(f"tdlab: internal error: {type(error).__name__}: {error}; details are in {file.name}", file=sys.stderr)
+    return 70
 
 
 def _complain(line: str) -> int:
