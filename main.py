@@ -1,6 +1,7 @@
 """Training Dynamics Lab: opens the window; with a command, drives the same engine without one."""
 
 import json
+import os
 import queue
 import signal
 import sys
@@ -46,13 +47,10 @@ def main() -> NoReturn:
     except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        if not isinstance(error, _USAGE):
-            code = _report(error)
-        else:
-            code = _complain(error.format_message())
+        code = _complain(error.format_message()) if isinstance(error, _USAGE) else _report(error)
     sys.exit(code or 0)
 
 
