@@ -28,6 +28,13 @@ class Edge:
     source: int | Tensor
     head: int | None = None
 
+    def repeated(self, times: int) -> Edge:
+        """The same edge for a batch that follows itself ``times`` times."""
+        target, source = (
+            at.repeat(times) if isinstance(at, Tensor) and at.ndim else at for at in (self.target, self.source)
+        )
+        return Edge(self.layer, target, source, self.head)
+
 
 @dataclass(frozen=True)
 class Ablation:
