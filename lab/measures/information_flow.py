@@ -80,9 +80,7 @@ def value_norm_weights(model: Transformer, trace: Trace) -> Tensor:
     """A[target, source]·‖V_source W_O‖ of every edge, shape (L, B, H, n, n), in units of the residual stream."""
     weights = []
     for block, pattern, value in zip(model.blocks, trace.pattern, trace.value, strict=True):
-        output = block.attention.output.weight.unflatten(1, (block.attention.heads, -1))
-        moved = torch.einsum("bhnk,dhk->bhnd", value, output)
-        weights.append(pattern * moved.norm(dim=-1)[:, :, None, :])
+        weights.append(pattern * block.attention.head_outputs(value).norm(dim=-1)[:, :, None, :])
     return torch.stack(weights)
 
 

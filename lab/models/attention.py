@@ -1,6 +1,7 @@
 """Causal self-attention that can be watched and cut.
 
 The plain path is torch's fused attention; the pattern is made openly only when someone watches it or an edge is cut.
+Second derivatives and vmap need ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)`` around the plain path.
 """
 
 from __future__ import annotations
@@ -117,7 +118,10 @@ class Attention(nn.Module):
         return self.output(mixed.transpose(1, 2).flatten(2))
 
     def head_outputs(self, mixed: Tensor) -> Tensor:
-        """What each head adds to the stream, without the output bias, (B, H, n, d)."""
+        """What each head adds to the stream for attended values, without the output bias, (B, H, n, d).
+
+        It is linear: given the values themselves, it says what reading each token with weight 1 would add.
+        """
         return torch.einsum("bhnk,dhk->bhnd", mixed, self.output.weight.unflatten(1, (self.heads, -1)))
 
     def forward(
@@ -140,7 +144,7 @@ class Attention(nn.Module):
         out = self.merge(mixed)
         if trace is not None and pattern is not None:
             trace.pattern.append(pattern)
-            trace.value.append(v[..., : self.head_width])
+            trace.value.append(v)
             trace.head_output.append(self.head_outputs(mixed))
             trace.attention_output.append(out)
         return out

@@ -95,7 +95,7 @@ class Trace:
         residual: Stream before layer 0 and after each layer, L + 1 tensors (B, n, d).
         after_attention: Stream between attention and MLP, (B, n, d).
         pattern: Attention after softmax and ablation, (B, H, n, n); row = reading token, column = token read.
-        value: Values of each head, (B, H, n, d_v).
+        value: Values of each head, (B, H, n, d_v); matching noise appends the token itself.
         head_output: What each head adds to the stream, (B, H, n, d); with the output bias it sums to attention_output.
         attention_output: Output of the attention branch, (B, n, d).
         mlp_output: Output of the MLP branch, (B, n, d).

@@ -9,6 +9,7 @@ from lab.measures.ablation import ablated
 from lab.measures.attention import attention_maps
 from lab.measures.information_flow import causal_edge_effects, flow_graph, value_norm_weights
 from lab.models.attention import Edge
+from lab.models.matching_noise import add_matching_noise
 from lab.models.transformer import Architecture, Transformer
 
 
@@ -72,16 +73,19 @@ def test_an_unknown_score_is_refused():
         causal_edge_effects(decoder(), *some_tokens(), score="margin")
 
 
-def test_value_norm_is_the_length_of_what_one_token_receives_from_another():
+@pytest.mark.parametrize("noise", [False, True])
+def test_value_norm_is_the_length_of_what_one_token_receives_from_another(noise):
     model, (tokens, _) = decoder(), some_tokens()
+    if noise:
+        add_matching_noise(model, torch.Generator().manual_seed(2), alpha=0.5, beta=0.5)
     trace = model.trace(tokens)
     weights = value_norm_weights(model, trace)
     assert weights.shape == (2, 3, 2, 5, 5)
-    x = trace.residual[1]
+    x = trace.residual[0]
     for head, target, source in ((0, 4, 2), (1, 3, 0), (1, 1, 1)):
-        moved = x[0, source] @ model.blocks[1].attention.vo_matrix(head)
-        expected = trace.pattern[1][0, head, target, source] * moved.norm()
-        torch.testing.assert_close(weights[1, 0, head, target, source], expected)
+        moved = x[0, source] @ model.blocks[0].attention.vo_matrix(head)
+        expected = trace.pattern[0][0, head, target, source] * moved.norm()
+        torch.testing.assert_close(weights[0, 0, head, target, source], expected)
 
 
 def test_the_graph_holds_the_circuits_edges_as_plain_arrays():

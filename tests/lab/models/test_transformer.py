@@ -98,6 +98,31 @@ def test_the_last_tokens_gradient_is_that_of_the_whole_pass():
         torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("choices", CHOICES, ids=lambda c: f"{c['norm']}-{c['position']}")
+def test_many_small_models_run_as_one(choices):
+    models, tokens = [decoder(seed, **choices) for seed in range(3)], some_tokens()
+    stacked = {name: torch.stack([m.state_dict()[name] for m in models]) for name in models[0].state_dict()}
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the fused kernel runs the models one by one under vmap
+        together = torch.func.vmap(lambda weights: torch.func.functional_call(models[0], weights, (tokens,)))(stacked)
+        torch.testing.assert_close(together, torch.stack([m(tokens) for m in models]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("choices", CHOICES, ids=lambda c: f"{c['norm']}-{c['position']}")
+def test_the_gpu_agrees_with_the_cpu(choices):
+    model, tokens = decoder(dtype=torch.float32, **choices), some_tokens()
+    edges = (Edge(0, torch.tensor([1, 2, 3, 4]), 0), Edge(1, 5, 2, head=1))
+    whole, plain = model(tokens), model.predict(tokens)
+    model.ablation = Ablation(edges, heads=frozenset({(1, 0)}))
+    cut = model(tokens)
+    model.cuda()
+    torch.testing.assert_close(model(tokens.cuda()).cpu(), cut, rtol=1e-4, atol=1e-4)
+    model.ablation = Ablation()
+    torch.testing.assert_close(model(tokens.cuda()).cpu(), whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model.predict(tokens.cuda()).cpu(), plain, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_no_token_depends_on_a_later_one(norm):
     model, tokens = decoder(norm=norm), some_tokens()
