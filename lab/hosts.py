@@ -370,9 +370,8 @@ class _Start:
             at, events = request.at, tuple(reader.events())
             earlier = [step for step in reader.checkpoints() if step <= at]
             if not earlier:
-                raise StateError(
-                    f"{request.parent} holds no checkpoint at or before step {at}; it has {reader.checkpoints()}"
-                )
+                first = next(iter(reader.checkpoints()), "none at all")
+                raise StateError(f"{request.parent} holds no checkpoint at or before step {at}; its first is {first}")
             state, history, run_id = reader.checkpoint(earlier[-1]), _before(reader, at), str(reader.header["run_id"])
         if earlier[-1] < at:
             state = _advance(experiment, request.device, state, earlier[-1], at, events)

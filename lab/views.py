@@ -102,3 +102,245 @@ class Trace(View):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.x, self.y)
+
+
+@dataclass(frozen=True)
+class Heatmap(View):
+    """A vector series over the step: frequency x step, layer x step.
+
+    Attributes:
+        series: Vector series (T, K).
+        rows: Series (1, K) or (T, K) whose last row gives the coordinate of each row; None counts from 0.
+        y_label: Name of the rows' coordinate.
+        z_label: Symbol and unit of the colour.
+        z_log: Logarithmic colour.
+        z_range: Limits of the colour; None follows the data.
+        centre: The meaningful middle of a diverging colour map; None for a sequential one.
+        contours: Values drawn as contour lines.
+    """
+
+    series: str
+    rows: str | None = field(default=None, kw_only=True)
+    x_label: str = field(default="step", kw_only=True)
+    y_label: str = field(default="", kw_only=True)
+    z_label: str = field(default="", kw_only=True)
+    x_log: bool = field(default=False, kw_only=True)
+    z_log: bool = field(default=False, kw_only=True)
+    z_range: tuple[float, float] | None = field(default=None, kw_only=True)
+    centre: float | None = field(default=None, kw_only=True)
+    contours: tuple[float, ...] = field(default=(), kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.series,) if self.rows is None else (self.series, self.rows)
+
+
+@dataclass(frozen=True)
+class Matrix(View):
+    """A matrix series at the slider's step: cosine similarity, attention, embeddings.
+
+    Attributes:
+        series: Matrix series (T, N, M).
+        order: Series (T, N) of permutations that rows, and columns of a square matrix, can be shown in.
+        labels: Texts of rows and columns; None counts.
+    """
+
+    series: str
+    order: str | None = field(default=None, kw_only=True)
+    x_label: str = field(default="", kw_only=True)
+    y_label: str = field(default="", kw_only=True)
+    z_label: str = field(default="", kw_only=True)
+    z_range: tuple[float, float] | None = field(default=None, kw_only=True)
+    centre: float | None = field(default=None, kw_only=True)
+    labels: tuple[str, ...] | None = field(default=None, kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.series,) if self.order is None else (self.series, self.order)
+
+
+@dataclass(frozen=True)
+class Distribution(View):
+    """A vector series as a distribution at the slider's step: histogram of samples, density on a grid, or eigenvalues.
+
+    Attributes:
+        series: Samples (T, K), or the density's values on ``grid``.
+        grid: Series (T, K) of the density's abscissae; None makes a histogram of ``series``.
+        initial: Also show the first row, pale.
+        lines: Reference values on the horizontal axis.
+    """
+
+    series: str
+    grid: str | None = field(default=None, kw_only=True)
+    x_label: str = field(default="", kw_only=True)
+    x_log: bool = field(default=False, kw_only=True)
+    y_log: bool = field(default=False, kw_only=True)
+    initial: bool = field(default=True, kw_only=True)
+    bins: int = field(default=50, kw_only=True)
+    lines: tuple[Line, ...] = field(default=(), kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.series,) if self.grid is None else (self.series, self.grid)
+
+
+@dataclass(frozen=True)
+class Scatter(View):
+    """Points at the slider's step: orientation and amplitude of neurons, two summary numbers of each.
+
+    Attributes:
+        x: Series (T, N).
+        y: Series (T, N).
+        colour: Series (T, N) that colours the points; None for one colour.
+        initial: Also show the first row, in the theme's second colour.
+        trails: Draw the way of every point up to the slider's step.
+        polar: ``x`` is an angle in radians, ``y`` a radius.
+    """
+
+    x: str
+    y: str
+    colour: str | None = field(default=None, kw_only=True)
+    x_label: str = field(default="", kw_only=True)
+    y_label: str = field(default="", kw_only=True)
+    x_log: bool = field(default=False, kw_only=True)
+    y_log: bool = field(default=False, kw_only=True)
+    initial: bool = field(default=True, kw_only=True)
+    trails: bool = field(default=False, kw_only=True)
+    polar: bool = field(default=False, kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.x, self.y) if self.colour is None else (self.x, self.y, self.colour)
+
+
+@dataclass(frozen=True)
+class Profile(View):
+    """Functions of one variable at the slider's step: target, output, residual; spectra against frequency.
+
+    Attributes:
+        x: Series (1, K) or (T, K) of abscissae; its latest row at or before the slider's step holds.
+        series: Series (T, K) drawn as lines; one with a single row stays as it is (a target).
+        points: Which of ``series`` are drawn as dots (data).
+    """
+
+    x: str
+    series: tuple[str, ...]
+    points: tuple[str, ...] = field(default=(), kw_only=True)
+    x_label: str = field(default="", kw_only=True)
+    y_label: str = field(default="", kw_only=True)
+    x_log: bool = field(default=False, kw_only=True)
+    y_log: bool = field(default=False, kw_only=True)
+    lines: tuple[Line, ...] = field(default=(), kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.x, *self.series)
+
+
+@dataclass(frozen=True)
+class Bars(View):
+    """A vector series as bars at the slider's step, for example an accuracy per masked edge.
+
+    Attributes:
+        series: Series (T, K).
+        labels: One text a bar.
+        lines: Reference values on the vertical axis.
+    """
+
+    series: str
+    labels: tuple[str, ...] = field(kw_only=True)
+    y_label: str = field(default="", kw_only=True)
+    y_range: tuple[float, float] | None = field(default=None, kw_only=True)
+    lines: tuple[Line, ...] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One number of a table: measured, and what theory says.
+
+    Attributes:
+        series: Scalar series; with ``index`` a vector series.
+        expected: Closed form from the config; None where there is none.
+    """
+
+    label: str
+    series: str
+    index: int | None = None
+    expected: Callable[[Any], float] | None = None
+
+
+@dataclass(frozen=True)
+class Table(View):
+    """Numbers at the slider's step, closed forms beside measured ones."""
+
+    rows: tuple[TableRow, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.series for row in self.rows))
+
+
+@dataclass(frozen=True)
+class Landscape(View):
+    """A loss section at the slider's step, as a surface or as contours, with the trajectory in its plane.
+
+    Attributes:
+        series: Loss on the grid (T, n, m): first axis along the second direction, second along the first.
+        x: Series (T, m): coordinates along the first direction.
+        y: Series (T, n): coordinates along the second direction.
+        trajectory: Series (T, 2) of the parameters' coordinates in the plane; None for none.
+        outside: Scalar series: share of the movement outside the plane.
+    """
+
+    series: str
+    x: str = field(kw_only=True)
+    y: str = field(kw_only=True)
+    trajectory: str | None = field(default=None, kw_only=True)
+    outside: str | None = field(default=None, kw_only=True)
+    z_log: bool = field(default=True, kw_only=True)
+    z_label: str = field(default="", kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.series, self.x, self.y, self.trajectory, self.outside) if name)
+
+
+@dataclass(frozen=True)
+class FlowGraph(View):
+    """Information flow between (layer, token) nodes at the slider's step; edges as wide as their weight.
+
+    Attributes:
+        series: Edge weights (T, layers, heads, target, source), 0 to 1 and beyond for causal effects.
+        tokens: Series (T, n) of token numbers shown under the nodes.
+        marks: Series (T, k) of positions to stress: anchor, key.
+        mark_labels: One text for each mark.
+        action: The experiment's action that masks an edge; None when edges cannot be masked.
+    """
+
+    series: str
+    tokens: str | None = field(default=None, kw_only=True)
+    marks: str | None = field(default=None, kw_only=True)
+    mark_labels: tuple[str, ...] = field(default=(), kw_only=True)
+    action: str | None = field(default=None, kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.series, self.tokens, self.marks) if name)
+
+
+@dataclass(frozen=True)
+class ImageGrid(View):
+    """Small images at the slider's step: samples, filters.
+
+    Attributes:
+        series: Series (T, count, height, width).
+        labels: Series (T, count) of numbers under the images.
+    """
+
+    series: str
+    labels: str | None = field(default=None, kw_only=True)
+    z_range: tuple[float, float] | None = field(default=None, kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.series,) if self.labels is None else (self.series, self.labels)

@@ -58,7 +58,9 @@ def test_no_experiment_file_is_broken():
 @pytest.mark.parametrize("cls", FOUND.values(), ids=list(FOUND))
 def test_an_experiment_says_all_that_the_catalogue_shows(cls: type[Experiment]):
     assert all((cls.title, cls.theme, cls.claim, cls.paper, cls.about, cls.views, cls.presets, cls.arms))
-    assert {arm.expect for arm in cls.arms.values()} > {"reproduced"}, "an arm that shows it and a control that does not"
+    assert {arm.expect for arm in cls.arms.values()} > {"reproduced"}, (
+        "an arm that shows it and a control that does not"
+    )
     assert len({view.id for view in cls.views}) == len(cls.views)
     known = cls.series()
     for view in cls.views:
