@@ -1,4 +1,4 @@
-"""What must hold for every experiment, over the registry: a few steps of each preset and arm, cheap enough for every change."""
+"""What must hold for every experiment, over the registry: a few steps of each preset, cheap enough for every change."""
 
 from __future__ import annotations
 
