@@ -14,7 +14,7 @@ import torch
 
 from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
 from lab.experiments.adam_spikes.config import AdamSpikesConfig
-from lab.experiments.adam_spikes.curvature import alignment, array, top_pair
+from lab.experiments.adam_spikes.curvature import ScaledHessian, alignment, array
 from lab.experiments.adam_spikes.judge import judge
 from lab.experiments.adam_spikes.optimizer import Moments, Optimizer, growth
 from lab.experiments.adam_spikes.theory import crossing_step, next_stage
@@ -67,7 +67,7 @@ class AdamSpikes(Experiment):
         Crossing("preconditioned_gradient_curvature", threshold),
         SustainedCrossing("preconditioned_gradient_curvature", threshold),
     )
-    state = ("theta", "optimizer", "last_stage")
+    state = ("theta", "optimizer", "last_stage", "directions")
 
     def setup(self) -> None:
         config = self.config
@@ -82,6 +82,7 @@ class AdamSpikes(Experiment):
             self.theta = self.loss.start(self.generator("init").manual_seed(seed))
         self.optimizer = Optimizer(config.optimizer, self.theta)
         self.last_stage = 0
+        self.directions: dict[str, torch.Tensor] = {}  # top eigenvectors of the last reading
         self._here: tuple[torch.Tensor, torch.Tensor, Moments] | None = None
 
     def _at_theta(self) -> tuple[torch.Tensor, torch.Tensor, Moments]:
@@ -156,21 +157,22 @@ class AdamSpikes(Experiment):
     def curvatures(self) -> tuple[float, ...]:
         _, gradient, moments = self._at_theta()
         config = self.config
-        hessian = self.loss.hessian(self.theta)
+        hessian = ScaledHessian(self.loss, self.theta)
         diagonal = moments.factor / array(moments.denominator)
-        raw, raw_direction = top_pair(hessian)
-        top, direction = top_pair(hessian, np.sqrt(diagonal))
+        raw, raw_direction = hessian.top_pair(np.ones_like(diagonal), self.directions.get("raw"))
+        top, direction = hessian.top_pair(np.sqrt(diagonal), self.directions.get("preconditioned"))
+        self.directions = {"raw": raw_direction, "preconditioned": direction}
         gradient = gradient / gradient.abs().max()  # else g·g underflows where the loss is below 1e-308
         pair = torch.stack([gradient, gradient / moments.denominator])
-        (g, u), (hg, hu) = array(pair), array(pair @ hessian)
+        (g, u), (hg, hu) = array(pair), array(hessian(pair))
         numbers = (
             raw,
             top,
             float(g @ hg / (g @ g)),
             float(g @ (diagonal * hg) / (g @ g)),
             float(moments.factor * (u @ hu) / (u @ g)),
-            alignment(g, direction),
-            alignment(g, raw_direction),
+            alignment(g, array(direction)),
+            alignment(g, array(raw_direction)),
         )
         if moments.square is not None:
             self.last_stage = next_stage(

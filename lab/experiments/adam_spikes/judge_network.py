@@ -75,8 +75,9 @@ def _too_early(record: Record, above: list[Interval]) -> str:
     """Why fewer than three spikes say nothing yet; empty where they do."""
     if record.last < record.patience:
         return f"too short: {record.last} of at least {record.patience} steps"
-    if above:
-        since = record.last - above[0].start
+    settled = [crossing for crossing in above if crossing.start >= record.memory]  # before that v only fills up
+    if settled:
+        since = record.last - settled[0].start
         if since < record.memory:
             return f"too short: λ_max(Ĥ) first crossed 2/η {since} steps before the end, less than v's {record.memory}"
         return ""

@@ -6,7 +6,7 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine, NonFinite
-from lab.experiments.adam_spikes import AdamSpikes
+from lab.experiments.adam_spikes import AdamSpikes, curvature
 from lab.experiments.adam_spikes.optimizer import Optimizer
 from lab.experiments.adam_spikes.theory import crossing_step, next_stage
 from lab.experiments.adam_spikes.views import decay_of_v
@@ -99,6 +99,18 @@ def test_curvatures_are_those_of_the_dense_preconditioned_hessian(optimizer):
     scale = np.sqrt(factor / denominator)
     top = np.linalg.eigh(scale[:, None] * hessian * scale)[1][:, -1]
     assert last("gradient_alignment") == pytest.approx(abs(g @ top) / np.linalg.norm(g), rel=1e-6)
+
+
+def test_lanczos_on_a_wide_network_agrees_with_the_dense_eigenvalues(monkeypatch):
+    wide = {"width": 70, "samples": 30, "steps": 20, "record_every": 5, "lr": 0.005}
+    _, iterative = finished(**wide)
+    monkeypatch.setattr(curvature, "DENSE_UP_TO", 1000)
+    _, dense = finished(**wide)
+    for name in ("sharpness", "preconditioned_sharpness"):
+        np.testing.assert_allclose(iterative.series(name)[1], dense.series(name)[1], rtol=1e-9)
+    aligned = [run.series("gradient_alignment")[1] for run in (iterative, dense)]
+    np.testing.assert_allclose(*aligned, atol=1e-4)
+    assert np.array_equal(iterative.series("train_loss")[1], dense.series("train_loss")[1])
 
 
 def test_moments_are_those_that_the_step_uses():
