@@ -21,7 +21,5 @@ def finite(values: Tensor, name: str) -> Tensor:
     """The values themselves, or a ValueError that counts the ones that are NaN or infinite."""
     bad = int((~torch.isfinite(values)).sum())
     if bad:
-        raise ValueError(
-            f"{name} holds {bad} values of {values.numel()} that are NaN or infinite; measure an earlier step"
-        )
+        raise ValueError(f"{name}: {bad} of {values.numel()} values are NaN or infinite; measure an earlier step")
     return values
