@@ -50,15 +50,18 @@ def cosine_matrix(weight: Tensor) -> tuple[Tensor, Tensor]:
 def leading_order(weight: Tensor) -> Tensor:
     """The order of neurons that shows condensation as blocks: ascending entries of D's leading eigenvector.
 
-    D = ŴŴᵀ, so that eigenvector is the first left singular vector of Ŵ (m, d) and D is never diagonalised. Its sign
+    D = ŴŴᵀ shares its eigenvalues with ŴᵀŴ (d, d), and the smaller of the two is diagonalised. The vector's sign
     makes the first of its large entries positive, so that the picture does not flip from reading to reading. Where
     the two largest eigenvalues are equal, any vector between theirs may result.
 
     Returns:
-        Indices of the m neurons, those of norm zero last. Cost: m·d·min(m, d).
+        Indices of the m neurons, those of norm zero last. Cost: that of a min(m, d) eigenproblem.
     """
     unit, norms = directions(weight)
-    leading = torch.linalg.svd(unit, full_matrices=False).U[:, 0]
+    if unit.shape[1] < unit.shape[0]:
+        leading = unit @ torch.linalg.eigh(unit.T @ unit).eigenvectors[:, -1]
+    else:
+        leading = torch.linalg.eigh(unit @ unit.T).eigenvectors[:, -1]
     size = leading.abs()
     leading = leading * torch.sign(leading[(size > size.max() / 2).int().argmax()])
     return torch.argsort(torch.where(norms > 0, leading, torch.inf), stable=True)

@@ -1,16 +1,13 @@
 """Blocks of a deep network with LayerNorm and residual connection, at initialisation. Doshi et al. (2023)."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lab.measures.mean_field import Norm
 from lab.models.mlp import activation_by_name, normal_linear
-
-Norm = Literal["none", "pre", "post"]
-"""Where LayerNorm sits: nowhere, on the pre-activations φ(LN(h)), or on the activations LN(φ(h))."""
 
 
 class ResidualBlock(nn.Module):
