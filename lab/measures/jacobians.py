@@ -12,7 +12,7 @@ network of 50 blocks leaves float32. Values stay differentiable in the blocks' p
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ Block = Callable[[Tensor], Tensor]
 
 
 def log_apjn(
-    blocks: Sequence[Block],
+    blocks: Iterable[Block],
     h: Tensor,
     *,
     probes: int | None = None,
@@ -49,6 +49,7 @@ def log_apjn(
         ln J, shape (L,), float64; -inf where every Jacobian is zero. With P probes of B samples each value has a
         relative standard error of about √(2/(P·B)) at most, less for flat spectra.
     """
+    blocks = list(blocks)
     states = layer_states(blocks, h)
     sums: list[Tensor] = []
     count = 0
@@ -61,7 +62,7 @@ def log_apjn(
 
 
 def log_block_apjn(
-    blocks: Sequence[Block],
+    blocks: Iterable[Block],
     h: Tensor,
     *,
     probes: int | None = None,
@@ -73,6 +74,7 @@ def log_block_apjn(
     Arguments and accuracy as in ``log_apjn``, with fresh probes in every block. The sum over blocks is not ln J^{0,L}
     of a finite network, whose Jacobians are not independent of their inputs.
     """
+    blocks = list(blocks)
     states = layer_states(blocks, h)
     return torch.cat(
         [
@@ -96,22 +98,24 @@ def jacobian_singular_values(block: Block, h: Tensor) -> Tensor:
     return torch.linalg.svdvals(finite(block_jacobian(block, h).double(), "Jacobian"))
 
 
-def layer_states(blocks: Sequence[Block], h: Tensor) -> list[Tensor]:
+def layer_states(blocks: Iterable[Block], h: Tensor) -> list[Tensor]:
     """h⁰ ... h^L, shapes (B, ...)."""
-    if not blocks or h.ndim < 2 or h.numel() == 0:
-        raise ValueError(f"at least one block, one sample and one number in it are needed, got shape {tuple(h.shape)}")
+    if h.ndim < 2 or h.numel() == 0:
+        raise ValueError(f"inputs (B, ...) need at least one sample and one number in it, got shape {tuple(h.shape)}")
     states = [finite(h, "input")]
     for block in blocks:
         states.append(block(states[-1]))
+    if len(states) == 1:
+        raise ValueError("a network needs at least one block")
     return states
 
 
-def signal_variances(blocks: Sequence[Block], h: Tensor) -> Tensor:
+def signal_variances(blocks: Iterable[Block], h: Tensor) -> Tensor:
     """K^l = mean of (h^l)² over units and samples, l = 0 ... L, shape (L + 1,), float64. Cost: one forward pass."""
     return finite(torch.stack([state.double().square().mean() for state in layer_states(blocks, h)]), "signal")
 
 
-def log_gradient_variances(blocks: Sequence[Block], h: Tensor, gradient: Tensor) -> Tensor:
+def log_gradient_variances(blocks: Iterable[Block], h: Tensor, gradient: Tensor) -> Tensor:
     """ln of the mean square of ∂L/∂h^l over units and samples, l = 0 ... L, shape (L + 1,), float64.
 
     Args:
@@ -122,6 +126,7 @@ def log_gradient_variances(blocks: Sequence[Block], h: Tensor, gradient: Tensor)
     Returns:
         The logarithms, -inf where no gradient arrives. Cost: one forward and one backward pass.
     """
+    blocks = list(blocks)
     states = layer_states(blocks, h.detach())
     gradient = finite(gradient.detach(), "gradient")
     scale, logs = 0.0, []
@@ -137,11 +142,12 @@ def log_gradient_variances(blocks: Sequence[Block], h: Tensor, gradient: Tensor)
     return _checked(torch.tensor(logs[::-1], dtype=torch.float64))
 
 
-def correlations(blocks: Sequence[Block], first: Tensor, second: Tensor) -> Tensor:
+def correlations(blocks: Iterable[Block], first: Tensor, second: Tensor) -> Tensor:
     """Mean cosine between h^l of two batches, sample by sample, l = 0 ... L, shape (L + 1,), float64.
 
     It goes to 1 in the ordered phase; the depth it takes is the correlation depth ξ.
     """
+    blocks = list(blocks)
     pairs = zip(layer_states(blocks, first), layer_states(blocks, second), strict=True)
     return torch.stack([torch.cosine_similarity(a.flatten(1).double(), b.flatten(1).double()).mean() for a, b in pairs])
 
