@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +81,8 @@ class MLP(nn.Module):
         dtype: Type of the parameters.
     """
 
+    layers: list[nn.Linear]  # a ModuleList; the annotation says what it holds
+
     def __init__(
         self,
         widths: Sequence[int],
@@ -95,21 +98,25 @@ class MLP(nn.Module):
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:
             raise ValueError(f"widths are at least an input and an output width, all positive, got {tuple(widths)}")
-        self.activation = activation_by_name(activation)
+        activation_by_name(activation)  # a wrong name fails here and not in the first forward pass
+        self.activation = activation  # the name: functions such as lambdas would keep the model from being pickled
         last = len(widths) - 2
-        self.layers = nn.ModuleList()
+        layers = nn.ModuleList()
         for index, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
             has_bias = output_bias if index == last else hidden_bias
             std = weight_std(fan_in) if callable(weight_std) else weight_std
-            self.layers.append(normal_linear(fan_in, fan_out, std, bias_std if has_bias else None, generator, dtype))
+            layers.append(normal_linear(fan_in, fan_out, std, bias_std if has_bias else None, generator, dtype))
+        self.layers = cast(list[nn.Linear], layers)
 
     def blocks(self) -> list[Callable[[Tensor], Tensor]]:
         """The maps between pre-activations: x -> h¹, then h^l -> h^{l+1} = W φ(h^l) + b."""
-        first, *rest = self.layers
-        return [first, *(self._block(layer) for layer in rest)]
+        phi = activation_by_name(self.activation)
 
-    def _block(self, layer: nn.Module) -> Callable[[Tensor], Tensor]:
-        return lambda h: layer(self.activation(h))
+        def after_activation(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+            return lambda h: layer(phi(h))
+
+        first, *rest = self.layers
+        return [first, *map(after_activation, rest)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs, shape (B, c), of inputs of shape (B, d)."""

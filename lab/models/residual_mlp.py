@@ -31,12 +31,13 @@ class ResidualBlock(nn.Module):
         super().__init__()
         if norm not in ("none", "pre", "post"):
             raise ValueError(f"norm is 'none', 'pre' or 'post', got {norm!r}")
-        self.activation, self.mu, self.norm = activation_by_name(activation), mu, norm
+        activation_by_name(activation)  # a wrong name fails here and not in the first forward pass
+        self.activation, self.mu, self.norm = activation, mu, norm
         self.linear = normal_linear(width, width, math.sqrt(sigma_w2 / width), math.sqrt(sigma_b2), generator, dtype)
 
     def forward(self, h: Tensor) -> Tensor:
         """The next pre-activations, shape (B, N), of those of shape (B, N)."""
-        signal = self.activation(_layer_norm(h) if self.norm == "pre" else h)
+        signal = activation_by_name(self.activation)(_layer_norm(h) if self.norm == "pre" else h)
         signal = self.linear(_layer_norm(signal) if self.norm == "post" else signal)
         return signal + self.mu * h if self.mu else signal
 

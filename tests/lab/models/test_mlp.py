@@ -1,6 +1,7 @@
 """The MLP family draws what it says, from the generator it is given."""
 
 import math
+import pickle
 
 import pytest
 import torch
@@ -26,6 +27,13 @@ def test_float32_and_float64_networks_start_from_the_same_numbers():
     single, double = (MLP((3, 5, 2), generator=seeded(), dtype=d) for d in (torch.float32, torch.float64))
     for a, b in zip(single.parameters(), double.parameters(), strict=True):
         assert torch.equal(a, b.float())
+
+
+def test_a_network_can_be_sent_to_another_process():
+    model, block = MLP((3, 5, 2), "x_tanh", generator=seeded()), ResidualBlock(3, "linear", 1.0, generator=seeded())
+    x = torch.randn(4, 3, generator=seeded(1))
+    for network in (model, block):
+        torch.testing.assert_close(pickle.loads(pickle.dumps(network))(x), network(x))
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0])
