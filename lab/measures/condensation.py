@@ -105,17 +105,18 @@ def condensed_fraction(weight: Tensor, threshold: float = 0.95, *, up_to_sign: b
     neurons of non-zero norm.
     """
     _require_threshold(threshold)
-    pairs = _pairs(weight)
-    return float(((pairs.abs() if up_to_sign else pairs) > threshold).double().mean())
+    cosines, pairs = _off_diagonal(weight)
+    return float(((cosines.abs() if up_to_sign else cosines) > threshold).sum().double() / pairs)
 
 
 def mean_abs_cosine(weight: Tensor) -> float:
-    """Mean of |D_ij| over the pairs i < j. Independent Gaussian rows of d entries give about √(2/(πd)), one direction
-    1.
+    """Mean of |D_ij| over the pairs i < j: about √(2/(πd)) for independent Gaussian rows of d entries, 1 when
+    condensed.
 
     NaN with fewer than two neurons of non-zero norm.
     """
-    return float(_pairs(weight).abs().mean())
+    cosines, pairs = _off_diagonal(weight)
+    return float(cosines.abs().sum() / pairs)
 
 
 def weighted_condensed_fraction(weight: Tensor, amplitude: Tensor, threshold: float = 0.99) -> float:
@@ -185,12 +186,11 @@ def dropout_regulariser(hidden: Tensor, out_weight: Tensor, keep: float) -> Tens
     return (1 - keep) / (2 * len(hidden) * keep) * per_unit
 
 
-def _pairs(weight: Tensor) -> Tensor:
-    """The cosines of all pairs i < j of neurons that have a direction."""
+def _off_diagonal(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """D with a zero diagonal, and the number k(k - 1) of ordered pairs among the k neurons that have a direction."""
     cosines, alive = cosine_matrix(weight)
-    cosines = cosines[alive][:, alive]
-    upper = torch.triu_indices(*cosines.shape, offset=1, device=cosines.device)
-    return cosines[upper[0], upper[1]]
+    count = alive.sum()
+    return cosines.fill_diagonal_(0.0), count * (count - 1)
 
 
 def _require_threshold(threshold: float) -> None:
