@@ -2,7 +2,8 @@
 
 import torch
 
-from lab.measures.jacobians import fit_depth, log_apjn, log_block_apjn
+from lab.measures.depth_fit import fit_depth
+from lab.measures.jacobians import log_apjn, log_block_apjn
 from lab.measures.mean_field import correlation_depth, critical_sigma_w2, propagate
 from lab.models.residual_mlp import residual_blocks
 

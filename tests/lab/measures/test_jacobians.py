@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -194,18 +193,6 @@ def test_correlations_are_cosines_and_grow_in_the_ordered_phase():
     assert (values.diff() > 0).all() and float(values[-1]) > 0.99
 
 
-def test_the_fit_tells_an_exponential_from_a_power_law():
-    depth = np.arange(1, 61)
-    exponential = jac.fit_depth(-depth / 7)
-    assert exponential.correlation_depth == pytest.approx(7)
-    assert exponential.rate_r2 == pytest.approx(1) and exponential.exponent_r2 < 0.99
-    power = jac.fit_depth(-1.5 * np.log(depth), 10, 50)
-    assert power.exponent == pytest.approx(-1.5)
-    assert power.exponent_r2 == pytest.approx(1) and power.rate_r2 < 0.99
-    flat = jac.fit_depth(np.zeros(20))
-    assert flat.correlation_depth == math.inf and math.isnan(flat.rate_r2)
-
-
 def test_unusable_input_is_an_error_that_says_what_is_wrong():
     with pytest.raises(ValueError, match="at least one block"):
         jac.log_apjn([], torch.ones(1, 2))
@@ -217,7 +204,3 @@ def test_unusable_input_is_an_error_that_says_what_is_wrong():
         jac.log_apjn([torch.relu, torch.exp], torch.tensor([[1e3]]))
     with pytest.raises(ValueError, match="probes and chunk"):
         jac.log_apjn([torch.relu], torch.ones(1, 2), probes=0)
-    with pytest.raises(ValueError, match="window"):
-        jac.fit_depth(np.zeros(5))
-    with pytest.raises(ValueError, match="not finite"):
-        jac.fit_depth(np.full(20, -np.inf))
