@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.measures._matrix import as_matrix
+from lab.measures.condensation import with_bias
 
 
 class UnclearRank(UserWarning):
@@ -177,3 +178,39 @@ def linear_recovery_error(train: Tensor, test: Tensor, perturbation: Tensor, *, 
     seen = right.Vh[rtol * right.S.max() < right.S]
     start = perturbation.to(train)
     return float((as_matrix(test, "test") @ (start - seen.T @ (seen @ start))).abs().max())
+
+
+def tanh_rank(weight: Tensor, out_weight: Tensor, bias: Tensor | None = None, *, tolerance: float = 1e-6) -> int:
+    """Model rank of a two-layer tanh net at its weights, on generic inputs: m_w + m_a D, plus what flat neurons add.
+
+    m_w counts the distinct input weights (w, b) up to sign (tanh is odd) with w ≠ 0, m_a those of them that a neuron of
+    non-zero output weight uses, D is the length of (w, b). Neurons with w = 0 together add the linear functions, d,
+    when one has an output weight, and the constant, 1, when one has a bias with an output weight or a non-zero bias.
+
+    Args:
+        weight: Input weights, shape (m, d).
+        out_weight: Output weights of one output, shape (m,).
+        bias: Hidden biases, shape (m,), or None.
+        tolerance: Weights closer than this, relative to the largest, are equal; output weights below it are zero.
+
+    Returns:
+        The rank, an integer. Cost: m² d.
+    """
+    inputs, rows = as_matrix(weight), as_matrix(with_bias(weight, bias))
+    out = as_matrix(out_weight.reshape(-1, 1), "out_weight").squeeze(1).abs()
+    if len(out) != len(rows):
+        raise ValueError(f"there are {len(out)} output weights for {len(rows)} neurons")
+    near = tolerance * torch.linalg.vector_norm(rows, dim=1).max()
+    used = out > tolerance * out.max()
+    flat = torch.linalg.vector_norm(inputs, dim=1) <= near
+    rank = inputs.shape[1] * bool((flat & used).any())
+    if bias is not None:
+        rank += bool((flat & (used | (bias.detach().abs() > near))).any())
+    free = ~flat
+    for neuron in range(len(rows)):
+        if free[neuron]:
+            distance = torch.minimum(*(torch.linalg.vector_norm(rows - s * rows[neuron], dim=1) for s in (1, -1)))
+            group = free & (distance <= near)
+            rank += 1 + rows.shape[1] * bool((group & used).any())
+            free &= ~group
+    return rank

@@ -1,15 +1,9 @@
 """Optimistic sample sizes in closed form: the smallest model rank at which a model expresses a target.
 
-Zhang et al. (2025), 2307.08921 and JMLR 26 (2024), 2406.18035; strata as in 2211.11623. Integers, without
-training. ``lab.measures.model_rank`` reads the same numbers from singular values. Linear models have their number of
-features; Σ_j (a_j² - b_j²) x_j and Σ_j a_j^[1] ... a_j^[L] x_j, L >= 2, have the number of non-zero coefficients.
+Zhang et al. (2025), 2307.08921, and JMLR 26 (2025); strata as in 2211.11623. Integers, without training or torch;
+``lab.measures.model_rank`` reads the same numbers from singular values. Linear models have their number of features;
+Σ_j (a_j² - b_j²) x_j and Σ_j a_j^[1] ... a_j^[L] x_j, L >= 2, have the number of non-zero coefficients.
 """
-
-import torch
-from torch import Tensor
-
-from lab.measures._matrix import as_matrix
-from lab.measures.condensation import with_bias
 
 
 def factorisation_rank(d: int, rank_a: int, rank_b: int) -> int:
@@ -69,41 +63,6 @@ def convolution_sizes(
         "unshared": kernels * (weights + 1) * positions,
         "dense": kernels * (inputs + 1) * positions,
     }
-
-
-def tanh_rank(weight: Tensor, out_weight: Tensor, bias: Tensor | None = None, *, tolerance: float = 1e-6) -> int:
-    """Model rank of a two-layer tanh net at its weights, on generic inputs: m_w + m_a D, plus what flat neurons add.
-
-    m_w counts the distinct input weights (w, b) up to sign (tanh is odd) with w ≠ 0, m_a those of them that a neuron of
-    non-zero output weight uses, D is the length of (w, b). Neurons with w = 0 together add the linear functions, d,
-    when one has an output weight, and the constant, 1, when one has a bias with an output weight or a non-zero bias.
-
-    Args:
-        weight: Input weights, shape (m, d).
-        out_weight: Output weights of one output, shape (m,).
-        bias: Hidden biases, shape (m,), or None.
-        tolerance: Weights closer than this, relative to the largest, are equal; output weights below it are zero.
-
-    Returns:
-        The rank, an integer. Cost: m² d.
-    """
-    inputs, rows = as_matrix(weight), as_matrix(with_bias(weight, bias))
-    out = as_matrix(out_weight.reshape(-1, 1), "out_weight").squeeze(1).abs()
-    _require(len(out) == len(rows), f"{len(out)} output weights of {len(rows)} neurons")
-    near = tolerance * torch.linalg.vector_norm(rows, dim=1).max()
-    used = out > tolerance * out.max()
-    flat = torch.linalg.vector_norm(inputs, dim=1) <= near
-    rank = inputs.shape[1] * bool((flat & used).any())
-    if bias is not None:
-        rank += bool((flat & (used | (bias.detach().abs() > near))).any())
-    free = ~flat
-    for neuron in range(len(rows)):
-        if free[neuron]:
-            distance = torch.minimum(*(torch.linalg.vector_norm(rows - s * rows[neuron], dim=1) for s in (1, -1)))
-            group = free & (distance <= near)
-            rank += 1 + rows.shape[1] * bool((group & used).any())
-            free &= ~group
-    return rank
 
 
 def _require(holds: bool, what: str) -> None:

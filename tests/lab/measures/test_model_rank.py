@@ -135,7 +135,7 @@ def test_a_shared_factor_has_its_closed_size(factor, expected):
 def test_independent_tanh_neurons_have_the_closed_size(inputs, hidden_bias):
     weight, out, bias = gaussian(3, inputs), gaussian(3, seed=1), gaussian(3, seed=2) if hidden_bias else None
     result = mr.model_rank(tanh_net(weight, out, bias), gaussian(200, inputs, seed=3))
-    assert result.rank == size.tanh_size(3, inputs, hidden_bias=hidden_bias) == size.tanh_rank(weight, out, bias)
+    assert result.rank == size.tanh_size(3, inputs, hidden_bias=hidden_bias) == mr.tanh_rank(weight, out, bias)
     assert result.clear
 
 
@@ -179,7 +179,7 @@ def test_the_same_function_has_another_rank_at_another_point(construction, expec
     assert result.rank == expected
     assert result.gap > 1e9
     first, last = model.layers
-    assert size.tanh_rank(first.weight, last.weight[0], first.bias) == expected
+    assert mr.tanh_rank(first.weight, last.weight[0], first.bias) == expected
 
 
 @pytest.mark.parametrize(("construction", "expected"), CONSTRUCTIONS)
@@ -212,9 +212,9 @@ def test_neurons_with_the_same_weight_up_to_sign_count_once():
     w = gaussian(1, 1)
     for second, expected in ((w, 2), (-w, 2), (2 * w, 4)):
         rows, out = torch.cat([w, second]), torch.tensor([1.0, 0.5]).double()
-        assert mr.model_rank(tanh_net(rows, out), gaussian(50, 1)).rank == expected == size.tanh_rank(rows, out)
+        assert mr.model_rank(tanh_net(rows, out), gaussian(50, 1)).rank == expected == mr.tanh_rank(rows, out)
     rows, out = torch.cat([w, 2 * w]), torch.tensor([1.0, 0.0]).double()
-    assert mr.model_rank(tanh_net(rows, out), gaussian(50, 1)).rank == 3 == size.tanh_rank(rows, out)
+    assert mr.model_rank(tanh_net(rows, out), gaussian(50, 1)).rank == 3 == mr.tanh_rank(rows, out)
 
 
 @pytest.mark.parametrize("biases", [None, (0.0, 0.0), (0.7, -0.2)])
@@ -223,7 +223,7 @@ def test_neurons_without_input_weight_add_linear_functions_and_a_constant(biases
     rows = torch.cat([gaussian(1, 3), torch.zeros(2, 3)])
     out = torch.tensor([1.0, *outs]).double()
     bias = None if biases is None else torch.tensor([0.4, *biases]).double()
-    assert mr.model_rank(tanh_net(rows, out, bias), gaussian(100, 3)).rank == size.tanh_rank(rows, out, bias)
+    assert mr.model_rank(tanh_net(rows, out, bias), gaussian(100, 3)).rank == mr.tanh_rank(rows, out, bias)
 
 
 def spectrum(*values: float) -> Tensor:
@@ -265,7 +265,7 @@ def test_degenerate_matrices_have_an_answer():
     assert (zero.rank, zero.clear, zero.gap) == (0, True, math.inf)
     assert mr.numerical_rank(torch.ones(1, 1).double()).rank == 1
     assert mr.numerical_rank(torch.ones(4, 3).double().T).rank == 1
-    assert size.tanh_rank(torch.zeros(2, 3), torch.zeros(2)) == 0
+    assert mr.tanh_rank(torch.zeros(2, 3), torch.zeros(2)) == 0
 
 
 def test_unusable_input_is_an_error_that_says_what_is_wrong():
@@ -281,6 +281,8 @@ def test_unusable_input_is_an_error_that_says_what_is_wrong():
         mr.tangent_matrix(widened("null"), torch.zeros(0, 5))
     with pytest.raises(ValueError, match="multiple of 2"):
         mr.sample_ranks(torch.ones(3, 2).double(), outputs=2)
+    with pytest.raises(ValueError, match="3 output weights for 2 neurons"):
+        mr.tanh_rank(torch.ones(2, 1), torch.ones(3))
     with pytest.raises(ValueError, match="no such model: rank 5"):
         size.factorisation_size(4, 5)
     with pytest.raises(ValueError, match="no such model: 1 kernels of 4 on 3"):
