@@ -24,8 +24,7 @@ def judge_network(record: Record) -> Verdict:
         for spike in spikes(record.loss_step, record.loss)
         if spike.start - record.knobs.last_intervention(spike.start) >= MAX_BEFORE
     ]
-    above = crossings(record.step, record.excess, 1.0)
-    along = crossings(record.step, record.gradient_excess, 1.0)
+    above, along = _crossings(record, record.excess), _crossings(record, record.gradient_excess)
     lengths = [crossing.length for crossing in above if crossing.length is not None]
     checks = (
         Check("spikes of the loss", float(len(found)), low=SPIKES, note=_heights(found)),
@@ -51,6 +50,11 @@ def judge_network(record: Record) -> Verdict:
         return Verdict.of(Check("optimiser has a second moment", 0.0, low=1.0), *checks)
     reason = _too_early(record, above) if len(found) < SPIKES else ""
     return Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
+
+
+def _crossings(record: Record, excess: np.ndarray) -> list[Interval]:
+    """Stretches above 1 that began below it: a run that starts above has not crossed."""
+    return [stretch for stretch in crossings(record.step, excess, 1.0) if stretch.start > record.step[0]]
 
 
 def _heights(found: list[Interval]) -> str:

@@ -157,6 +157,16 @@ def test_the_network_is_refused_by_the_check_that_fails(changes, failing):
     assert failing in next(check.name for check in verdict.checks if not check.passed)
 
 
+def test_a_stretch_that_the_run_begins_with_is_no_crossing():
+    chosen, run = config("network"), MemoryRun()
+    made = network(chosen)
+    for name in made.names():
+        step, value = made.series(name)
+        start = (name == "preconditioned_sharpness") & (step < 8)
+        run.append(name, step, np.where(start, 3 / chosen.lr, value))
+    assert judge(chosen, run).checks == judge(chosen, made).checks
+
+
 @pytest.mark.parametrize("optimizer", ["gd", "momentum"])
 @pytest.mark.parametrize("preset", ["network", "quadratic"])
 def test_an_optimiser_without_a_preconditioner_never_shows_the_claim(optimizer, preset):
