@@ -22,10 +22,23 @@ class Line:
 
 @dataclass(frozen=True)
 class View:
-    """What every view has: a title, and a sentence that says what to look for."""
+    """What every view has: a title, and a sentence that says what to look for.
+
+    Attributes:
+        title: What is shown.
+        help: What to look for.
+        primary: Open at first; the others wait in the page's list of views.
+        when: Whether a run with this config records what the view shows; None for always.
+    """
 
     title: str = field(kw_only=True)
     help: str = field(default="", kw_only=True)
+    primary: bool = field(default=True, kw_only=True)
+    when: Callable[[Any], bool] | None = field(default=None, kw_only=True)
+
+    def applies(self, config: Any) -> bool:
+        """Whether the view has anything to show for a run of this config."""
+        return self.when is None or bool(self.when(config))
 
     @property
     def id(self) -> str:

@@ -21,6 +21,11 @@ def threshold(config: Any) -> float:
     return 2 / config.lr
 
 
+def quadratic(config: Any) -> bool:
+    """Whether the run is of the one-parameter scene."""
+    return config.scene == "quadratic"
+
+
 def decay_of_v(config: Any, run: Source) -> tuple[np.ndarray, np.ndarray] | None:
     """The longest stretch in which v_t/v_{t-1} = β2 to 1e-4, drawn on as v_s β2^(t-s): straight on a log axis."""
     if not {"v_ratio", "second_moment"} <= set(run.names()):
@@ -86,6 +91,7 @@ VIEWS = (
     Curves(
         ("decoupling", "decoupling_mean"),
         title="Decoupling",
+        primary=False,
         help="g²/v: below 1 the second moment remembers more than it hears.",
         y_label="g²/v",
         y_log=True,
@@ -95,6 +101,7 @@ VIEWS = (
     Curves(
         ("v_ratio",),
         title="Decay of the second moment",
+        primary=False,
         help="β2 where v only decays, above 1 where it catches up.",
         y_label="v_t/v_{t-1}",
         lines=(Line("β2", lambda config: config.beta2),),
@@ -103,6 +110,7 @@ VIEWS = (
     Curves(
         ("gradient_alignment", "raw_gradient_alignment"),
         title="Alignment of the gradient",
+        primary=False,
         help="Before a spike the gradient turns along the top direction.",
         y_label="|cos|",
         events=("spike",),
@@ -110,6 +118,7 @@ VIEWS = (
     Curves(
         ("effective_lr",),
         title="Effective learning rate",
+        primary=False,
         help="η/(√v̂ + ε) grows as v decays.",
         y_label="η/(√v̂ + ε)",
         y_log=True,
@@ -118,15 +127,19 @@ VIEWS = (
     Curves(
         ("theta",),
         title="Parameter",
-        help="Quadratic scene: θ lies still for hundreds of steps, then swings.",
+        primary=False,
+        when=quadratic,
+        help="θ lies still for hundreds of steps, then swings.",
         y_label="θ",
         events=("spike",),
     ),
-    Trace("theta", "momentum", title="Phase plot", help="Quadratic scene: θ against m.", x_label="θ", y_label="m"),
+    Trace("theta", "momentum", title="Phase plot", when=quadratic, help="θ against m.", x_label="θ", y_label="m"),
     Curves(
         ("predicted_crossing",),
         title="Predicted crossing",
-        help="Quadratic scene: the step at which λ_max(Ĥ) will cross 2/η if v only decays from now on.",
+        primary=False,
+        when=quadratic,
+        help="the step at which λ_max(Ĥ) will cross 2/η if v only decays from now on.",
         y_label="step",
         events=("crossing",),
     ),
