@@ -139,7 +139,7 @@ VIEWS = (
         title="Predicted crossing",
         primary=False,
         when=quadratic,
-        help="the step at which λ_max(Ĥ) will cross 2/η if v only decays from now on.",
+        help="The step at which λ_max(Ĥ) will cross 2/η if v only decays from now on.",
         y_label="step",
         events=("crossing",),
     ),

@@ -1,0 +1,90 @@
+"""A plain training loop as an experiment and as the bare script it is measured against: the same maths.
+
+Registry name ``tests.bench.plain:``; ``python -m tests.bench.plain STEPS`` runs the bare loop and prints its seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from lab.config import Config, param
+from lab.experiment import Arm, Experiment, Preset, Series
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Curves
+
+WIDTH, SAMPLES, WARM_UP = 64, 256, 200
+
+
+def problem(generator: torch.Generator) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
+    """A two-hidden-layer network and a sum of sines: about half a millisecond a step on one core."""
+    model = torch.nn.Sequential(
+        torch.nn.Linear(1, WIDTH),
+        torch.nn.Tanh(),
+        torch.nn.Linear(WIDTH, WIDTH),
+        torch.nn.Tanh(),
+        torch.nn.Linear(WIDTH, 1),
+    )
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator) / WIDTH**0.5)
+    x = torch.linspace(-3, 3, SAMPLES)[:, None]
+    return model, x, torch.sin(x) + torch.sin(4 * x)
+
+
+class PlainConfig(Config):
+    lr: float = param(1e-3, "Learning rate", symbol="η", min=1e-6, max=1.0, log=True, live=True)
+
+
+class Plain(Experiment):
+    title = "Plain training"
+    theme = "Benches"
+    claim = "None."
+    paper = "None"
+    Config = PlainConfig
+    readings = tuple(Series(f"train_loss{i}", f"Training loss {i}") for i in range(4))
+    views = tuple(Curves((f"train_loss{i}",), title=f"Loss {i}", y_log=i % 2 == 0) for i in range(4))
+    presets = {"demo": Preset({"steps": 20_000})}
+    arms = {"only": Arm({}, "reproduced")}
+
+    def setup(self) -> None:
+        self.model, self.x, self.y = problem(self.generator("init"))
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.config.lr)
+
+    def step(self) -> Mapping[str, Any]:
+        self.optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(self.model(self.x), self.y)
+        loss.backward()
+        self.optimizer.step()
+        value = loss.item()
+        return {f"train_loss{i}": value * (i + 1) for i in range(4)}
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return Verdict.of(Check("rows", float(len(run.series("train_loss0")[0])), low=1))
+
+
+def bare(steps: int) -> float:
+    """Seconds that ``steps`` steps of the loop take, after warming up."""
+    torch.set_num_threads(1)
+    model, x, y = problem(torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    started = 0.0
+    for step in range(WARM_UP + steps):
+        if step == WARM_UP:
+            started = time.perf_counter()
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    print(bare(int(sys.argv[1])))
