@@ -97,7 +97,7 @@ class PagedFile(io.RawIOBase):
                 view[done + got : end] = bytes(part - got)
             done += part
         self._position += count
-        if bytes(view[:8]) == _HEAP:
+        if count >= 16 and view[:8] == _HEAP:
             _check_heap(view[:count])
         return count
 
@@ -225,9 +225,10 @@ def storage_full(error: OSError) -> StorageFull:
 def read_journal(descriptor: int) -> tuple[dict[int, bytearray], int] | None:
     """The page images and the file size of a commit that was cut short; None where there is none."""
     length = os.fstat(descriptor).st_size
-    if length < _TRAILER.size:
+    trailer = _read(descriptor, _TRAILER.size, max(0, length - _TRAILER.size))
+    if len(trailer) < _TRAILER.size:  # a tiny file, or a writer cut its journal off just now
         return None
-    magic, count, offset, size, checksum = _TRAILER.unpack(_read(descriptor, _TRAILER.size, length - _TRAILER.size))
+    magic, count, offset, size, checksum = _TRAILER.unpack(trailer)
     if magic != _MAGIC or size > offset or offset + count * (PAGE + 8) + _TRAILER.size != length:
         return None
     body = _read(descriptor, count * (PAGE + 8), offset)

@@ -25,7 +25,7 @@ with RunWriter.create(sys.argv[1], {"experiment": "made-up"}, {}, {}) as writer:
 
 
 def test_a_reader_beside_a_writer_sees_whole_rows_that_only_grow(tmp_path):
-    path, steps = tmp_path / "run.h5", 1500
+    path, steps = tmp_path / "run.h5", 600
     child = subprocess.Popen([sys.executable, "-c", WRITE, str(path), str(steps)], cwd=ROOT)
     seen = [-1]
     try:
@@ -38,7 +38,7 @@ def test_a_reader_beside_a_writer_sees_whole_rows_that_only_grow(tmp_path):
     finally:
         assert child.wait(60) == 0
     assert seen == sorted(seen)
-    assert len(set(seen)) > 10
+    assert len(set(seen)) > 3
     with RunReader(path) as run:
         assert last_step(run) == steps - 1
 
@@ -63,7 +63,7 @@ def test_readers_in_threads_beside_a_writer_in_another(tmp_path):
         threads = [threading.Thread(target=follow) for _ in range(2)]
         for thread in threads:
             thread.start()
-        train(writer, 0, 300)
+        train(writer, 0, 150)
         stop.set()
         for thread in threads:
             thread.join(30)
