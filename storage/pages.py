@@ -27,6 +27,7 @@ RESERVE = 1 << 20
 """Bytes left free on the disk, so that HDF5 and the system never meet a disk that is full to the last block."""
 
 _WRITE_THROUGH = 1 << 18  # larger writes to new pages need no copy in memory
+_HEAP = b"GCOL\1\0\0\0"  # a collection of texts
 _MAGIC = b"tdl-journal-1\r\n\0"
 _TRAILER = struct.Struct("<16sQQQI")  # magic, number of pages, offset of the images, size of the file, crc32
 
@@ -96,6 +97,8 @@ class PagedFile(io.RawIOBase):
                 view[done + got : end] = bytes(part - got)
             done += part
         self._position += count
+        if count >= 16 and view[:8] == _HEAP:
+            _check_heap(view[:count])
         return count
 
     def write(self, data) -> int:
@@ -222,9 +225,10 @@ def storage_full(error: OSError) -> StorageFull:
 def read_journal(descriptor: int) -> tuple[dict[int, bytearray], int] | None:
     """The page images and the file size of a commit that was cut short; None where there is none."""
     length = os.fstat(descriptor).st_size
-    if length < _TRAILER.size:
+    trailer = _read(descriptor, _TRAILER.size, max(0, length - _TRAILER.size))
+    if len(trailer) < _TRAILER.size:  # a tiny file, or a writer cut its journal off just now
         return None
-    magic, count, offset, size, checksum = _TRAILER.unpack(_read(descriptor, _TRAILER.size, length - _TRAILER.size))
+    magic, count, offset, size, checksum = _TRAILER.unpack(trailer)
     if magic != _MAGIC or size > offset or offset + count * (PAGE + 8) + _TRAILER.size != length:
         return None
     body = _read(descriptor, count * (PAGE + 8), offset)
@@ -260,6 +264,19 @@ def _runs(pages: Mapping[int, bytearray]) -> Iterator[tuple[int, list[bytearray]
 def _overwrite(descriptor: int, pages: Mapping[int, bytearray]) -> None:
     for first, run in _runs(pages):
         _pwrite(descriptor, b"".join(run), first * PAGE)
+
+
+def _check_heap(heap: memoryview) -> None:
+    """Refuse a damaged collection of texts: HDF5 goes round and round in one whose objects have no length."""
+    (size,) = struct.unpack_from("<Q", heap, 8)
+    if len(heap) < size:
+        return  # HDF5 looks at the beginning to see how long it is, then reads all of it
+    at = 16
+    while size - at >= 16:
+        number, _, length = struct.unpack_from("<HH4xQ", heap, at)
+        at += length if number == 0 else 16 + -(-length // 8) * 8
+        if length < 16 * (number == 0) or at > size:
+            raise OSError(errno.EIO, "a collection of texts is damaged")
 
 
 def _reserve(descriptor: int, start: int, end: int) -> None:

@@ -33,11 +33,12 @@ from .layout import (
     VERDICT,
     migrated,
 )
+from .opening import is_live
 from .pages import PagedFile
 
 T = TypeVar("T")
 
-_ATTEMPTS = 8
+_ATTEMPTS = 12
 _TICK = 50_000_000  # nanoseconds; two changes that are nearer may leave the same time stamp
 
 
@@ -87,7 +88,8 @@ class RunReader:
         return self._json(VERDICT)
 
     def names(self) -> list[str]:
-        return self._read(_names)
+        """Series that have rows."""
+        return self._read(lambda file: [name for name in safe.group(file, SERIES) if self._count(file, name)])
 
     def attrs(self, name: str) -> Mapping[str, str]:
         """label, symbol, units, statistic, estimator: those that the series has."""
@@ -182,6 +184,12 @@ class RunReader:
     def _json(self, name: str) -> dict[str, Any]:
         return self._read(lambda file: safe.json_text(file, name, self._size))
 
+    def _count(self, file: h5py.File, name: str) -> int:
+        series = safe.group(file, SERIES)
+        if not safe.has(series, name) or not safe.has(series := safe.group(series, name), STEP):
+            return 0
+        return len(safe.dataset(series, STEP, self._size))
+
     def _rows(self, file: h5py.File, name: str, start: int) -> tuple[NDArray[np.int64], np.ndarray] | None:
         parent = safe.group(file, SERIES)
         if not safe.has(parent, name):
@@ -230,9 +238,9 @@ class RunReader:
                 else:
                     self._drop()
                     continue
-                live = self._pages is not None and lock.held(self._descriptor)
+                unchanged = self._seen == _signature(self.path)
                 self._drop()
-                if not live or attempt == _ATTEMPTS - 1:
+                if attempt == _ATTEMPTS - 1 or (unchanged and not is_live(self.path)):
                     raise _blame(self.path, problem) from problem
                 time.sleep(0.002 * (attempt + 1))
         raise AssertionError("unreachable")
@@ -271,11 +279,6 @@ def read_header(file: h5py.File) -> dict[str, Any]:
 def actual_state(recorded: str, descriptor: int) -> str:
     """The recorded state, or interrupted where only a writer could make it true and none lives."""
     return "interrupted" if recorded in LIVE_STATES and not lock.held(descriptor) else recorded
-
-
-def _names(file: h5py.File) -> list[str]:
-    series = safe.group(file, SERIES)
-    return [name for name in series if safe.has(series, name) and safe.has(safe.group(series, name), STEP)]
 
 
 def _whole(steps: np.ndarray) -> int:

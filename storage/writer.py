@@ -133,6 +133,10 @@ class RunWriter:
     def run_id(self) -> str:
         return self._file.attrs["run_id"]
 
+    def names(self) -> list[str]:
+        """Series that were declared or have rows."""
+        return list(self._series)
+
     def declare(self, name: str, attrs: Mapping[str, str]) -> None:
         """Announce a series. attrs: label, symbol, units, statistic, estimator."""
         rows = self._rows(name)

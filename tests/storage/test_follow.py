@@ -1,0 +1,115 @@
+"""Others read a run while it grows: readers in other processes, and any program that knows HDF5."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from storage import writer as writer_module
+from storage.reader import RunReader
+from storage.writer import RunWriter
+from tests.storage.killing import last_step, train
+
+ROOT = Path(__file__).parents[2]
+WRITE = """
+import sys
+from storage.writer import RunWriter
+from tests.storage.killing import train
+with RunWriter.create(sys.argv[1], {"experiment": "made-up"}, {}, {}) as writer:
+    train(writer, 0, int(sys.argv[2]))
+"""
+
+
+def test_a_reader_beside_a_writer_sees_whole_rows_that_only_grow(tmp_path):
+    path, steps = tmp_path / "run.h5", 600
+    child = subprocess.Popen([sys.executable, "-c", WRITE, str(path), str(steps)], cwd=ROOT)
+    seen = [-1]
+    try:
+        while not path.exists():
+            assert child.poll() is None
+        with RunReader(path) as run:
+            while run.state == "running":
+                seen.append(last_step(run))
+                assert len(run.checkpoints()) <= steps
+    finally:
+        assert child.wait(60) == 0
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 3
+    with RunReader(path) as run:
+        assert last_step(run) == steps - 1
+
+
+def test_readers_in_threads_beside_a_writer_in_another(tmp_path):
+    path = tmp_path / "run.h5"
+    problems: list[BaseException] = []
+    with RunWriter.create(path, {"experiment": "made-up"}, {}, {}) as writer:
+        stop = threading.Event()
+
+        def follow() -> None:
+            try:
+                with RunReader(path) as run:
+                    seen = -1
+                    while not stop.is_set():
+                        now = last_step(run)
+                        assert now >= seen
+                        seen = now
+            except BaseException as error:  # told to the test's own thread
+                problems.append(error)
+
+        threads = [threading.Thread(target=follow) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        train(writer, 0, 150)
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert not problems
+
+
+def test_rows_reach_the_disk_by_themselves(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(writer_module.time, "monotonic", lambda: now[0])
+    writer = RunWriter.create(tmp_path / "run.h5", {}, {}, {})
+    run = RunReader(tmp_path / "run.h5")
+    writer.append("train_loss", 0, 1.0)
+    assert run.names() == []
+    now[0] = 1.0
+    writer.append("train_loss", 1, 1.0)
+    assert run.series("train_loss")[0].tolist() == [0, 1]
+    writer.close("finished")
+
+
+def test_rows_from_a_start_on(tmp_path):
+    with RunWriter.create(tmp_path / "run.h5", {}, {}, {}) as writer:
+        writer.append("train_loss", [0, 5, 9], [3.0, 2.0, 1.0])
+    run = RunReader(tmp_path / "run.h5")
+    assert [part.tolist() for part in run.series("train_loss", 1)] == [[5, 9], [2.0, 1.0]]
+    assert [part.tolist() for part in run.series("train_loss", 3)] == [[], []]
+    with pytest.raises(KeyError):
+        run.series("test_loss")
+
+
+def test_plain_h5py_opens_a_run_that_is_being_written(tmp_path):
+    with RunWriter.create(tmp_path / "run.h5", {}, {}, {}) as writer:
+        writer.append("train_loss", [0, 1], [3.0, 2.0])
+        writer.flush()
+        with h5py.File(tmp_path / "run.h5") as file:
+            assert file["series/train_loss/value"][:].tolist() == [3.0, 2.0]
+
+
+def test_silx_shows_the_default_plot(tmp_path):
+    nxdata = pytest.importorskip("silx.io.nxdata")
+    with RunWriter.create(tmp_path / "run.h5", {"title": "Spikes"}, {}, {}) as writer:
+        writer.declare("train_loss", {"label": "Loss", "symbol": "L", "units": "MSE"})
+        writer.set_default_view(["train_loss", "sharpness"])
+        writer.append("train_loss", [0, 10, 20], [3.0, 2.0, 1.0])
+        writer.append("maps", [0, 1], np.zeros((2, 3, 4)))
+    with h5py.File(tmp_path / "run.h5") as file:
+        plot = nxdata.get_default(file)
+        assert plot.is_valid and plot.is_curve
+        assert plot.signal[:].tolist() == [3.0, 2.0, 1.0] and plot.axes[0][:].tolist() == [0, 10, 20]
+        assert nxdata.is_valid_nxdata(file["series/maps"])
