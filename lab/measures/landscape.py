@@ -176,6 +176,7 @@ def refined(
     coarse: int = 13,
     levels: int = 3,
     share: float = 0.4,
+    tol: float = 1e-3,
     batch: int | None = None,
 ) -> Iterator[Section]:
     """Sections of one region, each twice as fine, evaluated where the one before bends most and interpolated elsewhere.
@@ -189,7 +190,9 @@ def refined(
         spans: (low, high) of each coordinate.
         coarse: Points along each axis of the first section.
         levels: Number of sections; the last has (coarse - 1) 2^(levels - 1) + 1 points along an axis.
-        share: Share of the points not yet evaluated that each level evaluates; 1 leaves none to interpolation.
+        share: Largest share of the points not yet evaluated that a level evaluates.
+        tol: Where the estimated error is at most this share of the range of values, interpolation is kept; with share 1
+            and tol 0 every point is evaluated.
         batch: Points at a time (see ``losses``).
 
     Yields:
@@ -207,9 +210,12 @@ def refined(
             _doubled(current.values),
             _between(current.measured),
         )
+        finite = values[np.isfinite(values)]
+        least = tol * np.ptp(finite) if len(finite) and tol else -1.0
         open_points = np.flatnonzero(~measured)
         order = np.argsort(-doubt.reshape(-1)[open_points], kind="stable")
         chosen = open_points[order[: math.ceil(share * len(open_points))]]
+        chosen = chosen[doubt.reshape(-1)[chosen] > least]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
         values.reshape(-1)[chosen], how = _values_at(loss, plane, grid[chosen], batch)
         measured.reshape(-1)[chosen], doubt.reshape(-1)[chosen] = True, 0.0
