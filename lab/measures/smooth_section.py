@@ -20,6 +20,7 @@ from lab.measures.directions import Plane
 from lab.measures.landscape import FunctionalLoss, Section, evaluate, losses, section
 
 _MOST_NUMBERS = 32_000_000  # outputs kept at once, 1/4 GB in float64
+_BLOCK = 1_000_000  # of them at grid points at once
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def smooth_section(
     axes: Sequence[np.ndarray],
     *,
     tol: float = 1e-3,
-    nodes: Sequence[int] = (9, 17),
+    nodes: Sequence[int] = (9, 17, 25),
     probes: int = 32,
     batch: int | None = None,
 ) -> SmoothSection:
@@ -56,7 +57,7 @@ def smooth_section(
         plane: Origin and directions, m = 1 or 2.
         axes: Coordinates along each direction; shapes (n,) or (n1,), (n2,).
         tol: Largest error at the probes as a share of the range of values.
-        nodes: Chebyshev points along an axis, tried in turn; 2n - 1 keeps what n has evaluated.
+        nodes: Chebyshev points along an axis, tried in turn; points that coincide are evaluated once.
         probes: Grid points that are evaluated to measure the error.
         batch: Points at a time.
     """
@@ -114,15 +115,16 @@ class _Known:
         return self._criterion(outputs, bases)
 
     def _criterion(self, outputs: Tensor, bases: list[Tensor]) -> np.ndarray:
-        """The criterion of interpolated outputs, row by row; ``outputs`` (n^m, ...), ``bases`` (points, n) each."""
+        """The criterion of interpolated outputs, by blocks; ``outputs`` (n^m, ...), ``bases`` (points, n) each."""
         shape, n = outputs.shape[1:], bases[0].shape[1]
         table = outputs.double().reshape(n, -1)
         lines = bases[0] @ table if len(bases) == 2 else table[None]
         last = bases[-1]
-        rows = []
+        values = []
         with torch.inference_mode():
-            for line in lines:
-                row = (last @ line.reshape(n, -1)).to(outputs.dtype).reshape(len(last), *shape)
-                rows.append(vmap(lambda out: self._loss.criterion(out, self._loss.targets))(row).double())
-        values = torch.stack(rows).cpu().numpy()
-        return values if len(bases) == 2 else values[0]
+            for some in lines.split(max(1, _BLOCK // (len(last) * shape.numel()))):
+                block = last @ some.reshape(len(some), n, -1)
+                block = block.to(outputs.dtype).reshape(len(some) * len(last), *shape)
+                values.append(vmap(lambda out: self._loss.criterion(out, self._loss.targets))(block).double())
+        found = torch.cat(values).cpu().numpy()
+        return found.reshape([len(basis) for basis in bases])
