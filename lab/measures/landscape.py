@@ -22,8 +22,8 @@ from lab.measures.directions import Params, Plane, unflatten
 Loss = Callable[[dict[str, Tensor]], Tensor]
 Points = Callable[[int, int], Tensor]  # (begin, end) -> vectors (end - begin, P)
 
-# numbers in flight at once; on a CPU measured on three small networks, where larger batches gained nothing more or lost to
-# a loop (page faults and caches), on a GPU 1/4 GB in float32
+# numbers in flight at once: on a CPU measured on three small networks, where larger batches gained nothing more or lost
+# to a loop (page faults and caches); on a GPU 1/4 GB in float32, not measured
 _CPU_NUMBERS, _GPU_NUMBERS = 8_000_000, 64_000_000
 _LEAST_BATCH = 4
 

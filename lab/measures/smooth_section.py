@@ -50,8 +50,8 @@ def smooth_section(
 ) -> SmoothSection:
     """The loss on a grid to within ``tol`` of its range, as seen on probes, or exactly where that needs as much work.
 
-    Probes are a sample: on three small networks the largest error of all points was up to 1.5 ``tol``. Relative errors are
-    larger where the loss is a small part of its range, at the bottom of a deep basin.
+    Probes are a sample: on three small networks the largest error of all points was up to 1.5 ``tol``. Relative errors
+    are larger where the loss is a small part of its range, at the bottom of a deep basin.
 
     Cost: n^m + ``probes`` forward passes for the first n of ``nodes`` that meets ``tol``, instead of one a grid point.
 
