@@ -66,8 +66,8 @@ def project(inputs: Tensor, direction: Tensor | None = None) -> Tensor:
     if direction is None:
         if len(flat) < 2 or not (flat != flat[0]).any():
             raise ValueError(f"{len(flat)} equal samples have no principal direction; give one")
-        direction = torch.linalg.svd((flat - flat.mean(0)).double(), full_matrices=False)[2][0]
-        direction = direction * direction[direction.abs().argmax()].sign()
+        principal: Tensor = torch.linalg.svd((flat - flat.mean(0)).double(), full_matrices=False)[2][0]
+        direction = principal * principal[principal.abs().argmax()].sign()
     direction = direction.detach().to(flat).reshape(-1)
     if not direction.norm() > 0:
         raise ValueError("the direction is zero")
