@@ -1,0 +1,21 @@
+"""The example scripts of these families run as they stand."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("detectors", "first crossed 2/η at step 790"),
+        ("frequency", "sin 6x on the grid: peaks at k = [6]"),
+        ("landscape", "49 points along an axis"),
+    ],
+)
+def test_an_example_runs_and_says_what_it_found(name, says, capsys):
+    runpy.run_path(str(EXAMPLES / f"{name}.py"))
+    assert says in capsys.readouterr().out
