@@ -18,6 +18,8 @@ class _LazyModule(types.ModuleType):
     """A module that runs its code when an attribute that is not there yet is asked for."""
 
     def __getattr__(self, name: str) -> object:
+        if name == "__wrapped__":  # PySide6 asks every newly imported module for it; torch has none
+            raise AttributeError(name)
         with _loading:
             if type(self) is _LazyModule and not self.__dict__.get("__path__"):
                 spec = self.__spec__

@@ -13,6 +13,11 @@ def test_importing_torch_beside_lab_loads_nothing_until_it_is_used():
     assert run(code).split() == ["False", "True"]
 
 
+def test_the_import_hook_of_pyside_does_not_load_it_either():
+    code = "from PySide6 import QtCore; import sys, lab, torch; print('torch._C' in sys.modules)"
+    assert run(code) == "False"
+
+
 def test_a_submodule_import_loads_the_package_first():
     assert run("import lab; from torch import nn; print(nn.Linear(2, 3).weight.shape[0])") == "3"
 
