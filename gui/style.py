@@ -84,7 +84,11 @@ def sheet(theme: Theme, cache: Path | None) -> str:
 
 def _glyphs(theme: Theme, cache: Path) -> dict[str, Path]:
     cache.mkdir(parents=True, exist_ok=True)
-    wanted = {"down": ("chevron-down", theme.muted), "up": ("chevron-up", theme.muted), "check": ("check", theme.on_accent)}
+    wanted = {
+        "down": ("chevron-down", theme.muted),
+        "up": ("chevron-up", theme.muted),
+        "check": ("check", theme.on_accent),
+    }
     paths = {}
     for name, (icon, colour) in wanted.items():
         paths[name] = cache / f"{icon}-{colour[1:]}.png"
