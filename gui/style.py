@@ -21,7 +21,7 @@ def apply(app: QApplication, theme: Theme, cache: Path | None = None) -> None:
         theme: Colours.
         cache: Folder for the few glyphs that a style sheet can only take as files; without it they are left out.
     """
-    if app.style().objectName().lower() != "fusion":
+    if app.property("theme") is None:  # under a style sheet the style no longer says its name
         app.setStyle("Fusion")
     app.setPalette(palette(theme))
     app.setStyleSheet(sheet(theme, cache))

@@ -1,9 +1,9 @@
-"""The one colour table: widgets, plots and paper figures take their colours here. No Qt, so that figures can use it too."""
+"""The one colour table: widgets, plots and paper figures take their colours here. No Qt, so that figures can too."""
 
 from dataclasses import dataclass, fields
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442")
-"""Line colours that stay apart for colour-blind readers, in the order in which lines take them (Okabe and Ito, 2008)."""
+"""Line colours that stay apart for colour-blind readers, in the order in which they are taken (Okabe and Ito, 2008)."""
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (6, 3), (2, 3), (8, 3, 2, 3))
 """Dash patterns in line widths, taken when the colours are used up."""

@@ -1,0 +1,92 @@
+"""Every command as data: what it is called, its keys, its icon, and the method of the window that it calls."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QWidget
+
+from gui.icons import put
+from gui.theme import Theme
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing the user can ask for.
+
+    Attributes:
+        needs: What must be there for it: a run on screen, a live one, or nothing.
+        gap: Whether a menu draws a line above it.
+    """
+
+    id: str
+    text: str
+    calls: str
+    menu: Literal["File", "Run", "View", "Help"]
+    shortcut: str = ""
+    icon: str = ""
+    needs: Literal["", "run", "live"] = ""
+    gap: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether its key is one that fields, buttons and lists want first. The window hears what they leave over."""
+        return self.shortcut == "Space" or len(self.shortcut) == 1
+
+
+COMMANDS = (
+    Command("open", "Open run file …", "open_file", "File", "Ctrl+O", "open"),
+    Command("reveal", "Show the runs folder", "reveal_folder", "File", "", "folder"),
+    Command("close-tab", "Close this run", "close_tab", "File", "Ctrl+W", "close", "run"),
+    Command(
+        "shoot-window", "Save picture of the window", "save_window_picture", "File", "Ctrl+Shift+S", "camera", gap=True
+    ),
+    Command("copy-window", "Copy picture of the window", "copy_window_picture", "File", "Ctrl+Shift+C", "copy"),
+    Command("shoot-run", "Save picture of the run's views", "save_run_picture", "File", "", "camera", "run"),
+    Command("copy-run", "Copy picture of the run's views", "copy_run_picture", "File", "", "copy", "run"),
+    Command("quit", "Quit", "close", "File", "Ctrl+Q", gap=True),
+    Command("run", "Run / pause", "run_or_pause", "Run", "Space", "run"),
+    Command("step", "One step", "one_step", "Run", ".", "step", "live"),
+    Command("stop", "Stop", "stop", "Run", "Ctrl+.", "stop", "live"),
+    Command("branch", "Branch here", "branch", "Run", "B", "branch", "run"),
+    Command("checkpoint", "Keep a checkpoint now", "checkpoint", "Run", "", "star", "live"),
+    Command("previous-event", "Previous event", "previous_event", "Run", "[", "chevron-left", "run", gap=True),
+    Command("next-event", "Next event", "next_event", "Run", "]", "chevron-right", "run"),
+    Command("lab", "Lab", "go_lab", "View", "Ctrl+1", "lab"),
+    Command("library", "Library", "go_library", "View", "Ctrl+2", "library"),
+    Command("catalogue", "Catalogue panel", "toggle_catalogue", "View", "Ctrl+Shift+1", "panels", gap=True),
+    Command("recent", "Recent runs panel", "toggle_recent", "View", "Ctrl+Shift+2", "panels"),
+    Command("knobs", "Knobs panel", "toggle_knobs", "View", "Ctrl+Shift+3", "panels"),
+    Command("cards", "Claim, verdict and log panel", "toggle_cards", "View", "Ctrl+Shift+4", "panels"),
+    Command("reset-layout", "Reset the layout", "reset_layout", "View", "", "reset"),
+    Command("theme", "Light / dark", "switch_theme", "View", "Ctrl+Shift+L", "theme", gap=True),
+    Command("full-screen", "Full screen", "toggle_full_screen", "View", "F11", "fullscreen"),
+    Command("finder", "Find anything …", "find", "Help", "Ctrl+P", "search"),
+    Command("shortcuts", "Keyboard shortcuts", "show_shortcuts", "Help", "?", "keyboard"),
+    Command("welcome", "Welcome page", "show_welcome", "Help", "", "question"),
+    Command("about", "About", "show_about", "Help"),
+)
+
+
+def make_actions(window: QWidget, theme: Theme, commands: Iterable[Command] = COMMANDS) -> dict[str, QAction]:
+    """One QAction per command, connected to the window's method of that name."""
+    actions = {}
+    for command in commands:
+        action = QAction(command.text, window)
+        action.setObjectName(command.id)
+        action.setMenuRole(QAction.MenuRole.NoRole)
+        if command.shortcut:
+            action.setShortcut(QKeySequence(command.shortcut))
+            context = Qt.ShortcutContext
+            action.setShortcutContext(context.WidgetShortcut if command.plain else context.WindowShortcut)
+        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        action.setToolTip(f"{command.text}  ({keys})" if keys else command.text)
+        if command.icon:
+            put(action, command.icon, theme)
+        method = getattr(window, command.calls)
+        action.triggered.connect(lambda _=False, method=method: method())
+        window.addAction(action)
+        actions[command.id] = action
+    return actions

@@ -1,0 +1,55 @@
+"""Slow readings off the window's thread: one worker, the newest answer wins."""
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
+
+
+class _Work(QRunnable):
+    def __init__(self, work: Callable[[], Any], report: Callable[[int, Any, str], None], ticket: int) -> None:
+        super().__init__()
+        self._work, self._report, self._ticket = work, report, ticket
+
+    def run(self) -> None:
+        try:
+            result, error = self._work(), ""
+        except Exception as problem:  # the thread's edge: nobody above can report it
+            result, error = None, f"{type(problem).__name__}: {problem}"
+        self._report(self._ticket, result, error)
+
+
+class Background(QObject):
+    """Runs one function at a time in a thread and announces its result in this object's thread."""
+
+    done = Signal(object)
+    failed = Signal(str)
+    _arrived = Signal(int, object, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._ticket = 0
+        self._arrived.connect(self._arrive)
+
+    def start(self, work: Callable[[], Any]) -> None:
+        """Call ``work``; results of earlier calls that have not arrived yet are dropped."""
+        self._ticket += 1
+        self._pool.clear()
+        self._pool.start(_Work(work, self._arrived.emit, self._ticket))
+
+    def wait(self) -> None:
+        """Let the thread end; its result is dropped."""
+        self._ticket += 1
+        self._pool.clear()
+        self._pool.waitForDone()
+
+    @Slot(int, object, str)
+    def _arrive(self, ticket: int, result: Any, error: str) -> None:
+        if ticket != self._ticket:
+            return
+        if error:
+            self.failed.emit(error)
+        else:
+            self.done.emit(result)

@@ -1,0 +1,38 @@
+"""The claim card: what the paper says, what to watch, which numbers to expect, and which arms prove it."""
+
+from PySide6.QtWidgets import QTextBrowser
+
+from lab.experiment import Experiment
+
+EXPECTED = {
+    "reproduced": "the phenomenon should appear",
+    "not reproduced": "control: it should not appear",
+    "not comparable": "the claim says nothing about it",
+}
+
+
+def card(experiment: type[Experiment]) -> str:
+    """The card as Markdown."""
+    watch = [f"- **{view.title}**: {view.help}" for view in experiment.views if view.help]
+    arms = [f"- **{name}** — {EXPECTED[arm.expect]}. {arm.note}".rstrip() for name, arm in experiment.arms.items()]
+    parts = [
+        f"**{experiment.claim}**",
+        f"*{experiment.paper}*",
+        experiment.about,
+        "#### What to watch\n" + "\n".join(watch) if watch else "",
+        "#### Arms\n" + "\n".join(arms) if arms else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+class ClaimPanel(QTextBrowser):
+    """Shows the card of one experiment; links open in the browser."""
+
+    def __init__(self) -> None:
+        super().__init__(openExternalLinks=True, accessibleName="Claim")
+        self.document().setDocumentMargin(16)
+        self.document().setIndentWidth(16)
+        self.setPlaceholderText("Pick an experiment to read its claim.")
+
+    def show_experiment(self, experiment: type[Experiment] | None) -> None:
+        self.setMarkdown(card(experiment) if experiment else "")

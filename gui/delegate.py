@@ -1,0 +1,78 @@
+"""Draws list rows of two lines: a title, and under it what is read second."""
+
+from enum import IntEnum
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QPainter
+from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from gui.icons import pixmap
+from gui.style import font
+from gui.theme import Theme
+
+
+class Role(IntEnum):
+    """What a row tells the delegate."""
+
+    SECOND = Qt.ItemDataRole.UserRole + 1  # second line
+    HEADING = Qt.ItemDataRole.UserRole + 2  # True: a heading, not a row
+    DOT = Qt.ItemDataRole.UserRole + 3  # colour name of the dot in front, empty for none
+    ASIDE = Qt.ItemDataRole.UserRole + 4  # right end of the first line
+    KEY = Qt.ItemDataRole.UserRole + 5  # what the row stands for
+
+
+class TwoLines(QStyledItemDelegate):
+    """Headings 32 px high, rows 44 px."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(80, 32 if index.data(Role.HEADING) else 44)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        painter.save()
+        text = index.data(Qt.ItemDataRole.DisplayRole) or ""
+        if index.data(Role.HEADING):
+            self._heading(painter, option.rect, text)
+        else:
+            QApplication.style().drawPrimitive(
+                QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, option.widget
+            )
+            self._row(painter, option.rect.adjusted(8, 4, -8, -4), index, text)
+        painter.restore()
+
+    def _heading(self, painter: QPainter, rect: QRect, text: str) -> None:
+        painter.setFont(font(11, bold=True))
+        painter.setPen(QColor(self.theme.muted))
+        place = rect.adjusted(8, 8, -8, -2)
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
+        painter.drawText(
+            place, flags, painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, place.width())
+        )
+
+    def _row(self, painter: QPainter, rect: QRect, index: QModelIndex | QPersistentModelIndex, text: str) -> None:
+        top = QRect(rect.left(), rect.top(), rect.width(), 18)
+        bottom = QRect(rect.left(), rect.top() + 18, rect.width(), 17)
+        if dot := index.data(Role.DOT):
+            scale = painter.device().devicePixelRatioF()
+            mark = pixmap("cross" if dot == "bad" else "dot", getattr(self.theme, dot), 16, scale)
+            painter.drawPixmap(top.left() - 4, top.top() + 1, mark)
+            top.adjust(16, 0, 0, 0)
+            bottom.adjust(16, 0, 0, 0)
+        if aside := index.data(Role.ASIDE):
+            painter.setFont(font(11))
+            painter.setPen(QColor(self.theme.muted))
+            painter.drawText(top, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, aside)
+            top.adjust(0, 0, -QFontMetrics(painter.font()).horizontalAdvance(aside) - 8, 0)
+        self._line(painter, top, text, 13, self.theme.text)
+        self._line(painter, bottom, index.data(Role.SECOND) or "", 11, self.theme.muted)
+
+    def _line(self, painter: QPainter, rect: QRect, text: str, size: int, colour: str) -> None:
+        painter.setFont(font(size))
+        painter.setPen(QColor(colour))
+        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
+        painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)

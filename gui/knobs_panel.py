@@ -1,0 +1,141 @@
+"""The right panel: the form of the chosen experiment, Run, and help on the field in use."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from gui.forms import Form
+from gui.icons import put
+from gui.open_run import OpenRun
+from gui.runs import ACTIVE
+from gui.theme import Theme
+from lab.experiment import Experiment
+
+RESTING = "Point at a knob to read what it does. Live knobs may be turned while the run goes on."
+
+
+class KnobsPanel(QWidget):
+    """Shows the knobs of an experiment for a new run, or of an open run."""
+
+    run_requested = Signal()
+    form_changed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(objectName="panel")
+        self._theme = theme
+        self.form: Form | None = None
+        self.run: OpenRun | None = None
+        self.title = QLabel(objectName="title", wordWrap=True)
+        self.title.setContentsMargins(16, 8, 16, 0)
+        self.scroll = QScrollArea(objectName="panel_scroll", widgetResizable=True)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.button = QPushButton("Run", accessibleName="Run")
+        self.button.setProperty("primary", True)
+        self.button.clicked.connect(self.run_requested)
+        self.hint = QLabel(RESTING, objectName="hint", wordWrap=True)
+        self.hint.setMinimumHeight(52)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
+        foot = QFrame()
+        low = QVBoxLayout(foot)
+        low.setContentsMargins(16, 8, 16, 8)
+        low.setSpacing(8)
+        low.addWidget(self.button)
+        low.addWidget(self.hint)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.title)
+        layout.addWidget(self.scroll, 1)
+        layout.addWidget(foot)
+        self._show_state()
+
+    def show_experiment(self, experiment: type[Experiment], preset: str = "", arm: str = "") -> None:
+        """Knobs for a new run."""
+        self._bind(None)
+        form = self._new_form(experiment)
+        if preset:
+            form.start.choose(preset, arm)
+            form.fill()
+        self._show_state()
+
+    def show_run(self, run: OpenRun) -> None:
+        """Knobs of an open run; the form of an experiment that this app does not know stays empty."""
+        self._bind(run)
+        if run.experiment is None:
+            self.clear(str(run.header.get("experiment", "")))
+            return
+        form = self._new_form(run.experiment)
+        header = run.header
+        form.show_run(run.config, str(header.get("preset", "")), str(header.get("arm", "")))
+        self._show_state()
+
+    def clear(self, name: str = "") -> None:
+        self.form = None
+        self.title.setText(name)
+        text = f"This app has no experiment called {name}: its run can be looked at, not run again." if name else ""
+        self.scroll.setWidget(QLabel(text, objectName="muted", wordWrap=True, margin=16))
+        self._show_state()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        if self.form is not None:
+            self.form.set_theme(theme)
+        self._show_state()
+
+    def _bind(self, run: OpenRun | None) -> None:
+        if self.run is not None:
+            self.run.state_changed.disconnect(self._show_state)
+            self.run.config_changed.disconnect(self._take_config)
+        self.run = run
+        if run is not None:
+            run.state_changed.connect(self._show_state)
+            run.config_changed.connect(self._take_config)
+
+    def _new_form(self, experiment: type[Experiment]) -> Form:
+        self.title.setText(experiment.title)
+        form = self.form = Form(experiment, self._theme)
+        form.hinted.connect(self._hint)
+        form.live_changed.connect(self._set_knobs)
+        form.action_requested.connect(self._act)
+        form.changed.connect(self._show_state)
+        form.changed.connect(self.form_changed)
+        self.scroll.setWidget(form)
+        return form
+
+    def _take_config(self) -> None:
+        """Live knobs turned elsewhere, for example replayed ones."""
+        if self.form is not None and self.run is not None:
+            live = {name for name, row in self.form.rows.items() if row.knob.live}
+            values: Mapping[str, Any] = self.run.config.model_dump()
+            self.form.set_values({name: values[name] for name in live if not self.form.rows[name].editor.hasFocus()})
+
+    def _show_state(self) -> None:
+        active = self.run is not None and self.run.live and self.run.state in ACTIVE
+        if self.form is not None and self.form.running != active:
+            self.form.set_running(active)
+        state = self.run.state if self.run is not None and active else ""
+        text, icon = {
+            "running": ("Pause", "pause"),
+            "paused": ("Continue", "run"),
+            "preparing": ("Preparing …", "run"),
+        }.get(state, ("Run", "run"))
+        self.button.setText(text)
+        self.button.setAccessibleName(text)
+        self.button.setToolTip(f"{text}  (Space)")
+        put(self.button, icon, self._theme, "on_accent")
+        valid = self.form is not None and self.form.config() is not None
+        self.button.setEnabled(state in ("running", "paused") or (not active and valid))
+
+    def _hint(self, text: str) -> None:
+        self.hint.setText(text or RESTING)
+
+    def _set_knobs(self, values: dict[str, Any]) -> None:
+        if self.run is not None:
+            self.run.set_knobs(values)
+
+    def _act(self, action: str) -> None:
+        if self.run is not None:
+            self.run.act(action, {})

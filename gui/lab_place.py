@@ -1,0 +1,298 @@
+"""The Lab place: catalogue and recent runs left, runs in the centre, knobs and cards right, transport below."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QTabWidget,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
+
+from gui.catalogue import Catalogue
+from gui.claim_panel import ClaimPanel
+from gui.icons import put
+from gui.knobs_panel import KnobsPanel
+from gui.log_panel import LogPanel
+from gui.open_run import OpenRun
+from gui.recent import RecentRuns
+from gui.run_tab import MakePage, RunTab
+from gui.runs import ACTIVE, Runs, title_of
+from gui.theme import Theme
+from gui.verdict_panel import VerdictPanel
+from gui.welcome import Demo, Welcome
+from lab.experiment import Experiment
+from lab.registry import Broken
+
+LAYOUT_VERSION = 1  # a stored layout of another version is not restored
+
+
+def ask(parent: QWidget, title: str, text: str, yes: str) -> bool:
+    """Whether the user agrees to something that puts a run at stake."""
+    box = QMessageBox(QMessageBox.Icon.NoIcon, title, title, parent=parent)
+    box.setInformativeText(text)
+    agree = box.addButton(yes, QMessageBox.ButtonRole.DestructiveRole)
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+    box.exec()
+    return box.clickedButton() is agree
+
+
+class LabPlace(QMainWindow):
+    """Runs experiments and shows runs."""
+
+    message = Signal(str)
+    current_changed = Signal()
+
+    def __init__(
+        self, runs: Runs, make_page: MakePage, transport: Any, theme: Theme, ask: Callable[..., bool] = ask
+    ) -> None:
+        super().__init__()
+        self.setWindowFlags(Qt.WindowType.Widget)
+        self.setDockNestingEnabled(True)
+        self.runs, self._make_page, self._theme, self.ask = runs, make_page, theme, ask
+        self.experiments: Mapping[str, type[Experiment]] = {}
+        self.experiment: type[Experiment] | None = None
+        self.transport = transport
+        self._build_centre()
+        self._build_docks()
+        self._initial = self.saveState(LAYOUT_VERSION)
+
+    def _build_centre(self) -> None:
+        self.welcome = Welcome(self._theme)
+        self.welcome.demo_chosen.connect(self.start_demo)
+        self.tabs = QTabWidget(documentMode=True, movable=True, tabBarAutoHide=True)
+        self.tabs.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
+        self.tabs.addTab(self.welcome, "Welcome")
+        self.tabs.currentChanged.connect(self._show_current)
+        self.setCentralWidget(self.tabs)
+        bar = QToolBar("Transport", self, objectName="transport_bar", movable=False, floatable=False)
+        bar.toggleViewAction().setEnabled(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.addWidget(self.transport)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
+
+    def _build_docks(self) -> None:
+        self.catalogue = Catalogue(self._theme)
+        self.catalogue.selected.connect(self.choose)
+        self.recent = RecentRuns(self.runs.stored, self._theme)
+        self.recent.chosen.connect(self.open_path)
+        self.knobs = KnobsPanel(self._theme)
+        self.knobs.run_requested.connect(self.run_or_pause)
+        self.claim, self.verdict, self.log = ClaimPanel(), VerdictPanel(self._theme), LogPanel()
+        self.cards = QTabWidget(documentMode=True)
+        for widget, name in ((self.claim, "Claim"), (self.verdict, "Verdict"), (self.log, "Log")):
+            self.cards.addTab(widget, name)
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        self.docks = {
+            "catalogue": self._dock("catalogue", "Catalogue", self.catalogue, left),
+            "recent": self._dock("recent", "Recent runs", self.recent, left),
+            "knobs": self._dock("knobs", "Knobs", self.knobs, right),
+            "cards": self._dock("cards", "Claim, verdict, log", self.cards, right),
+        }
+        self._sized = False
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._sized:  # Qt sizes docks only once they are shown
+            self._sized = True
+            self._size_docks()
+
+    def _size_docks(self) -> None:
+        docks, down, across = self.docks, Qt.Orientation.Vertical, Qt.Orientation.Horizontal
+        self.resizeDocks([docks["catalogue"], docks["knobs"]], [248, 320], across)
+        self.resizeDocks([docks["catalogue"], docks["recent"]], [420, 240], down)
+        self.resizeDocks([docks["knobs"], docks["cards"]], [420, 260], down)
+
+    def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self, objectName=name)
+        dock.setWidget(widget)
+        widget.setMinimumWidth(208 if area is Qt.DockWidgetArea.LeftDockWidgetArea else 304)
+        dock.setTitleBarWidget(DockTitle(dock, title, self._theme))
+        self.addDockWidget(area, dock)
+        return dock
+
+    # experiments
+
+    def set_experiments(self, found: Mapping[str, type[Experiment]], broken: Sequence[Broken]) -> None:
+        """Fill catalogue and welcome page, and show the first experiment's knobs."""
+        self.experiments = found
+        self.catalogue.set_experiments(found, broken)
+        self.welcome.set_experiments(found)
+        if found and self.experiment is None:
+            self.choose(next(iter(found)))
+
+    def choose(self, name: str, preset: str = "", arm: str = "") -> None:
+        """Show the claim and the knobs of an experiment for a new run."""
+        self._show_knobs(self.experiments[name], preset, arm)
+
+    def _show_knobs(self, experiment: type[Experiment], preset: str = "", arm: str = "") -> None:
+        self.experiment = experiment
+        self.catalogue.show_selected(experiment.name)
+        self.claim.show_experiment(experiment)
+        self.knobs.show_experiment(experiment, preset, arm)
+
+    def start_demo(self, demo: Demo) -> None:
+        self.choose(demo.experiment, demo.preset, demo.arm)
+        self.start()
+
+    # runs
+
+    def open_runs(self) -> list[OpenRun]:
+        return [tab.run for tab in self._tabs()]
+
+    def active_runs(self) -> list[OpenRun]:
+        """Runs that still compute or wait to."""
+        return [run for run in self.open_runs() if run.live and run.state in ACTIVE]
+
+    def current(self) -> OpenRun | None:
+        """The run on screen."""
+        tab = self.tabs.currentWidget()
+        return tab.run if isinstance(tab, RunTab) else None
+
+    def run_or_pause(self) -> None:
+        """Pause or continue the run whose knobs are shown; start a new one where none of them is live."""
+        run = self.knobs.run
+        if run is None or not run.live or run.state not in ACTIVE:
+            self.start()
+        elif run.state == "running":
+            run.pause()
+        elif run.state == "paused":
+            run.go()
+
+    def start(self) -> None:
+        form = self.knobs.form
+        if form is None:
+            return
+        config = form.config()
+        if config is None:
+            form.focus_first_error()
+            return
+        self.add_run(self.runs.start(form.experiment, config, form.preset(), form.arm()))
+
+    def open_path(self, path: str) -> None:
+        """Open a run file, or show its tab where it is open already."""
+        for tab in self._tabs():
+            if tab.run.path == path:
+                self.tabs.setCurrentWidget(tab)
+                return
+        try:
+            self.add_run(self.runs.open(path))
+        except (OSError, ValueError) as error:
+            self.message.emit(str(error))
+
+    def add_run(self, run: OpenRun) -> None:
+        """Give a run a tab and show it."""
+        tab = RunTab(run, self._make_page, self._theme)
+        index = self.tabs.addTab(tab, title_of(run))
+        close = QToolButton(objectName="tiny", accessibleName="Close this run", toolTip="Close this run  (Ctrl+W)")
+        close.setIconSize(QSize(16, 16))
+        put(close, "close", self._theme, "muted")
+        close.clicked.connect(lambda: self.close_tab(self.tabs.indexOf(tab)))
+        self.tabs.tabBar().setTabButton(index, self.tabs.tabBar().ButtonPosition.RightSide, close)
+        self.tabs.setTabToolTip(index, run.path)
+        run.state_changed.connect(self._state_changed)
+        self.tabs.setCurrentIndex(index)
+        self.cards.setCurrentWidget(self.verdict)
+
+    def close_tab(self, index: int = -1) -> None:
+        tab = self.tabs.widget(index if index >= 0 else self.tabs.currentIndex())
+        if not isinstance(tab, RunTab):
+            return
+        if tab.run in self.active_runs():
+            text = "It is still going on. What it has recorded stays in its file, and it can be resumed."
+            if not self.ask(self, f"Stop {tab.title}?", text, "Stop and close"):
+                return
+            tab.run.stop()
+        self.tabs.removeTab(self.tabs.indexOf(tab))
+        tab.deleteLater()
+
+    def branch(self) -> None:
+        """A new run from the checkpoint before the step on screen, with the knobs of the form."""
+        run, form = self.current(), self.knobs.form
+        if run is None or form is None or form.config() is None:
+            return
+        step = getattr(self.transport, "step", run.step)
+        try:
+            self.add_run(self.runs.branch(run, step() if callable(step) else step, form.config()))
+        except (OSError, ValueError) as error:
+            self.message.emit(str(error))
+
+    def show_welcome(self) -> None:
+        self.tabs.setCurrentWidget(self.welcome)
+
+    def go_to_event(self, direction: int) -> None:
+        """Move the step slider to the next or the previous event."""
+        self.transport.go_to_event(direction)
+
+    def _tabs(self) -> list[RunTab]:
+        return [tab for i in range(self.tabs.count()) if isinstance(tab := self.tabs.widget(i), RunTab)]
+
+    def _show_current(self) -> None:
+        run = self.current()
+        self.transport.set_run(run)
+        self.verdict.set_run(run)
+        self.log.set_run(run)
+        if run is not None:
+            self.knobs.show_run(run)
+            self.claim.show_experiment(run.experiment)
+            if run.experiment is not None:
+                self.catalogue.show_selected(run.experiment.name)
+        elif self.experiment is not None:
+            self._show_knobs(self.experiment)
+        self.current_changed.emit()
+
+    def _state_changed(self, state: str) -> None:
+        self.current_changed.emit()
+        if state not in ACTIVE:
+            self.recent.refresh()
+
+    # layout
+
+    def restore_layout(self, state: QByteArray) -> None:
+        self._sized = self.restoreState(state, LAYOUT_VERSION)
+
+    def layout_state(self) -> QByteArray:
+        return self.saveState(LAYOUT_VERSION)
+
+    def reset_layout(self) -> None:
+        self.restoreState(self._initial, LAYOUT_VERSION)
+        for dock in self.docks.values():
+            dock.show()
+        self._size_docks()
+
+    def toggle(self, name: str) -> None:
+        self.docks[name].setVisible(self.docks[name].isHidden())
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        parts = (self.welcome, self.catalogue, self.recent, self.knobs, self.verdict, *self._tabs())
+        for part in parts:
+            part.set_theme(theme)
+        if hasattr(self.transport, "set_theme"):
+            self.transport.set_theme(theme)
+
+
+class DockTitle(QWidget):
+    """A quiet title bar: heading, and a cross that hides the panel."""
+
+    def __init__(self, dock: QDockWidget, title: str, theme: Theme) -> None:
+        super().__init__(objectName="panel_title")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        close = QToolButton(objectName="tiny", accessibleName=f"Hide {title}", toolTip=f"Hide {title}")
+        close.setIconSize(QSize(16, 16))
+        close.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        put(close, "close", theme, "muted")
+        close.clicked.connect(dock.hide)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(16, 6, 8, 4)
+        layout.addWidget(QLabel(title.upper(), objectName="heading"))
+        layout.addStretch(1)
+        layout.addWidget(close)

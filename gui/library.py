@@ -1,0 +1,139 @@
+"""The Library place: every stored run in one table, filtered by words."""
+
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.recent import when
+from gui.runs import STATE_COLOUR, StoredRun
+from gui.theme import Theme
+
+Index = QModelIndex | QPersistentModelIndex
+SORT = Qt.ItemDataRole.UserRole + 1
+COLUMNS = ("Run", "Experiment", "Preset", "Arm", "State", "Steps", "Started", "Verdict")
+
+
+class RunTable(QAbstractTableModel):
+    """Stored runs, one a row."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.theme = theme
+        self.rows: list[StoredRun] = []
+
+    def set_runs(self, runs: list[StoredRun]) -> None:
+        self.beginResetModel()
+        self.rows = list(runs)
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        run, column = self.rows[index.row()], index.column()
+        if role in (Qt.ItemDataRole.DisplayRole, SORT):
+            steps = f"{run.steps:,}".replace(",", "\N{THIN SPACE}")
+            shown = (run.title, run.experiment, run.preset, run.arm, run.state, steps, when(run.created), run.outcome)
+            sort = {5: run.steps, 6: run.created}
+            return sort.get(column, shown[column]) if role == SORT else shown[column]
+        if role == Qt.ItemDataRole.ForegroundRole and column == 4:
+            return QColor(getattr(self.theme, STATE_COLOUR.get(run.state, "muted")))
+        if role == Qt.ItemDataRole.TextAlignmentRole and column == 5:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return run.path if role == Qt.ItemDataRole.ToolTipRole else None
+
+
+class _Filter(QSortFilterProxyModel):
+    def __init__(self, table: RunTable) -> None:
+        super().__init__()
+        self._table, self.words = table, []
+        self.setSourceModel(table)
+        self.setSortRole(SORT)
+
+    def filterAcceptsRow(self, row: int, parent: Index) -> bool:
+        text = self._table.rows[row].search_text
+        return all(word in text for word in self.words)
+
+
+class Library(QWidget):
+    """Filter on top, table below; Enter or a double click opens a run."""
+
+    chosen = Signal(str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(objectName="page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.table = RunTable(theme)
+        self._filter = _Filter(self.table)
+        self.field = QLineEdit(placeholderText="Filter runs by any words", clearButtonEnabled=True)
+        self.field.setAccessibleName("Filter runs")
+        self.field.textChanged.connect(self._search)
+        self.count = QLabel(objectName="muted")
+        self.view = QTableView(accessibleName="Runs", sortingEnabled=True, showGrid=False, alternatingRowColors=False)
+        self.view.setModel(self._filter)
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.view.verticalHeader().hide()
+        self.view.verticalHeader().setDefaultSectionSize(32)
+        header = self.view.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.view.sortByColumn(6, Qt.SortOrder.DescendingOrder)
+        self.view.doubleClicked.connect(self._open)
+        top = QHBoxLayout()
+        top.addWidget(self.field, 1)
+        top.addWidget(self.count)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 16, 24, 16)
+        layout.setSpacing(16)
+        layout.addLayout(top)
+        layout.addWidget(self.view)
+        self._count()
+
+    def set_runs(self, runs: list[StoredRun]) -> None:
+        self.table.set_runs(runs)
+        self._count()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.table.theme = theme
+        self.view.viewport().update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.view.currentIndex().isValid():
+            self._open(self.view.currentIndex())
+        else:
+            super().keyPressEvent(event)
+
+    def _search(self, text: str) -> None:
+        self._filter.words = text.casefold().split()
+        self._filter.invalidate()
+        self._count()
+
+    def _count(self) -> None:
+        shown, total = self._filter.rowCount(), self.table.rowCount()
+        some = f"{shown} of {total} runs" if shown != total else f"{total} run{'s' if total != 1 else ''}"
+        self.count.setText(some)
+
+    def _open(self, index: QModelIndex) -> None:
+        self.chosen.emit(self.table.rows[self._filter.mapToSource(index).row()].path)

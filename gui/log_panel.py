@@ -1,0 +1,61 @@
+"""What happened in a run, line by line: events with their step, and what the run logged."""
+
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QPlainTextEdit
+
+from gui.open_run import OpenRun
+from lab.stream import Event
+
+PERIOD = 500  # ms
+
+
+def line_of(event: Event) -> str:
+    """An event in one line: step, kind, payload."""
+    payload = ", ".join(f"{key} {_short(value)}" for key, value in event["payload"].items())
+    return f"{event['step']:>8}  {event['kind']}  {payload}".rstrip()
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+class LogPanel(QPlainTextEdit):
+    """Follows the events and the log lines of the open run."""
+
+    def __init__(self) -> None:
+        super().__init__(readOnly=True, accessibleName="Log")
+        self.setPlaceholderText("Events of the run appear here, newest last.")
+        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.setMaximumBlockCount(10_000)
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self._run: OpenRun | None = None
+        self._events = self._lines = 0
+        self._timer = QTimer(self, interval=PERIOD)
+        self._timer.timeout.connect(self.refresh)
+
+    def set_run(self, run: OpenRun | None) -> None:
+        self._run, self._events, self._lines = run, 0, 0
+        self.clear()
+        if run is None:
+            self._timer.stop()
+            return
+        self._timer.start()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Append what is new."""
+        if self._run is None:
+            return
+        source = self._run.source
+        lines = list(getattr(source, "lines", ()))[self._lines :]
+        events = source.events(self._events)
+        self._lines += len(lines)
+        self._events += len(events)
+        if new := [*map(line_of, events), *lines]:
+            self.appendPlainText("\n".join(new))
+        if not self._run.live:
+            self._timer.stop()

@@ -1,0 +1,344 @@
+"""The main window: places, commands, theme, closing. What the places do is in them."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSettings, Qt, QTimer, QUrl
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QPixmap,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+)
+
+from gui import icons, style
+from gui.actions import COMMANDS, make_actions
+from gui.finder import Findable, Finder
+from gui.lab_place import LabPlace, ask
+from gui.library import Library
+from gui.run_tab import MakePage
+from gui.runs import Runs
+from gui.shortcuts import Shortcuts
+from gui.theme import DARK, LIGHT, THEMES, Theme
+from gui.top_bar import TopBar
+from lab.experiment import Experiment
+from lab.registry import Broken
+
+STOPPING = 10_000  # ms that runs get to stop before the window closes anyway
+
+
+class MainWindow(QMainWindow):
+    """The window.
+
+    Args:
+        runs: Makes, opens and lists runs.
+        make_page: Gives the widget that shows the views of a run.
+        transport: The bar under the views; has ``set_run``.
+        settings: Where the window's layout is remembered.
+        ask: Asks before a run is stopped; tests answer for the user.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        make_page: MakePage,
+        transport: Any,
+        settings: QSettings,
+        ask: Callable[..., bool] = ask,
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("Training Dynamics Lab")
+        self.setAcceptDrops(True)
+        self.resize(1280, 800)
+        self.setMinimumSize(880, 560)
+        self.runs, self.settings, self.ask = runs, settings, ask
+        self.theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
+        self.actions_by_id = make_actions(self, self.theme)
+        self.bar = TopBar(self.actions_by_id, self.theme)
+        self.setMenuWidget(self.bar)
+        self.lab = LabPlace(runs, make_page, transport, self.theme, ask)
+        self.lab.message.connect(self.say)
+        self.lab.current_changed.connect(self._enable)
+        self.lab.welcome.open_requested.connect(self.open_file)
+        self.library = Library(self.theme)
+        self.library.chosen.connect(self.open_path)
+        self.lab.recent.listed.connect(self._list_runs)
+        self.places = QStackedWidget()
+        self.places.addWidget(self.lab)
+        self.places.addWidget(self.library)
+        self.setCentralWidget(self.places)
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().hide()
+        self.statusBar().messageChanged.connect(self._show_message)
+        self._closing = False
+        self._restore()
+        self._enable()
+
+    # what the window shows
+
+    def set_experiments(self, found: Mapping[str, type[Experiment]], broken: Sequence[Broken]) -> None:
+        self.lab.set_experiments(found, broken)
+
+    def say(self, text: str) -> None:
+        """A passing message at the bottom."""
+        self.statusBar().showMessage(text, 8000)
+
+    def _show_message(self, text: str) -> None:
+        self.statusBar().setVisible(bool(text))
+
+    def _list_runs(self) -> None:
+        self.library.set_runs(list(self.lab.recent.model.all))
+
+    def _enable(self) -> None:
+        run = self.lab.current()
+        there = {"": True, "run": run is not None, "live": run is not None and run in self.lab.active_runs()}
+        for command in COMMANDS:
+            self.actions_by_id[command.id].setEnabled(there[command.needs])
+
+    # places and layout
+
+    def go_lab(self) -> None:
+        self.places.setCurrentWidget(self.lab)
+        self.actions_by_id["lab"].setChecked(True)
+
+    def go_library(self) -> None:
+        self.lab.recent.refresh()
+        self.places.setCurrentWidget(self.library)
+        self.actions_by_id["library"].setChecked(True)
+        self.library.field.setFocus()
+
+    def toggle_catalogue(self) -> None:
+        self.lab.toggle("catalogue")
+
+    def toggle_recent(self) -> None:
+        self.lab.toggle("recent")
+
+    def toggle_knobs(self) -> None:
+        self.lab.toggle("knobs")
+
+    def toggle_cards(self) -> None:
+        self.lab.toggle("cards")
+
+    def reset_layout(self) -> None:
+        self.go_lab()
+        self.lab.reset_layout()
+
+    def show_welcome(self) -> None:
+        self.go_lab()
+        self.lab.show_welcome()
+
+    def toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def switch_theme(self) -> None:
+        self.set_theme(LIGHT if self.theme.dark else DARK)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+        self.settings.setValue("theme", theme.name)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        style.apply(app, theme, self._cache())
+        icons.recolour(self, theme)
+        self.lab.set_theme(theme)
+        self.library.set_theme(theme)
+
+    def _cache(self) -> Path:
+        return Path(self.settings.fileName()).parent / "glyphs"
+
+    def _restore(self) -> None:
+        if geometry := self.settings.value("geometry"):
+            self.restoreGeometry(geometry)
+        if layout := self.settings.value("layout"):
+            self.lab.restore_layout(layout)
+
+    def _remember(self) -> None:
+        self.settings.setValue("geometry", self.saveGeometry())
+        self.settings.setValue("layout", self.lab.layout_state())
+        self.settings.sync()
+
+    # files
+
+    def open_file(self) -> None:
+        dialog = QFileDialog(self, "Open run file", str(self.runs.folder), "Run files (*.h5 *.hdf5);;All files (*)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(self.open_paths)
+        dialog.open()
+
+    def open_paths(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            self.open_path(path)
+
+    def open_path(self, path: str) -> None:
+        self.go_lab()
+        self.lab.open_path(path)
+
+    def reveal_folder(self) -> None:
+        self.runs.folder.mkdir(parents=True, exist_ok=True)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.runs.folder)))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.open_paths([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
+
+    # pictures
+
+    def save_window_picture(self) -> None:
+        self._save(self.grab())
+
+    def copy_window_picture(self) -> None:
+        self._copy(self.grab())
+
+    def save_run_picture(self) -> None:
+        if (page := self.lab.tabs.currentWidget()) is not None:
+            self._save(page.grab())
+
+    def copy_run_picture(self) -> None:
+        if (page := self.lab.tabs.currentWidget()) is not None:
+            self._copy(page.grab())
+
+    def _save(self, picture: QPixmap) -> None:
+        folder = self.runs.folder / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / time.strftime("%Y-%m-%d-%H%M%S.png")
+        saved = picture.save(str(path))
+        self.say(f"Picture saved: {path}" if saved else f"The picture could not be written to {path}")
+
+    def _copy(self, picture: QPixmap) -> None:
+        QGuiApplication.clipboard().setPixmap(picture)
+        self.say("Picture copied")
+
+    # runs
+
+    def close_tab(self) -> None:
+        self.lab.close_tab()
+
+    def run_or_pause(self) -> None:
+        self.lab.run_or_pause()
+
+    def one_step(self) -> None:
+        if run := self.lab.current():
+            run.step_once()
+
+    def stop(self) -> None:
+        if run := self.lab.current():
+            run.stop()
+
+    def branch(self) -> None:
+        self.lab.branch()
+
+    def checkpoint(self) -> None:
+        if run := self.lab.current():
+            run.checkpoint()
+
+    def previous_event(self) -> None:
+        self.lab.go_to_event(-1)
+
+    def next_event(self) -> None:
+        self.lab.go_to_event(+1)
+
+    # help
+
+    def find(self) -> None:
+        finder = Finder(self.findables(), self.theme, self)
+        corner = self.mapToGlobal(self.rect().topLeft())
+        finder.move(corner.x() + (self.width() - finder.width()) // 2, corner.y() + self.bar.height() + 8)
+        finder.show()
+
+    def findables(self) -> list[Findable]:
+        """What Ctrl+P offers: experiments, stored runs, commands that can be used now."""
+        items = [
+            Findable(cls.title, "experiment", cls.claim, lambda name=name: self._choose(name))
+            for name, cls in self.lab.experiments.items()
+        ]
+        for run in self.lab.recent.model.all:
+            second = ", ".join(filter(None, (run.state, run.outcome)))
+            items.append(Findable(run.title, "run", second, lambda path=run.path: self.open_path(path)))
+        for command in COMMANDS:
+            action = self.actions_by_id[command.id]
+            if action.isEnabled() and command.id != "finder":
+                keys = action.shortcut().toString()
+                items.append(Findable(command.text.rstrip(" …"), "command", keys, action.trigger))
+        return items
+
+    def _choose(self, name: str) -> None:
+        self.go_lab()
+        self.lab.choose(name)
+
+    def show_shortcuts(self) -> None:
+        overlay = Shortcuts(self)
+        overlay.adjustSize()
+        overlay.move(self.mapToGlobal(self.rect().center()) - overlay.rect().center())
+        overlay.show()
+
+    def show_about(self) -> None:
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("About")
+        box.setText("Training Dynamics Lab")
+        box.setInformativeText(
+            f"How neural networks train: published phenomena, live, recorded and judged.\n\n{self.runs.folder}"
+        )
+        box.open()
+
+    # keys and closing
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Plain keys that no focused field, button or list wanted."""
+        plain = not event.modifiers() & ~Qt.KeyboardModifier.ShiftModifier
+        key = "Space" if event.key() == Qt.Key.Key_Space else event.text().upper()
+        for command in COMMANDS if plain and self.isEnabled() else ():
+            if command.plain and command.shortcut == key:
+                self.actions_by_id[command.id].trigger()
+                return
+        super().keyPressEvent(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        active = self.lab.active_runs()
+        if not active:
+            self._remember()
+            self.lab.recent.background.wait()
+            event.accept()
+            return
+        event.ignore()
+        if self._closing:
+            return
+        one = f"{len(active)} runs are" if len(active) > 1 else "A run is"
+        text = "What is recorded stays in the run file, and the run can be resumed."
+        if self.ask(self, f"{one} still going on. Stop and close?", text, "Stop and close"):
+            self._stop_all()
+
+    def _stop_all(self) -> None:
+        self._closing = True
+        self.say("Stopping …")
+        for run in self.lab.active_runs():
+            run.state_changed.connect(self._close_when_stopped)
+            run.stop()
+        QTimer.singleShot(STOPPING, self, self._give_up)
+        self._close_when_stopped()
+
+    def _close_when_stopped(self) -> None:
+        if not self.lab.active_runs():
+            QTimer.singleShot(0, self, self.close)
+
+    def _give_up(self) -> None:
+        """A run that does not stop must not keep the window: its file is whole without it."""
+        self._closing = False
+        if self.isVisible() and self.lab.active_runs():
+            self.say("A run does not stop. Its file is safe; closing again will ask again.")

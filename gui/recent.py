@@ -1,0 +1,101 @@
+"""Stored runs as a list, newest first, read in the background."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from gui.background import Background
+from gui.catalogue import RowList
+from gui.delegate import Role
+from gui.runs import STATE_COLOUR, StoredRun
+from gui.theme import Theme
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+def when(seconds: float, now: float | None = None) -> str:
+    """A time as people say it: 14:02 today, else 3 Nov, else 3 Nov 2025."""
+    if not seconds:
+        return ""
+    then, today = time.localtime(seconds), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M", then)
+    day = f"{then.tm_mday} {time.strftime('%b', then)}"
+    return day if then.tm_year == today.tm_year else f"{day} {then.tm_year}"
+
+
+class RunsModel(QAbstractListModel):
+    """Stored runs, filtered by words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: Sequence[StoredRun] = ()
+        self.rows: Sequence[StoredRun] = ()
+        self.message = "Looking for runs …"
+
+    def set_runs(self, runs: Sequence[StoredRun], words: str = "") -> None:
+        self.beginResetModel()
+        self.all = runs
+        wanted = words.casefold().split()
+        self.rows = [run for run in runs if all(word in run.search_text for word in wanted)]
+        self.message = "No run matches" if words else "No runs yet: the ones you start are kept here"
+        self.endResetModel()
+
+    def set_message(self, message: str) -> None:
+        self.beginResetModel()
+        self.rows, self.message = (), message
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else max(len(self.rows), 1)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable if self.rows else Qt.ItemFlag.ItemIsEnabled
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not self.rows:
+            return {Role.SECOND: self.message, Qt.ItemDataRole.DisplayRole: ""}.get(role)
+        run = self.rows[index.row()]
+        values = {
+            Qt.ItemDataRole.DisplayRole: run.title,
+            Qt.ItemDataRole.ToolTipRole: f"{run.title}\n{run.state}, {run.outcome or 'not judged'}\n{run.path}",
+            Qt.ItemDataRole.AccessibleTextRole: f"{run.title}, {run.state}, {run.outcome}",
+            Role.SECOND: run.outcome if run.state == "finished" and run.outcome else run.state,
+            Role.DOT: STATE_COLOUR.get(run.state, "muted"),
+            Role.ASIDE: when(run.created),
+            Role.KEY: run.path,
+        }
+        return values.get(role)
+
+
+class RecentRuns(QWidget):
+    """The list, kept up to date by :meth:`refresh`."""
+
+    chosen = Signal(str)  # path
+    listed = Signal()
+
+    def __init__(self, scan: Callable[[], list[StoredRun]], theme: Theme) -> None:
+        super().__init__()
+        self._scan = scan
+        self.model = RunsModel()
+        self.list = RowList(self.model, theme, "Recent runs")
+        self.list.chosen.connect(self.chosen)
+        self.background = Background(self)
+        self.background.done.connect(self._take)
+        self.background.failed.connect(self.model.set_message)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 0, 8, 8)
+        layout.addWidget(self.list)
+
+    def refresh(self) -> None:
+        self.background.start(self._scan)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.list.set_theme(theme)
+
+    def _take(self, runs: list[StoredRun]) -> None:
+        self.model.set_runs(runs)
+        self.listed.emit()

@@ -1,0 +1,103 @@
+"""One open run in the centre: a header that says its state, a red bar when it failed, and its views."""
+
+import math
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from gui.icons import pixmap
+from gui.open_run import OpenRun
+from gui.runs import STATE_COLOUR, title_of
+from gui.theme import Theme
+
+MakePage = Callable[[OpenRun, Theme], QWidget]
+
+
+class Pulse(QWidget):
+    """A dot in the state's colour that breathes while the run computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._colour = QColor()
+        self._timer = QTimer(self, interval=100)
+        self._timer.timeout.connect(self.update)
+
+    def show_state(self, state: str, theme: Theme) -> None:
+        self._colour = QColor(getattr(theme, STATE_COLOUR.get(state, "muted")))
+        self._timer.start() if state in ("running", "preparing") else self._timer.stop()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(12, 12)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = QColor(self._colour)
+        if self._timer.isActive():
+            colour.setAlphaF(0.65 + 0.35 * math.sin(2 * math.pi * time.monotonic() / 1.6))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawEllipse(self.rect().center(), 4, 4)
+        painter.end()
+
+
+class RunTab(QWidget):
+    """Header, failure bar and views of one run."""
+
+    def __init__(self, run: OpenRun, make_page: MakePage, theme: Theme) -> None:
+        super().__init__(objectName="page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.run, self._theme = run, theme
+        self.title = title_of(run)
+        self.pulse = Pulse()
+        self.state = QLabel(objectName="muted")
+        name = QLabel(self.title, objectName="title")
+        name.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        name.setToolTip(run.path)
+        name.setMinimumWidth(0)
+        head = QHBoxLayout()
+        head.setContentsMargins(16, 8, 16, 4)
+        head.setSpacing(8)
+        head.addWidget(name, 0)
+        head.addStretch(1)
+        head.addWidget(self.pulse)
+        head.addWidget(self.state)
+        self.failure = QFrame(objectName="failure")
+        self.reason = QLabel(wordWrap=True)
+        self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._mark = QLabel()
+        bar = QHBoxLayout(self.failure)
+        bar.setContentsMargins(16, 8, 16, 8)
+        bar.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
+        bar.addWidget(self.reason, 1)
+        self.page = make_page(run, theme)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(head)
+        layout.addWidget(self.failure)
+        layout.addWidget(self.page, 1)
+        run.state_changed.connect(self._show_state)
+        self._show_state()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self._show_state()
+        if hasattr(self.page, "set_theme"):
+            self.page.set_theme(theme)
+
+    def _show_state(self) -> None:
+        state, run = self.run.state, self.run
+        words = {"preparing": "preparing …", "stopped": f"stopped at step {run.step:,}".replace(",", "\N{THIN SPACE}")}
+        self.state.setText(words.get(state, state))
+        self.pulse.show_state(state, self._theme)
+        failed = state == "failed" or bool(run.problem)
+        self.failure.setVisible(failed)
+        if failed:
+            saved = f"Everything up to step {run.step:,} is in {run.path}.".replace(",", "\N{THIN SPACE}")
+            self.reason.setText(f"{run.problem or 'The run failed.'}\n{saved if run.path else ''}".strip())
+            self._mark.setPixmap(pixmap("warning", self._theme.bad, 20, self.devicePixelRatioF()))

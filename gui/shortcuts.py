@@ -1,0 +1,53 @@
+"""The overlay that shows every shortcut."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from gui.actions import COMMANDS
+
+PLOTS = (
+    ("Drag", "Move the plot"),
+    ("Wheel", "Zoom at the cursor"),
+    ("Double click", "Fill the centre, again to go back"),
+    ("A", "Show all data"),
+    ("F", "Follow the run"),
+    ("Left, Right", "Move the step slider"),
+    ("Esc", "Back from a filled plot, close a list"),
+)
+
+
+class Shortcuts(QDialog):
+    """Commands by menu, with their keys; any key or click closes it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, Qt.WindowType.Popup)
+        self.setWindowTitle("Keyboard shortcuts")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        columns = QHBoxLayout(self)
+        columns.setContentsMargins(24, 24, 24, 24)
+        columns.setSpacing(40)
+        for menus in (("File", "Run"), ("View", "Help")):
+            column = QVBoxLayout()
+            for menu in menus:
+                keys = [(c.shortcut, c.text.rstrip(" …")) for c in COMMANDS if c.menu == menu and c.shortcut]
+                self._block(column, menu, keys)
+            column.addStretch(1)
+            columns.addLayout(column)
+        column = QVBoxLayout()
+        self._block(column, "Plots", list(PLOTS))
+        column.addStretch(1)
+        columns.addLayout(column)
+
+    def _block(self, column: QVBoxLayout, title: str, rows: list[tuple[str, str]]) -> None:
+        column.addWidget(QLabel(title.upper(), objectName="heading"))
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 4, 0, 16)
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(6)
+        for row, (keys, text) in enumerate(rows):
+            native = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText) if title != "Plots" else keys
+            grid.addWidget(QLabel(native, objectName="key"), row, 0)
+            grid.addWidget(QLabel(text), row, 1)
+        grid.setColumnStretch(1, 1)
+        column.addLayout(grid)

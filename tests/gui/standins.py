@@ -1,0 +1,102 @@
+"""Stand-ins for what the window is built around: runs, views, transport."""
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtWidgets import QLabel, QWidget
+
+from gui.open_run import OpenRun
+from gui.runs import StoredRun
+from lab.stream import MemoryRun
+from tests.fakes import Tiny
+
+
+class FakeRun(OpenRun):
+    """A live run that does what it is told at once and notes it."""
+
+    def __init__(self, experiment=Tiny, config=None, path="", state="running", **header: Any) -> None:
+        super().__init__()
+        self.experiment, self.config = experiment, config or experiment.configure()
+        self.source = MemoryRun(train_loss=([0, 10, 20], [1.0, 0.5, 0.1]))
+        self.header = {"experiment": experiment.name, "preset": "demo", "arm": "stable", **header}
+        self.path, self.state, self.step = path, state, 20
+        self.asked: list[Any] = []
+
+    @property
+    def live(self) -> bool:
+        return self.state in ("preparing", "running", "paused")
+
+    @property
+    def steps(self) -> int:
+        return self.config.steps
+
+    def checkpoints(self) -> list[int]:
+        return [0]
+
+    def become(self, state: str, problem: str = "") -> None:
+        self.state, self.problem = state, problem
+        self.state_changed.emit(state)
+
+    def pause(self) -> None:
+        self.become("paused")
+
+    def go(self) -> None:
+        self.become("running")
+
+    def step_once(self, count: int = 1) -> None:
+        self.asked.append(("step", count))
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+
+    def set_knobs(self, values: dict[str, Any]) -> None:
+        self.asked.append(values)
+
+    def act(self, action: str, arguments: dict[str, Any]) -> None:
+        self.asked.append((action, arguments))
+
+
+class FakeRuns:
+    """Starts fake runs and lists what it is given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[FakeRun] = []
+        self.list: list[StoredRun] = []
+
+    def start(self, experiment, config, preset, arm) -> FakeRun:
+        run = FakeRun(experiment, config, str(self.folder / f"{len(self.started)}.h5"), preset=preset, arm=arm)
+        self.started.append(run)
+        return run
+
+    def open(self, path: str) -> FakeRun:
+        if "broken" in path:
+            raise ValueError(f"{path} is no run file")
+        return FakeRun(path=path, state="finished")
+
+    def branch(self, run, step, config) -> FakeRun:
+        return self.start(run.experiment, config, "demo", "")
+
+    def stored(self) -> list[StoredRun]:
+        return self.list
+
+
+class FakeTransport(QLabel):
+    """Knows which run it was given."""
+
+    run: OpenRun | None = None
+    moves: list[int]
+
+    def __init__(self) -> None:
+        super().__init__("transport")
+        self.moves = []
+
+    def set_run(self, run: OpenRun | None) -> None:
+        self.run = run
+
+    def go_to_event(self, direction: int) -> None:
+        self.moves.append(direction)
+
+
+def make_page(run: OpenRun, theme: Any) -> QWidget:
+    return QLabel("views")
