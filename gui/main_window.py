@@ -85,6 +85,7 @@ class MainWindow(QMainWindow):
         self._closing = False
         self._restore()
         self._enable()
+        self._dress()
 
     # what the window shows
 
@@ -148,15 +149,15 @@ class MainWindow(QMainWindow):
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
         self.settings.setValue("theme", theme.name)
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        style.apply(app, theme, self._cache())
+        self._dress()
         icons.recolour(self, theme)
         self.lab.set_theme(theme)
         self.library.set_theme(theme)
 
-    def _cache(self) -> Path:
-        return Path(self.settings.fileName()).parent / "glyphs"
+    def _dress(self) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        style.apply(app, self.theme, Path(self.settings.fileName()).parent / "glyphs", self)
 
     def _restore(self) -> None:
         if geometry := self.settings.value("geometry"):
