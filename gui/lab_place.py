@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -17,14 +17,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.background import Background
 from gui.catalogue import Catalogue
 from gui.claim_panel import ClaimPanel
+from gui.forms import Form
 from gui.icons import put
 from gui.knobs_panel import KnobsPanel
 from gui.log_panel import LogPanel
 from gui.open_run import OpenRun
 from gui.recent import RecentRuns
-from gui.run_tab import MakePage, RunTab
+from gui.run_tab import MakePage, RunTab, StateChip
 from gui.runs import ACTIVE, Runs, title_of
 from gui.theme import Theme
 from gui.verdict_panel import VerdictPanel
@@ -71,6 +73,8 @@ class LabPlace(QMainWindow):
         self.tabs = QTabWidget(documentMode=True, movable=True, tabBarAutoHide=True)
         self.tabs.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
         self.tabs.addTab(self.welcome, "Welcome")
+        self.chip = StateChip(self._theme)
+        self.tabs.setCornerWidget(self.chip)
         self.tabs.currentChanged.connect(self._show_current)
         self.setCentralWidget(self.tabs)
         bar = QToolBar("Transport", self, objectName="transport_bar", movable=False, floatable=False)
@@ -86,6 +90,11 @@ class LabPlace(QMainWindow):
         self.recent.chosen.connect(self.open_path)
         self.knobs = KnobsPanel(self._theme)
         self.knobs.run_requested.connect(self.run_or_pause)
+        self.knobs.form_changed.connect(self._ask_cost)
+        self._cost = Background(self)
+        self._cost.done.connect(self._show_cost)
+        self._cost_timer = QTimer(self, interval=700, singleShot=True)
+        self._cost_timer.timeout.connect(self._estimate)
         self.claim, self.verdict, self.log = ClaimPanel(), VerdictPanel(self._theme), LogPanel()
         self.cards = QTabWidget(documentMode=True)
         for widget, name in ((self.claim, "Claim"), (self.verdict, "Verdict"), (self.log, "Log")):
@@ -199,6 +208,7 @@ class LabPlace(QMainWindow):
         self.tabs.tabBar().setTabButton(index, self.tabs.tabBar().ButtonPosition.RightSide, close)
         self.tabs.setTabToolTip(index, run.path)
         run.state_changed.connect(self._state_changed)
+        tab.page.verdict_changed.connect(self._judged)
         self.tabs.setCurrentIndex(index)
         self.cards.setCurrentWidget(self.verdict)
 
@@ -238,7 +248,8 @@ class LabPlace(QMainWindow):
     def _show_current(self) -> None:
         run = self.current()
         self.transport.set_run(run)
-        self.verdict.set_run(run)
+        self.chip.set_run(run)
+        self.verdict.set_run(run, self.tabs.currentWidget().page.verdict if run else None)
         self.log.set_run(run)
         if run is not None:
             self.knobs.show_run(run)
@@ -250,9 +261,42 @@ class LabPlace(QMainWindow):
         self.current_changed.emit()
 
     def _state_changed(self, state: str) -> None:
+        self.chip.show_state()
         self.current_changed.emit()
         if state not in ACTIVE:
             self.recent.refresh()
+
+    def _judged(self) -> None:
+        tab = self.tabs.currentWidget()
+        if isinstance(tab, RunTab):
+            self.verdict.show_verdict(tab.page.verdict)
+
+    # cost
+
+    def _ask_cost(self) -> None:
+        """Ask what the run would take, once the user has stopped typing. Never beside a run: both would be slowed."""
+        form = self.knobs.form
+        if form is not None:
+            form.set_estimate("")
+        self._cost_timer.start() if self.isVisible() and not self.active_runs() else self._cost_timer.stop()
+
+    def _estimate(self) -> None:
+        form = self.knobs.form
+        if form is not None and form.config() is not None and not self.active_runs():
+            experiment, config = form.experiment, form.config()
+            self._cost.start(lambda: (form, config, self.runs.estimate(experiment, config)))
+
+    def _show_cost(self, answer: tuple[Form, Any, str]) -> None:
+        form, config, text = answer
+        if form is self.knobs.form and form.config() == config:
+            form.set_estimate(text)
+
+    def finish(self) -> None:
+        """The window closes: let the threads end."""
+        self._cost_timer.stop()
+        for background in (self._cost, self.recent.background):
+            background.wait()
+        self.runs.close()
 
     # layout
 
@@ -273,11 +317,10 @@ class LabPlace(QMainWindow):
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        parts = (self.welcome, self.catalogue, self.recent, self.knobs, self.verdict, *self._tabs())
+        parts = (self.welcome, self.catalogue, self.recent, self.knobs, self.verdict, self.chip, *self._tabs())
         for part in parts:
             part.set_theme(theme)
-        if hasattr(self.transport, "set_theme"):
-            self.transport.set_theme(theme)
+        self.transport.set_theme(theme)
 
 
 class DockTitle(QWidget):

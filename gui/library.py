@@ -16,12 +16,14 @@ from PySide6.QtWidgets import (
 )
 
 from gui.recent import when
-from gui.runs import STATE_COLOUR, StoredRun
+from gui.runs import STATE_COLOUR, search_text, started
 from gui.theme import Theme
+from storage.catalogue import RunEntry
 
 Index = QModelIndex | QPersistentModelIndex
 SORT = Qt.ItemDataRole.UserRole + 1
-COLUMNS = ("Run", "Experiment", "Preset", "Arm", "State", "Steps", "Started", "Verdict")
+COLUMNS = ("Run", "Preset", "Arm", "Seed", "State", "Verdict", "Size", "Started")
+STATE, SIZE, STARTED = COLUMNS.index("State"), COLUMNS.index("Size"), COLUMNS.index("Started")
 
 
 class RunTable(QAbstractTableModel):
@@ -30,9 +32,9 @@ class RunTable(QAbstractTableModel):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.theme = theme
-        self.rows: list[StoredRun] = []
+        self.rows: list[RunEntry] = []
 
-    def set_runs(self, runs: list[StoredRun]) -> None:
+    def set_runs(self, runs: list[RunEntry]) -> None:
         self.beginResetModel()
         self.rows = list(runs)
         self.endResetModel()
@@ -50,16 +52,17 @@ class RunTable(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         run, column = self.rows[index.row()], index.column()
+        if role == SORT and column in (SIZE, STARTED):
+            return run.size if column == SIZE else started(run)
         if role in (Qt.ItemDataRole.DisplayRole, SORT):
-            steps = f"{run.steps:,}".replace(",", "\N{THIN SPACE}")
-            shown = (run.title, run.experiment, run.preset, run.arm, run.state, steps, when(run.created), run.outcome)
-            sort = {5: run.steps, 6: run.created}
-            return sort.get(column, shown[column]) if role == SORT else shown[column]
-        if role == Qt.ItemDataRole.ForegroundRole and column == 4:
-            return QColor(getattr(self.theme, STATE_COLOUR.get(run.state, "muted")))
-        if role == Qt.ItemDataRole.TextAlignmentRole and column == 5:
+            name, seed = run.title or run.experiment or run.path.name, "" if run.seed is None else str(run.seed)
+            state, size = run.problem or run.state, f"{run.size / 1e6:.1f} MB"
+            return (name, run.preset, run.arm, seed, state, run.outcome, size, when(started(run)))[column] or ""
+        if role == Qt.ItemDataRole.ForegroundRole and column == STATE:
+            return QColor(getattr(self.theme, "bad" if run.problem else STATE_COLOUR.get(run.state, "muted")))
+        if role == Qt.ItemDataRole.TextAlignmentRole and column == SIZE:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        return run.path if role == Qt.ItemDataRole.ToolTipRole else None
+        return str(run.path) if role == Qt.ItemDataRole.ToolTipRole else None
 
 
 class _Filter(QSortFilterProxyModel):
@@ -70,7 +73,7 @@ class _Filter(QSortFilterProxyModel):
         self.setSortRole(SORT)
 
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:
-        text = self._table.rows[row].search_text
+        text = search_text(self._table.rows[row])
         return all(word in text for word in self.words)
 
 
@@ -99,7 +102,7 @@ class Library(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self.view.sortByColumn(6, Qt.SortOrder.DescendingOrder)
+        self.view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
         self.view.doubleClicked.connect(self._open)
         top = QHBoxLayout()
         top.addWidget(self.field, 1)
@@ -111,7 +114,7 @@ class Library(QWidget):
         layout.addWidget(self.view)
         self._count()
 
-    def set_runs(self, runs: list[StoredRun]) -> None:
+    def set_runs(self, runs: list[RunEntry]) -> None:
         self.table.set_runs(runs)
         self._count()
 
@@ -136,4 +139,4 @@ class Library(QWidget):
         self.count.setText(some)
 
     def _open(self, index: QModelIndex) -> None:
-        self.chosen.emit(self.table.rows[self._filter.mapToSource(index).row()].path)
+        self.chosen.emit(str(self.table.rows[self._filter.mapToSource(index).row()].path))

@@ -23,6 +23,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def _lines(source: Any, start: int) -> list[str]:
+    """Log lines from ``start`` on: a list in memory, a method of a file's reader."""
+    lines = getattr(source, "lines", [])
+    return lines(start) if callable(lines) else lines[start:]
+
+
 class LogPanel(QPlainTextEdit):
     """Follows the events and the log lines of the open run."""
 
@@ -51,7 +57,7 @@ class LogPanel(QPlainTextEdit):
         if self._run is None:
             return
         source = self._run.source
-        lines = list(getattr(source, "lines", ()))[self._lines :]
+        lines = _lines(source, self._lines)
         events = source.events(self._events)
         self._lines += len(lines)
         self._events += len(events)

@@ -29,7 +29,7 @@ from gui.finder import Findable, Finder
 from gui.lab_place import LabPlace, ask
 from gui.library import Library
 from gui.run_tab import MakePage
-from gui.runs import Runs
+from gui.runs import Runs, label
 from gui.shortcuts import Shortcuts
 from gui.theme import DARK, LIGHT, THEMES, Theme
 from gui.top_bar import TopBar
@@ -269,8 +269,8 @@ class MainWindow(QMainWindow):
             for name, cls in self.lab.experiments.items()
         ]
         for run in self.lab.recent.model.all:
-            second = ", ".join(filter(None, (run.state, run.outcome)))
-            items.append(Findable(run.title, "run", second, lambda path=run.path: self.open_path(path)))
+            second = ", ".join(filter(None, (run.state, run.outcome, run.problem)))
+            items.append(Findable(label(run), "run", second, lambda path=str(run.path): self.open_path(path)))
         for command in COMMANDS:
             action = self.actions_by_id[command.id]
             if action.isEnabled() and command.id != "finder":
@@ -314,7 +314,7 @@ class MainWindow(QMainWindow):
         active = self.lab.active_runs()
         if not active:
             self._remember()
-            self.lab.recent.background.wait()
+            self.lab.finish()
             event.accept()
             return
         event.ignore()

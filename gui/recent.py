@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from gui.background import Background
 from gui.catalogue import RowList
 from gui.delegate import Role
-from gui.runs import STATE_COLOUR, StoredRun
+from gui.runs import STATE_COLOUR, label, search_text, started
 from gui.theme import Theme
+from storage.catalogue import RunEntry
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -32,15 +33,15 @@ class RunsModel(QAbstractListModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.all: Sequence[StoredRun] = ()
-        self.rows: Sequence[StoredRun] = ()
+        self.all: Sequence[RunEntry] = ()
+        self.rows: Sequence[RunEntry] = ()
         self.message = "Looking for runs …"
 
-    def set_runs(self, runs: Sequence[StoredRun], words: str = "") -> None:
+    def set_runs(self, runs: Sequence[RunEntry], words: str = "") -> None:
         self.beginResetModel()
         self.all = runs
         wanted = words.casefold().split()
-        self.rows = [run for run in runs if all(word in run.search_text for word in wanted)]
+        self.rows = [run for run in runs if all(word in search_text(run) for word in wanted)]
         self.message = "No run matches" if words else "No runs yet: the ones you start are kept here"
         self.endResetModel()
 
@@ -59,14 +60,15 @@ class RunsModel(QAbstractListModel):
         if not self.rows:
             return {Role.SECOND: self.message, Qt.ItemDataRole.DisplayRole: ""}.get(role)
         run = self.rows[index.row()]
+        second = run.outcome if run.state == "finished" and run.outcome else run.state
         values = {
-            Qt.ItemDataRole.DisplayRole: run.title,
-            Qt.ItemDataRole.ToolTipRole: f"{run.title}\n{run.state}, {run.outcome or 'not judged'}\n{run.path}",
-            Qt.ItemDataRole.AccessibleTextRole: f"{run.title}, {run.state}, {run.outcome}",
-            Role.SECOND: run.outcome if run.state == "finished" and run.outcome else run.state,
-            Role.DOT: STATE_COLOUR.get(run.state, "muted"),
-            Role.ASIDE: when(run.created),
-            Role.KEY: run.path,
+            Qt.ItemDataRole.DisplayRole: label(run),
+            Qt.ItemDataRole.ToolTipRole: f"{label(run)}\n{run.problem or second}\n{run.path}",
+            Qt.ItemDataRole.AccessibleTextRole: f"{label(run)}, {second}",
+            Role.SECOND: run.problem or second,
+            Role.DOT: "bad" if run.problem else STATE_COLOUR.get(run.state, "muted"),
+            Role.ASIDE: when(started(run)),
+            Role.KEY: str(run.path),
         }
         return values.get(role)
 
@@ -77,7 +79,7 @@ class RecentRuns(QWidget):
     chosen = Signal(str)  # path
     listed = Signal()
 
-    def __init__(self, scan: Callable[[], list[StoredRun]], theme: Theme) -> None:
+    def __init__(self, scan: Callable[[], list[RunEntry]], theme: Theme) -> None:
         super().__init__()
         self._scan = scan
         self.model = RunsModel()
@@ -96,6 +98,6 @@ class RecentRuns(QWidget):
     def set_theme(self, theme: Theme) -> None:
         self.list.set_theme(theme)
 
-    def _take(self, runs: list[StoredRun]) -> None:
+    def _take(self, runs: list[RunEntry]) -> None:
         self.model.set_runs(runs)
         self.listed.emit()

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
@@ -12,8 +13,21 @@ from gui.icons import pixmap
 from gui.open_run import OpenRun
 from gui.runs import STATE_COLOUR, title_of
 from gui.theme import Theme
+from lab.verdict import Verdict
 
-MakePage = Callable[[OpenRun, Theme], QWidget]
+
+class Page(Protocol):
+    """What shows the views of a run: a widget that also judges it while it is in sight."""
+
+    verdict: Verdict | None
+    verdict_changed: Any  # Signal(Verdict or None)
+
+    def set_theme(self, theme: Theme) -> None: ...
+
+    def set_step(self, step: int | None) -> None: ...
+
+
+MakePage = Callable[[OpenRun, Theme], Any]  # gives a Page that is a QWidget
 
 
 class Pulse(QWidget):
@@ -45,40 +59,56 @@ class Pulse(QWidget):
         painter.end()
 
 
+class StateChip(QWidget):
+    """The state of the run on screen, in a word and a dot."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._run: OpenRun | None = None
+        self.pulse, self.word = Pulse(), QLabel(objectName="muted")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 0, 16, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self.pulse)
+        layout.addWidget(self.word)
+
+    def set_run(self, run: OpenRun | None) -> None:
+        self._run = run
+        self.show_state()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.show_state()
+
+    def show_state(self) -> None:
+        state = self._run.state if self._run else ""
+        self.setVisible(bool(state))
+        self.word.setText("preparing …" if state == "preparing" else state)
+        self.pulse.show_state(state, self._theme)
+
+
 class RunTab(QWidget):
-    """Header, failure bar and views of one run."""
+    """Failure bar and views of one run."""
 
     def __init__(self, run: OpenRun, make_page: MakePage, theme: Theme) -> None:
         super().__init__(objectName="page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.run, self._theme = run, theme
         self.title = title_of(run)
-        self.pulse = Pulse()
-        self.state = QLabel(objectName="muted")
-        name = QLabel(self.title, objectName="title")
-        name.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        name.setToolTip(run.path)
-        name.setMinimumWidth(0)
-        head = QHBoxLayout()
-        head.setContentsMargins(16, 8, 16, 4)
-        head.setSpacing(8)
-        head.addWidget(name, 0)
-        head.addStretch(1)
-        head.addWidget(self.pulse)
-        head.addWidget(self.state)
         self.failure = QFrame(objectName="failure")
         self.reason = QLabel(wordWrap=True)
         self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._mark = QLabel()
         bar = QHBoxLayout(self.failure)
         bar.setContentsMargins(16, 8, 16, 8)
+        bar.setSpacing(8)
         bar.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
         bar.addWidget(self.reason, 1)
-        self.page = make_page(run, theme)
+        self.page: Any = make_page(run, theme)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(head)
         layout.addWidget(self.failure)
         layout.addWidget(self.page, 1)
         run.state_changed.connect(self._show_state)
@@ -87,17 +117,15 @@ class RunTab(QWidget):
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._show_state()
-        if hasattr(self.page, "set_theme"):
-            self.page.set_theme(theme)
+        self.page.set_theme(theme)
 
     def _show_state(self) -> None:
-        state, run = self.run.state, self.run
-        words = {"preparing": "preparing …", "stopped": f"stopped at step {run.step:,}".replace(",", "\N{THIN SPACE}")}
-        self.state.setText(words.get(state, state))
-        self.pulse.show_state(state, self._theme)
-        failed = state == "failed" or bool(run.problem)
+        run = self.run
+        failed = run.state == "failed" or bool(run.problem)
         self.failure.setVisible(failed)
-        if failed:
-            saved = f"Everything up to step {run.step:,} is in {run.path}.".replace(",", "\N{THIN SPACE}")
-            self.reason.setText(f"{run.problem or 'The run failed.'}\n{saved if run.path else ''}".strip())
-            self._mark.setPixmap(pixmap("warning", self._theme.bad, 20, self.devicePixelRatioF()))
+        if not failed:
+            return
+        step = f"{run.step:,}".replace(",", "\N{THIN SPACE}")
+        saved = f"Everything up to step {step} is in {run.path}." if run.path and run.path not in run.problem else ""
+        self.reason.setText(f"{run.problem or 'The run failed.'}\n{saved}".strip())
+        self._mark.setPixmap(pixmap("warning", self._theme.bad, 20, self.devicePixelRatioF()))

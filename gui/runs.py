@@ -1,11 +1,12 @@
 """What the window asks of whoever makes, opens and lists runs; and the words it has for their states."""
 
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from gui.open_run import OpenRun
 from lab.experiment import Experiment
+from storage.catalogue import RunEntry
 
 ACTIVE = ("preparing", "running", "paused")
 
@@ -20,24 +21,25 @@ STATE_COLOUR = {
 }
 
 
-@dataclass(frozen=True)
-class StoredRun:
-    """One row of the list of runs."""
+def label(entry: RunEntry) -> str:
+    """What a stored run is called in lists."""
+    seed = None if entry.seed is None else f"seed {entry.seed}"
+    parts = (entry.title or entry.experiment or entry.path.name, entry.preset, entry.arm, seed)
+    return " – ".join(part for part in parts if part)
 
-    path: str
-    title: str
-    experiment: str
-    preset: str = ""
-    arm: str = ""
-    state: str = "finished"
-    created: float = 0.0  # seconds since the epoch
-    outcome: str = ""
-    steps: int = 0
 
-    @property
-    def search_text(self) -> str:
-        words = (self.title, self.experiment, self.preset, self.arm, self.state, self.outcome, Path(self.path).name)
-        return " ".join(words).casefold()
+def search_text(entry: RunEntry) -> str:
+    """Everything that a filter may ask for."""
+    words = (label(entry), entry.experiment, entry.state, entry.outcome, entry.problem, entry.path.name)
+    return " ".join(word for word in words if word).casefold()
+
+
+def started(entry: RunEntry) -> float:
+    """Seconds since the epoch; 0 where the file does not say."""
+    try:
+        return datetime.fromisoformat(entry.created).timestamp()
+    except ValueError:
+        return 0.0
 
 
 class Runs(Protocol):
@@ -60,17 +62,24 @@ class Runs(Protocol):
         """Begin a run at the checkpoint of ``run`` nearest at or before ``step``, with the knobs of ``config``."""
         ...
 
-    def stored(self) -> list[StoredRun]:
+    def estimate(self, experiment: type[Experiment], config: Any) -> str:
+        """What a run would cost, in words. Takes about a second; called outside the window's thread."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything that is kept ready. The window closes."""
+        ...
+
+    def stored(self) -> list[RunEntry]:
         """All runs in the folder, newest first. May be slow; called outside the window's thread."""
         ...
 
 
 def title_of(run: OpenRun) -> str:
-    """What a run is called: its own title, else experiment, preset, arm and seed."""
+    """What an open run is called: title, preset, arm and seed."""
     header = run.header
-    if header.get("title"):
-        return str(header["title"])
-    name = run.experiment.title if run.experiment else str(header.get("experiment", "unknown experiment"))
+    known = run.experiment.title if run.experiment else header.get("experiment", "unknown experiment")
+    name = header.get("title") or known
     seed = getattr(run.config, "seed", None)
     parts = (name, header.get("preset"), header.get("arm"), None if seed is None else f"seed {seed}")
     return " – ".join(str(part) for part in parts if part)

@@ -1,9 +1,8 @@
 """The verdict: each number, its threshold, a tick or a cross, and the outcome; while a run goes on and afterwards."""
 
 import math
-import time
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui.icons import pixmap
@@ -11,7 +10,6 @@ from gui.open_run import OpenRun
 from gui.theme import Theme
 from lab.verdict import Check, Verdict
 
-PERIOD = 500  # ms between judgements of a live run, longer where judging takes more than a hundredth of it
 WORDS = {"reproduced": "good", "not reproduced": "bad", "not comparable": "warn"}
 
 
@@ -23,48 +21,27 @@ def shown(value: float) -> str:
 
 
 class VerdictPanel(QScrollArea):
-    """Judges the open run on a clock while it is live and the panel is seen, and once for a stored run."""
+    """Shows verdicts as the page of the run on screen reaches them."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(objectName="panel_scroll", widgetResizable=True)
         self.setAccessibleName("Verdict")
-        self._theme, self._run, self.verdict = theme, None, None
-        self._timer = QTimer(self, interval=PERIOD)
-        self._timer.timeout.connect(self._tick)
-        self._show(None)
+        self._theme, self.verdict = theme, None
+        self._run: OpenRun | None = None
+        self.show_verdict(None)
 
-    def set_run(self, run: OpenRun | None) -> None:
-        if self._run is not None:
-            self._run.state_changed.disconnect(self._judge)
-        self._run: OpenRun | None = run
-        if run is not None:
-            run.state_changed.connect(self._judge)
-            self._timer.start()
-        else:
-            self._timer.stop()
-        self._judge()
+    def set_run(self, run: OpenRun | None, verdict: Verdict | None) -> None:
+        self._run = run
+        self.show_verdict(verdict)
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        self._show(self.verdict)
+        self.show_verdict(self.verdict)
 
-    def _tick(self) -> None:
-        if self._run is None or not self._run.live:
-            self._timer.stop()
-        if self.isVisible():
-            self._judge()
-
-    def _judge(self) -> None:
-        start = time.perf_counter()
-        self._show(self._run.verdict() if self._run else None)
-        self._timer.setInterval(max(PERIOD, round(1e5 * (time.perf_counter() - start))))
-
-    def _show(self, verdict: Verdict | None) -> None:
-        if verdict is not None and verdict == self.verdict and self.widget().property("theme") == self._theme.name:
-            return
-        self.verdict = verdict
+    def show_verdict(self, verdict: Verdict | None) -> None:
+        self.verdict: Verdict | None = verdict
+        at = self.verticalScrollBar().value()
         body = QWidget(objectName="panel_body")
-        body.setProperty("theme", self._theme.name)
         layout = QVBoxLayout(body)
         layout.setContentsMargins(16, 12, 12, 12)
         layout.setSpacing(8)
@@ -75,6 +52,7 @@ class VerdictPanel(QScrollArea):
             layout.addLayout(self._table(verdict))
         layout.addStretch(1)
         self.setWidget(body)
+        self.verticalScrollBar().setValue(at)
 
     def _head(self, verdict: Verdict | None) -> list[QLabel]:
         if verdict is None:

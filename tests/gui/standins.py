@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLabel
 
 from gui.open_run import OpenRun
-from gui.runs import StoredRun
+from gui.theme import Theme
 from lab.stream import MemoryRun
+from lab.verdict import Verdict
+from storage.catalogue import RunEntry
 from tests.fakes import Tiny
 
 
@@ -62,7 +65,8 @@ class FakeRuns:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.started: list[FakeRun] = []
-        self.list: list[StoredRun] = []
+        self.closed = False
+        self.list: list[RunEntry] = []
 
     def start(self, experiment, config, preset, arm) -> FakeRun:
         run = FakeRun(experiment, config, str(self.folder / f"{len(self.started)}.h5"), preset=preset, arm=arm)
@@ -77,7 +81,13 @@ class FakeRuns:
     def branch(self, run, step, config) -> FakeRun:
         return self.start(run.experiment, config, "demo", "")
 
-    def stored(self) -> list[StoredRun]:
+    def estimate(self, experiment, config) -> str:
+        return f"about {config.steps} s"
+
+    def close(self) -> None:
+        self.closed = True
+
+    def stored(self) -> list[RunEntry]:
         return self.list
 
 
@@ -94,9 +104,25 @@ class FakeTransport(QLabel):
     def set_run(self, run: OpenRun | None) -> None:
         self.run = run
 
+    def set_theme(self, theme: Theme) -> None:
+        pass
+
     def go_to_event(self, direction: int) -> None:
         self.moves.append(direction)
 
 
-def make_page(run: OpenRun, theme: Any) -> QWidget:
-    return QLabel("views")
+class FakePage(QLabel):
+    """Views that only judge."""
+
+    verdict_changed = Signal(object)
+
+    def __init__(self, run: OpenRun, theme: Theme) -> None:
+        super().__init__("views")
+        self.verdict: Verdict | None = run.verdict()
+        self.theme, self.step = theme, None
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+
+    def set_step(self, step: int | None) -> None:
+        self.step = step

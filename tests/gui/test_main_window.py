@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
 
 from gui.actions import COMMANDS
 from gui.main_window import MainWindow
-from gui.runs import StoredRun
 from gui.theme import DARK, LIGHT
 from lab.registry import Broken
+from storage.catalogue import RunEntry
 from tests.fakes import Tiny
-from tests.gui.standins import FakeRun, FakeRuns, FakeTransport, make_page
+from tests.gui.standins import FakePage, FakeRun, FakeRuns, FakeTransport
 
 NAME = "tests.fakes:"
 QT_OWN = (
@@ -44,7 +44,7 @@ class Answers:
 
 def make_window(qtbot, tmp_path: Path, ask=None) -> MainWindow:
     settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
-    window = MainWindow(FakeRuns(tmp_path), make_page, FakeTransport(), settings, ask or Answers())
+    window = MainWindow(FakeRuns(tmp_path), FakePage, FakeTransport(), settings, ask or Answers())
     qtbot.addWidget(window, before_close_func=lambda w: [run.become("stopped") for run in w.lab.active_runs()])
     window.set_experiments({NAME: Tiny}, (BROKEN,))
     return window
@@ -209,7 +209,7 @@ def test_files_can_be_dropped(window, tmp_path):
 
 
 def test_recent_runs_come_from_a_thread_and_reopen(window, qtbot):
-    window.runs.list = [StoredRun("/kept/one.h5", "Tiny – stable", NAME, outcome="reproduced")]
+    window.runs.list = [RunEntry(Path("/kept/one.h5"), title="Tiny", outcome="reproduced")]
     assert "Looking" in window.lab.recent.model.message
     with qtbot.waitSignal(window.lab.recent.listed):
         window.lab.recent.refresh()
@@ -222,11 +222,11 @@ def test_recent_runs_come_from_a_thread_and_reopen(window, qtbot):
 
 
 def test_the_finder_offers_experiments_runs_and_usable_commands(window, qtbot):
-    window.runs.list = [StoredRun("/kept/one.h5", "My run", NAME)]
+    window.runs.list = [RunEntry(Path("/kept/one.h5"), title="My run", arm="gd", seed=3)]
     with qtbot.waitSignal(window.lab.recent.listed):
         window.lab.recent.refresh()
     found = {(item.kind, item.text) for item in window.findables()}
-    assert {("experiment", "Tiny quadratic"), ("run", "My run"), ("command", "Full screen")} <= found
+    assert {("experiment", "Tiny quadratic"), ("run", "My run – gd – seed 3"), ("command", "Full screen")} <= found
     assert ("command", "Stop") not in found
 
 

@@ -1,0 +1,94 @@
+"""Runs on this machine: started in warmed-up children, opened from files, listed from a folder."""
+
+import threading
+from pathlib import Path
+
+from gui.open_run import OpenRun
+from gui.run_thread import LiveRun
+from gui.runs import ACTIVE
+from gui.stored_run import StoredRun
+from lab.children import Spare
+from lab.config import Config
+from lab.experiment import Experiment
+from lab.request import Request, runs_folder
+from storage.catalogue import RunEntry, scan
+
+
+class LocalRuns:
+    """Makes and finds runs on this machine."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or runs_folder()
+        self._spare = Spare()
+        self._lock = threading.Lock()  # estimates ask for the spare child from a thread
+
+    def prepare(self) -> None:
+        """Have a warm child ready, so that the first point comes soon after Run."""
+        with self._lock:
+            self._spare.prepare()
+
+    def start(self, experiment: type[Experiment], config: Config, preset: str, arm: str) -> OpenRun:
+        knobs = config.model_dump(mode="json")
+        return self._start(Request(experiment=experiment.name, config=knobs, preset=preset, arm=arm))
+
+    def open(self, path: str) -> OpenRun:
+        return StoredRun(path)
+
+    def branch(self, run: OpenRun, step: int, config: Config) -> OpenRun:
+        if run.experiment is None:
+            raise ValueError("The experiment of this run is not known here, so it cannot go on.")
+        kept = [at for at in run.checkpoints() if at <= step]
+        if not kept:
+            raise ValueError(f"No checkpoint is kept at or before step {step}, so no branch can start there.")
+        changes = {name: new for name, (new, _) in config.difference(run.config).items()}
+        header = run.header
+        return self._start(
+            Request(
+                experiment=run.experiment.name,
+                config=changes,
+                preset=str(header.get("preset") or ""),
+                parent=run.path,
+                at=kept[-1],
+            )
+        )
+
+    def estimate(self, experiment: type[Experiment], config: Config) -> str:
+        request = Request(experiment=experiment.name, config=config.model_dump(mode="json"))
+        with self._lock:
+            child = self._spare.take()
+        try:
+            answer = child.estimate(request)
+        except (EOFError, OSError) as error:
+            return f"The cost could not be estimated: {error}"
+        finally:
+            with self._lock:
+                self._spare.put_back(child)
+        if isinstance(answer, str):
+            return answer
+        seconds, size = answer
+        return f"About {duration(seconds)}, {size / 1e6:.1f} MB"
+
+    def stored(self) -> list[RunEntry]:
+        return scan(self.folder)
+
+    def close(self) -> None:
+        with self._lock:
+            self._spare.close()
+
+    def _start(self, request: Request) -> OpenRun:
+        run = LiveRun(request, self._spare)
+        run.state_changed.connect(self._after)
+        run.start()
+        return run
+
+    def _after(self, state: str) -> None:
+        if state not in ACTIVE:  # not earlier: warming up would slow the run itself
+            self.prepare()
+
+
+def duration(seconds: float) -> str:
+    """Two significant digits of a time, in the unit that reads best."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.2g} s"

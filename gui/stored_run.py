@@ -1,0 +1,88 @@
+"""A run file as an open run: finished long ago, or still being written by another process."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from PySide6.QtCore import QTimer
+
+from gui.open_run import OpenRun
+from lab import registry
+from lab.experiment import Experiment
+from storage.layout import LIVE_STATES
+from storage.reader import RunReader
+
+PERIOD = 1000  # ms between looks at a file that another process writes
+
+
+class StoredRun(OpenRun):
+    """Shows a file and commands nothing.
+
+    Raises:
+        RunFileError: The file is missing, damaged, of a later version or no run file.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+        self.source = self.reader = RunReader(path)
+        self.header = self.reader.header
+        self.experiment = _known(str(self.header["experiment"]))
+        self.config = self._config()
+        self.state = self.reader.state
+        self.problem = self._failure() if self.state == "failed" else ""
+        self._series, self._rows = "", 0
+        self._look()
+        self._timer = QTimer(self, interval=PERIOD)
+        self._timer.timeout.connect(self._follow)
+        if self.state in LIVE_STATES:
+            self._timer.start()
+
+    @property
+    def steps(self) -> int:
+        return int(getattr(self.config, "steps", self.step))
+
+    def checkpoints(self) -> list[int]:
+        return self.reader.checkpoints()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._timer.stop()
+        self.reader.close()
+
+    def _config(self) -> Any:
+        stored = self.reader.config
+        if self.experiment is not None:
+            try:
+                return self.experiment.Config.parse(stored)
+            except ValueError:  # knobs of an older version of the experiment: shown, not editable
+                self.experiment = None
+        return SimpleNamespace(**stored)
+
+    def _failure(self) -> str:
+        failures = [event for event in self.reader.events() if event["kind"] == "failed"]
+        return str(failures[-1]["payload"].get("problem", "")) if failures else ""
+
+    def _look(self) -> None:
+        """The newest step of the series that is recorded first."""
+        names = [self._series] if self._series else self.reader.names()
+        for name in names[:1]:
+            self._series = name
+            steps, _ = self.reader.series(name, max(self._rows - 1, 0))
+            if len(steps):
+                self._rows = max(self._rows - 1, 0) + len(steps)
+                self.step = int(steps[-1])
+
+    def _follow(self) -> None:
+        before, self.state = self.state, self.reader.state
+        self._look()
+        if self.state not in LIVE_STATES:
+            self._timer.stop()
+        if self.state != before:
+            self.state_changed.emit(self.state)
+
+
+def _known(name: str) -> type[Experiment] | None:
+    try:
+        return registry.experiment(name)
+    except (registry.UnknownName, ImportError):
+        return None
