@@ -92,6 +92,10 @@ class MainWindow(QMainWindow):
     def set_experiments(self, found: Mapping[str, type[Experiment]], broken: Sequence[Broken]) -> None:
         self.lab.set_experiments(found, broken)
 
+    def saved(self) -> list[str]:
+        """What is safe on disk, a line for each open run."""
+        return [f"{run.path} holds the run up to step {run.step}." for run in self.lab.open_runs() if run.path]
+
     def say(self, text: str) -> None:
         """A passing message at the bottom."""
         self.statusBar().showMessage(text, 8000)

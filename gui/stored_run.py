@@ -59,8 +59,8 @@ class StoredRun(OpenRun):
         return SimpleNamespace(**stored)
 
     def _failure(self) -> str:
-        failures = [event for event in self.reader.events() if event["kind"] == "failed"]
-        return str(failures[-1]["payload"].get("problem", "")) if failures else ""
+        failures = [event for event in self.reader.events() if event["kind"] == "failure"]
+        return str(failures[-1]["payload"].get("message", "")) if failures else ""
 
     def _look(self) -> None:
         """The newest step of the series that is recorded first."""

@@ -1,0 +1,54 @@
+"""Opens the window: first what is seen, then what is heavy. The window's process never loads torch."""
+
+import sys
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSettings, Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from gui.local_runs import LocalRuns
+from gui.main_window import MainWindow
+from gui.report import Reporter
+from gui.run_page import RunPage
+from gui.theme import LIGHT
+from gui.transport import Transport
+
+NAME = "training-dynamics-lab"
+
+
+def open_window(paths: Sequence[str] = ()) -> int:
+    """Show the window on these run files and stay until it is closed; the exit code."""
+    import platformdirs
+
+    config = platformdirs.user_config_path(NAME, appauthor=False)
+    config.mkdir(parents=True, exist_ok=True)
+    QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName(NAME)
+    app.setApplicationDisplayName("Training Dynamics Lab")
+    runs = LocalRuns()
+    reporter = Reporter(platformdirs.user_log_path(NAME, appauthor=False))
+    crash = reporter.last_crash()
+    reporter.install()
+    settings = QSettings(str(config / "window.ini"), QSettings.Format.IniFormat)
+    window = MainWindow(runs, RunPage, Transport(LIGHT), settings)
+    reporter.parent_window, reporter.saved = window, window.saved
+    window.show()
+
+    def fill() -> None:
+        from lab.registry import discover
+
+        window.set_experiments(*discover())
+        window.open_paths(paths)
+        window.lab.recent.refresh()
+        if crash:
+            window.say(f"The last session ended unexpectedly. Recorded runs are whole; the report is in {crash}")
+        QTimer.singleShot(200, window, runs.prepare)
+
+    QTimer.singleShot(0, window, fill)
+    try:
+        return app.exec()
+    finally:
+        runs.close()
+        reporter.remove()
