@@ -33,6 +33,7 @@ from gui.verdict_panel import VerdictPanel
 from gui.welcome import Demo, Welcome
 from lab.experiment import Experiment
 from lab.registry import Broken
+from storage.errors import RunFileError
 
 LAYOUT_VERSION = 1  # a stored layout of another version is not restored
 
@@ -194,7 +195,7 @@ class LabPlace(QMainWindow):
                 return
         try:
             self.add_run(self.runs.open(path))
-        except (OSError, ValueError) as error:
+        except (RunFileError, ValueError) as error:
             self.message.emit(str(error))
 
     def add_run(self, run: OpenRun) -> None:
@@ -232,7 +233,7 @@ class LabPlace(QMainWindow):
         step = getattr(self.transport, "step", run.step)
         try:
             self.add_run(self.runs.branch(run, step() if callable(step) else step, form.config()))
-        except (OSError, ValueError) as error:
+        except (RunFileError, ValueError) as error:
             self.message.emit(str(error))
 
     def show_welcome(self) -> None:

@@ -37,20 +37,15 @@ class LocalRuns:
     def branch(self, run: OpenRun, step: int, config: Config) -> OpenRun:
         if run.experiment is None:
             raise ValueError("The experiment of this run is not known here, so it cannot go on.")
-        kept = [at for at in run.checkpoints() if at <= step]
-        if not kept:
-            raise ValueError(f"No checkpoint is kept at or before step {step}, so no branch can start there.")
-        changes = {name: new for name, (new, _) in config.difference(run.config).items()}
-        header = run.header
-        return self._start(
-            Request(
-                experiment=run.experiment.name,
-                config=changes,
-                preset=str(header.get("preset") or ""),
-                parent=run.path,
-                at=kept[-1],
-            )
+        request = Request(
+            experiment=run.experiment.name,
+            config=config.model_dump(mode="json"),
+            preset=str(run.header.get("preset") or ""),
+            device=str(run.header.get("device") or "cpu"),
+            parent=run.path,
+            at=step,
         )
+        return self._start(request)
 
     def estimate(self, experiment: type[Experiment], config: Config) -> str:
         request = Request(experiment=experiment.name, config=config.model_dump(mode="json"))

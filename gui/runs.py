@@ -55,11 +55,11 @@ class Runs(Protocol):
         ...
 
     def open(self, path: str) -> OpenRun:
-        """Open a run file. Raises OSError or ValueError with one clear line when it is none."""
+        """Open a run file. Raises RunFileError with one clear line when it is none."""
         ...
 
     def branch(self, run: OpenRun, step: int, config: Any) -> OpenRun:
-        """Begin a run at the checkpoint of ``run`` nearest at or before ``step``, with the knobs of ``config``."""
+        """Begin a run at ``step`` of another one, with the knobs of ``config``."""
         ...
 
     def estimate(self, experiment: type[Experiment], config: Any) -> str:

@@ -11,6 +11,7 @@ from gui.theme import Theme
 from lab.stream import MemoryRun
 from lab.verdict import Verdict
 from storage.catalogue import RunEntry
+from storage.errors import RunFileError
 from tests.fakes import Tiny
 
 
@@ -75,7 +76,7 @@ class FakeRuns:
 
     def open(self, path: str) -> FakeRun:
         if "broken" in path:
-            raise ValueError(f"{path} is no run file")
+            raise RunFileError(f"{path} is no run file")
         return FakeRun(path=path, state="finished")
 
     def branch(self, run, step, config) -> FakeRun:
