@@ -32,7 +32,7 @@ def file(tmp_path_factory) -> str:
 
 def test_a_stored_run_is_an_open_run_that_cannot_be_commanded(qtbot, file):
     run = StoredRun(file)
-    assert (run.state, run.live, run.step, run.steps) == ("finished", False, 59, 60)
+    assert (run.state, run.live, run.step, run.steps) == ("finished", False, 60, 60)
     assert run.experiment is Tiny
     assert run.config == Tiny.configure("demo", "stable", {"steps": 60})
     assert run.verdict().outcome == "reproduced"
