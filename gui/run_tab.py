@@ -68,7 +68,7 @@ class StateChip(QWidget):
         self._run: OpenRun | None = None
         self.pulse, self.word = Pulse(), QLabel(objectName="muted")
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 0, 16, 0)
+        layout.setContentsMargins(8, 0, 16, 8)  # in line with the names on the tabs
         layout.setSpacing(6)
         layout.addWidget(self.pulse)
         layout.addWidget(self.word)

@@ -22,7 +22,7 @@ class TopBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 12, 4)
         layout.setSpacing(4)
-        layout.addWidget(self.menus)
+        layout.addWidget(self.menus, 0, Qt.AlignmentFlag.AlignVCenter)
         layout.addSpacing(16)
         group = QActionGroup(self)
         for name in ("lab", "library"):
