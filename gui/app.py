@@ -11,7 +11,7 @@ from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
 from gui.report import Reporter
 from gui.run_page import RunPage
-from gui.theme import LIGHT
+from gui.theme import LIGHT, THEMES
 from gui.transport import Transport
 
 NAME = "training-dynamics-lab"
@@ -32,7 +32,8 @@ def open_window(paths: Sequence[str] = ()) -> int:
     crash = reporter.last_crash()
     reporter.install()
     settings = QSettings(str(config / "window.ini"), QSettings.Format.IniFormat)
-    window = MainWindow(runs, RunPage, Transport(LIGHT), settings)
+    theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
+    window = MainWindow(runs, RunPage, Transport(theme), settings)
     reporter.parent_window, reporter.saved = window, window.saved
     window.show()
 

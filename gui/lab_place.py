@@ -64,6 +64,9 @@ class LabPlace(QMainWindow):
         self.experiments: Mapping[str, type[Experiment]] = {}
         self.experiment: type[Experiment] | None = None
         self.transport = transport
+        transport.run_requested.connect(self.start)
+        transport.branch_requested.connect(self.branch)
+        transport.step_selected.connect(self._show_step)
         self._build_centre()
         self._build_docks()
         self._initial = self.saveState(LAYOUT_VERSION)
@@ -225,23 +228,23 @@ class LabPlace(QMainWindow):
         self.tabs.removeTab(self.tabs.indexOf(tab))
         tab.deleteLater()
 
-    def branch(self) -> None:
-        """A new run from the checkpoint before the step on screen, with the knobs of the form."""
+    def branch(self, step: int) -> None:
+        """A new run from ``step`` of the one on screen, with the knobs of the form."""
         run, form = self.current(), self.knobs.form
         if run is None or form is None or form.config() is None:
             return
-        step = getattr(self.transport, "step", run.step)
         try:
-            self.add_run(self.runs.branch(run, step() if callable(step) else step, form.config()))
+            self.add_run(self.runs.branch(run, step, form.config()))
         except (RunFileError, ValueError) as error:
             self.message.emit(str(error))
 
+    def _show_step(self, step: int | None) -> None:
+        tab = self.tabs.currentWidget()
+        if isinstance(tab, RunTab):
+            tab.page.set_step(step)
+
     def show_welcome(self) -> None:
         self.tabs.setCurrentWidget(self.welcome)
-
-    def go_to_event(self, direction: int) -> None:
-        """Move the step slider to the next or the previous event."""
-        self.transport.go_to_event(direction)
 
     def _tabs(self) -> list[RunTab]:
         return [tab for i in range(self.tabs.count()) if isinstance(tab := self.tabs.widget(i), RunTab)]

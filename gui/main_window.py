@@ -45,7 +45,7 @@ class MainWindow(QMainWindow):
     Args:
         runs: Makes, opens and lists runs.
         make_page: Gives the widget that shows the views of a run.
-        transport: The bar under the views; has ``set_run``.
+        transport: The bar under the views, like gui.transport.Transport.
         settings: Where the window's layout is remembered.
         ask: Asks before a run is stopped; tests answer for the user.
     """
@@ -246,17 +246,17 @@ class MainWindow(QMainWindow):
             run.stop()
 
     def branch(self) -> None:
-        self.lab.branch()
+        self.lab.transport.branch()
 
     def checkpoint(self) -> None:
         if run := self.lab.current():
             run.checkpoint()
 
     def previous_event(self) -> None:
-        self.lab.go_to_event(-1)
+        self.lab.transport.previous_event()
 
     def next_event(self) -> None:
-        self.lab.go_to_event(+1)
+        self.lab.transport.next_event()
 
     # help
 

@@ -26,13 +26,28 @@ class Demo:
     experiment: str
     preset: str
     arm: str
+    title: str
     text: str
 
 
 DEMOS = (
-    Demo("adam-spikes", "quadratic", "spikes", "See Adam's loss explode on a plain parabola, in 20 seconds"),
-    Demo("adam-spikes", "network", "spikes", "Watch a network's curvature cross 2/η just before its loss spikes"),
-    Demo("adam-spikes", "network", "beta2-0.9", "The control: shorten the optimiser's memory and the spikes are gone"),
+    Demo(
+        "adam-spikes",
+        "quadratic",
+        "spikes",
+        "A spike on a parabola",
+        "See Adam's loss explode on a plain parabola, in 20 seconds",
+    ),
+    Demo(
+        "adam-spikes",
+        "network",
+        "spikes",
+        "Spikes in a network",
+        "Watch a network's curvature cross 2/η just before its loss spikes",
+    ),
+    Demo(
+        "adam-spikes", "network", "beta2-0.9", "The control", "Shorten the optimiser's memory and the spikes are gone"
+    ),
 )
 
 
@@ -67,18 +82,18 @@ class Card(QFrame):
 
     chosen = Signal(object)
 
-    def __init__(self, demo: Demo, title: str, theme: Theme) -> None:
+    def __init__(self, demo: Demo, theme: Theme) -> None:
         super().__init__(objectName="card")
         self.demo = demo
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(f"{title}: {demo.text}")
+        self.setAccessibleName(f"{demo.title}: {demo.text}")
         self.picture = Picture(f"{demo.experiment}-{demo.preset}-{demo.arm}", theme)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
         layout.addWidget(self.picture)
-        head = QLabel(f"{title} – {demo.preset}", objectName="title", wordWrap=True)
+        head = QLabel(demo.title, objectName="title", wordWrap=True)
         text = QLabel(demo.text, wordWrap=True)
         layout.addWidget(head)
         layout.addWidget(text)
@@ -144,7 +159,7 @@ class Welcome(QWidget):
             cls = found.get(demo.experiment)
             if cls is None or demo.preset not in cls.presets or demo.arm not in cls.arms:
                 continue
-            card = Card(demo, cls.title, self._theme)
+            card = Card(demo, self._theme)
             card.setMaximumWidth(320)
             card.chosen.connect(self.demo_chosen)
             self._row.addWidget(card, 1)

@@ -80,6 +80,7 @@ class FakeRuns:
         return FakeRun(path=path, state="finished")
 
     def branch(self, run, step, config) -> FakeRun:
+        self.branched = (run, step)
         return self.start(run.experiment, config, "demo", "")
 
     def estimate(self, experiment, config) -> str:
@@ -95,6 +96,9 @@ class FakeRuns:
 class FakeTransport(QLabel):
     """Knows which run it was given."""
 
+    run_requested = Signal()
+    branch_requested = Signal(int)
+    step_selected = Signal(object)
     run: OpenRun | None = None
     moves: list[int]
 
@@ -108,8 +112,14 @@ class FakeTransport(QLabel):
     def set_theme(self, theme: Theme) -> None:
         pass
 
-    def go_to_event(self, direction: int) -> None:
-        self.moves.append(direction)
+    def previous_event(self) -> None:
+        self.moves.append(-1)
+
+    def next_event(self) -> None:
+        self.moves.append(1)
+
+    def branch(self) -> None:
+        self.branch_requested.emit(20)
 
 
 class FakePage(QLabel):

@@ -270,6 +270,16 @@ def test_event_keys_reach_the_transport(window):
     assert window.lab.transport.moves == [1, -1]
 
 
+def test_one_slider_moves_the_views_on_screen_and_branches(window):
+    window.lab.start()
+    first = window.lab.current()
+    window.lab.transport.step_selected.emit(12)
+    assert window.lab.tabs.currentWidget().page.step == 12
+    window.actions_by_id["branch"].trigger()
+    assert window.runs.branched == (first, 20)
+    assert window.lab.current() is not first
+
+
 def test_every_control_has_a_name_for_screen_readers(window):
     window.lab.start()
     nameless = [
