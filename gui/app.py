@@ -5,16 +5,22 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
+from gui.open_run import OpenRun
 from gui.report import Reporter
-from gui.run_page import RunPage
-from gui.theme import LIGHT, THEMES
+from gui.theme import LIGHT, THEMES, Theme
 from gui.transport import Transport
 
 NAME = "training-dynamics-lab"
+
+
+def _make_page(run: OpenRun, theme: Theme) -> QWidget:
+    from gui.run_page import RunPage  # plots are loaded with the first run
+
+    return RunPage(run, theme)
 
 
 def open_window(paths: Sequence[str] = ()) -> int:
@@ -33,7 +39,7 @@ def open_window(paths: Sequence[str] = ()) -> int:
     reporter.install()
     settings = QSettings(str(config / "window.ini"), QSettings.Format.IniFormat)
     theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
-    window = MainWindow(runs, RunPage, Transport(theme), settings)
+    window = MainWindow(runs, _make_page, Transport(theme), settings)
     reporter.parent_window, reporter.saved = window, window.saved
     window.show()
 

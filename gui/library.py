@@ -1,6 +1,8 @@
 """The Library place: every stored run in one table, filtered by words."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent
@@ -18,7 +20,9 @@ from PySide6.QtWidgets import (
 from gui.recent import when
 from gui.runs import STATE_COLOUR, search_text, started
 from gui.theme import Theme
-from storage.catalogue import RunEntry
+
+if TYPE_CHECKING:
+    from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
 
 Index = QModelIndex | QPersistentModelIndex
 SORT = Qt.ItemDataRole.UserRole + 1

@@ -1,17 +1,23 @@
-"""Runs on this machine: started in warmed-up children, opened from files, listed from a folder."""
+"""Runs on this machine: started in warmed-up children, opened from files, listed from a folder.
+
+What brings HDF5 is imported on first use: the window is seen earlier without it.
+"""
+
+from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gui.open_run import OpenRun
-from gui.run_thread import LiveRun
 from gui.runs import ACTIVE
-from gui.stored_run import StoredRun
 from lab.children import Spare
 from lab.config import Config
 from lab.experiment import Experiment
 from lab.request import Request, runs_folder
-from storage.catalogue import RunEntry, scan
+
+if TYPE_CHECKING:
+    from storage.catalogue import RunEntry
 
 
 class LocalRuns:
@@ -32,6 +38,8 @@ class LocalRuns:
         return self._start(Request(experiment=experiment.name, config=knobs, preset=preset, arm=arm))
 
     def open(self, path: str) -> OpenRun:
+        from gui.stored_run import StoredRun
+
         return StoredRun(path)
 
     def branch(self, run: OpenRun, step: int, config: Config) -> OpenRun:
@@ -64,6 +72,8 @@ class LocalRuns:
         return f"About {duration(seconds)}, {size / 1e6:.1f} MB"
 
     def stored(self) -> list[RunEntry]:
+        from storage.catalogue import scan
+
         return scan(self.folder)
 
     def close(self) -> None:
@@ -71,6 +81,8 @@ class LocalRuns:
             self._spare.close()
 
     def _start(self, request: Request) -> OpenRun:
+        from gui.run_thread import LiveRun
+
         run = LiveRun(request, self._spare)
         run.state_changed.connect(self._after)
         run.start()

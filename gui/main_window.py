@@ -65,6 +65,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(880, 560)
         self.runs, self.settings, self.ask = runs, settings, ask
         self.theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
+        self._dress()
         self.actions_by_id = make_actions(self, self.theme)
         self.bar = TopBar(self.actions_by_id, self.theme)
         self.setMenuWidget(self.bar)
@@ -85,7 +86,6 @@ class MainWindow(QMainWindow):
         self._closing = False
         self._restore()
         self._enable()
-        self._dress()
 
     # what the window shows
 

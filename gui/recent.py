@@ -1,8 +1,10 @@
 """Stored runs as a list, newest first, read in the background."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -12,7 +14,9 @@ from gui.catalogue import RowList
 from gui.delegate import Role
 from gui.runs import STATE_COLOUR, label, search_text, started
 from gui.theme import Theme
-from storage.catalogue import RunEntry
+
+if TYPE_CHECKING:
+    from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
 
 Index = QModelIndex | QPersistentModelIndex
 

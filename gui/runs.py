@@ -1,12 +1,16 @@
 """What the window asks of whoever makes, opens and lists runs; and the words it has for their states."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gui.open_run import OpenRun
 from lab.experiment import Experiment
-from storage.catalogue import RunEntry
+
+if TYPE_CHECKING:
+    from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
 
 ACTIVE = ("preparing", "running", "paused")
 
