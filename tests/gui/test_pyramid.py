@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
 def _plain(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    parts = [values[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [values[a:b] for a, b in itertools.pairwise(edges)]
     low = [np.fmin.reduce(part) if len(part) else np.nan for part in parts]
     high = [np.fmax.reduce(part) if len(part) else np.nan for part in parts]
     return np.array(low), np.array(high)
