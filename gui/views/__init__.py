@@ -5,10 +5,14 @@ from gui.theme import Theme
 from gui.views.axes import StepAxis
 from gui.views.base import ViewWidget
 from gui.views.curves import CurvesView
-from lab.views import Curves, View
+from gui.views.ribbon import RibbonView
+from gui.views.trace import TraceView
+from lab.views import Curves, Ribbon, Trace, View
 
 WIDGETS: dict[type[View], type[ViewWidget]] = {
     Curves: CurvesView,
+    Ribbon: RibbonView,
+    Trace: TraceView,
 }
 
 

@@ -124,6 +124,13 @@ def log_ticks(low: float, high: float, count: float) -> tuple[np.ndarray, np.nda
     return decades[decades % every == 0].astype(float), decades[decades % every != 0].astype(float)
 
 
+def font_px(size: int) -> QFont:
+    """The application's font at a size in pixels."""
+    font = QFont()
+    font.setPixelSize(size)
+    return font
+
+
 class Axis(pg.AxisItem):
     """An axis whose ticks read well: linear, logarithmic (coordinates are then exponents of ten), or in whole steps."""
 
@@ -132,9 +139,7 @@ class Axis(pg.AxisItem):
         self.log = False
         self._steps = steps
         self.enableAutoSIPrefix(False)
-        font = QFont()
-        font.setPixelSize(TICK_PX)
-        self.setStyle(tickFont=font, maxTextLevel=0, tickTextOffset=4, hideOverlappingLabels=False)
+        self.setStyle(tickFont=font_px(TICK_PX), maxTextLevel=0, tickTextOffset=4, hideOverlappingLabels=False)
 
     def set_log(self, log: bool) -> None:
         if log != self.log:

@@ -6,7 +6,18 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QPoint, QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QColor, QFont, QGuiApplication, QImage, QPainter, QPen, QResizeEvent, QTextDocument
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QFont,
+    QGuiApplication,
+    QImage,
+    QPainter,
+    QPen,
+    QResizeEvent,
+    QShowEvent,
+    QTextDocument,
+)
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QVBoxLayout, QWidget
 
 from gui.open_run import OpenRun
@@ -98,6 +109,10 @@ class ViewWidget(QWidget, Generic[Spec]):
             if not self._unread:
                 self._say("" if shown else self.empty_text(), self.theme.muted)
 
+    def invalidate(self) -> None:
+        """Draw at the next refresh, although no row is new."""
+        self._stale = True
+
     @property
     def stale(self) -> bool:
         """Whether something changed since the last drawing."""
@@ -127,6 +142,11 @@ class ViewWidget(QWidget, Generic[Spec]):
         if periods and min(periods) > 1:
             return f"{missing} {verb} with the first reading, then every {min(periods)} steps."
         return f"{missing} {verb} with the first step."
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self._soon.start()
 
     @property
     def message(self) -> str:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QMenu
 from gui.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
+from gui.views.marks import marked
 from gui.views.pyramid import Pyramid
 from gui.views.smoothing import Smoother
 from gui.views.step_plot import CRISP, StepPlot
@@ -57,7 +58,7 @@ class CurvesView(StepPlot[Curves]):
     """Lines over the step."""
 
     def __init__(self, spec: Curves, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
-        super().__init__(spec, run, theme, axis, Axis("left"), spec.x_log)
+        super().__init__(spec, run, theme, axis, Axis("left"), spec.x_label, spec.x_log)
         self._tracks: dict[str, list[Track]] = {}
         self._taken: dict[str, int] = dict.fromkeys(spec.series, 0)
         self._y_log = spec.y_log
@@ -234,14 +235,16 @@ class CurvesView(StepPlot[Curves]):
         ends += [(line.label, muted, p) for line, p in zip(self.spec.lines, levels, strict=True) if p]
         ends += [(name, muted, p) for (name, _), p in zip(self.spec.guides, self._guide_rows, strict=True) if p]
         low, high = self._y
-        names = []
+        names: list[tuple[str, str, float, float]] = []
         for symbol, colour, (step, value) in ends:
-            shown = np.flatnonzero((step <= self.axis.high) & ~np.isnan(value))
+            shown = np.flatnonzero((step <= self.axis.high) & ~np.isnan(value))[-1:]
             if not len(shown):
                 continue
-            y = float(self.y_of(value[shown[-1:]], floor)[0])
+            y = float(self.y_of(value[shown], floor)[0])
             if low <= y <= high:
-                names.append((symbol, colour, y))
+                reaches = step[shown[0] + 1 :].any() or step[shown[0]] >= self.axis.high
+                x = self.x_range[1] if reaches else float(self.x_of(step[shown])[0])
+                names.append((symbol, colour, x, y))
         self.names.place(names)
         self.axis.need(self.names.width)
 
@@ -295,8 +298,7 @@ class CurvesView(StepPlot[Curves]):
             track.curve.setPen(pg.mkPen(track.colour, width=1, **({"dash": list(track.dash)} if track.dash else {})))
 
     def marked_events(self) -> list[Event]:
-        wanted = self.spec.events
-        return [e for e in self.history.events if wanted is None or e["kind"] in wanted]
+        return marked(self.history.events, self.spec.events)
 
     @Slot(bool)
     def set_log(self, log: bool) -> None:

@@ -5,18 +5,19 @@ from abc import abstractmethod
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QFont, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsTextItem, QGraphicsWidget, QMenu
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
-from gui.views.axes import Axis, StepAxis
+from gui.views.axes import Axis, StepAxis, font_px
 from gui.views.base import Spec, ViewWidget, readable
 from gui.views.text import rich
 
 LABEL_PX = 12
 LONGEST = 20  # characters of a name in the margin
-LEFT_PX = 64
+LEFT_PX = 64  # left of the data, the axis and its label included
+EDGE_PX = 4
 
 
 class Box(pg.ViewBox):
@@ -49,7 +50,6 @@ class Canvas(pg.GraphicsView):
         self.box = Box()
         self.frame = QGraphicsWidget()
         grid = QGraphicsGridLayout()
-        grid.setContentsMargins(0, 6, 0, 0)
         grid.setSpacing(0)
         grid.addItem(left, 0, 0)
         grid.addItem(self.box, 0, 1)
@@ -61,11 +61,11 @@ class Canvas(pg.GraphicsView):
         self._grid = grid
         left.linkToView(self.box)
         bottom.linkToView(self.box)
-        left.setWidth(LEFT_PX)
+        left.setWidth(LEFT_PX - EDGE_PX)
         self.setFrameShape(pg.GraphicsView.Shape.NoFrame)
 
     def set_gutter(self, width: int) -> None:
-        margins = (0, 6, width, 0)
+        margins = (EDGE_PX, 6, width, EDGE_PX)
         if self._grid.getContentsMargins() != margins:
             self._grid.setContentsMargins(*margins)
             self._grid.activate()  # now, so that this drawing knows its columns
@@ -76,7 +76,7 @@ class Canvas(pg.GraphicsView):
 
 
 class Names:
-    """Names beside the ends of lines, in the margin right of the box, moved apart where they would overlap."""
+    """Names beside the ends of lines, mostly in the margin right of the box, moved apart where they would overlap."""
 
     def __init__(self, canvas: Canvas) -> None:
         self._canvas = canvas
@@ -88,38 +88,37 @@ class Names:
         """Points that the widest name needs."""
         return round(max((item.boundingRect().width() for item in self._items), default=0.0)) + 4
 
-    def place(self, names: list[tuple[str, str, float]]) -> None:
+    def place(self, names: list[tuple[str, str, float, float]]) -> None:
         """Show names.
 
         Args:
-            names: Symbol, colour and height in box coordinates of each.
+            names: Symbol, colour and the place where its line ends, in box coordinates, of each.
         """
-        texts = [(symbol, colour) for symbol, colour, _ in names]
+        texts = [(symbol, colour) for symbol, colour, _, _ in names]
         if texts != self._texts:
             self._write(texts)
         box = self._canvas.box
         area = box.geometry()
         if not names or area.height() <= 0:
             return
-        (_, _), (bottom, top) = box.viewRange()
-        scale = area.height() / (top - bottom)
-        wanted = np.array([(top - y) * scale for _, _, y in names])
+        (left, right), (bottom, top) = box.viewRange()
+        ends = [area.left() + (x - left) / (right - left) * area.width() for _, _, x, _ in names]
+        wanted = np.array([(top - y) / (top - bottom) * area.height() for _, _, _, y in names])
         height = self._items[0].boundingRect().height()
-        for item, y in zip(self._items, apart(wanted, height * 0.8, area.height()), strict=True):
-            item.setPos(area.right() + 2, area.top() + y - height / 2)
+        places = apart(wanted, height * 0.8, area.height())
+        for item, x, y in zip(self._items, ends, places, strict=True):
+            item.setPos(min(x, area.right()) + 2, area.top() + y - height / 2)
 
     def _write(self, texts: list[tuple[str, str]]) -> None:
         for item in self._items:
             item.setParentItem(None)
             if item.scene() is not None:
                 item.scene().removeItem(item)
-        font = QFont()
-        font.setPixelSize(LABEL_PX)
         self._items = []
         for symbol, colour in texts:
             shortened = symbol if len(symbol) <= LONGEST else symbol[: LONGEST - 1] + "…"
             item = QGraphicsTextItem(self._canvas.frame)
-            item.setFont(font)
+            item.setFont(font_px(LABEL_PX))
             item.setHtml(f'<span style="color:{colour}">{rich(shortened)}</span>')
             self._items.append(item)
         self._texts = texts

@@ -1,49 +1,39 @@
 """A plot over the run's own steps: the shared axis, the crosshair, marks of events."""
 
 from abc import abstractmethod
-from datetime import datetime
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor, QCursor
-from PySide6.QtWidgets import QToolTip
+from PySide6.QtWidgets import QGraphicsTextItem, QToolTip
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
-from gui.views.axes import Axis, StepAxis
+from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.base import Spec
+from gui.views.marks import GLYPHS, event_colour, event_text, marked
 from gui.views.plot import Plot
-from gui.views.text import changes, whole
 from lab.stream import Event
 
-GLYPHS = {"knobs": "d", "spike": "t", "crossing": "t1", "branch": "s", "failed": "x"}
 NEAR_PX = 5
 CRISP = {"pxMode": True, "antialias": True, "useCache": False, "pen": None}  # the cache holds coarse pictures
-
-
-def event_colour(kind: str, theme: Theme) -> str:
-    """Colour of an event's mark, the same on every view and on the slider."""
-    chosen = {"spike": theme.bad, "failed": theme.bad, "knobs": theme.accent, "branch": theme.good}
-    return chosen.get(kind, theme.accent if kind in ("action", "act") else theme.warn)
-
-
-def event_text(event: Event) -> str:
-    """What happened, for a tooltip."""
-    when = datetime.fromtimestamp(event["time"]).strftime("%H:%M:%S")
-    said = changes(event["payload"])
-    return f"step {whole(event['step'])}: {event['kind']}" + (f" ({said})" if said else "") + f", {when}"
 
 
 class StepPlot(Plot[Spec]):
     """A plot whose horizontal axis is the step."""
 
-    def __init__(self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, left: Axis, x_log: bool) -> None:
+    def __init__(
+        self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, left: Axis, x_label: str, x_log: bool
+    ) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom", steps=True), left)
         self._x_log = x_log
         self.canvas.bottom_axis.set_log(x_log)
         self._y_held: tuple[float, float] | None = None
         self._y = (0.0, 1.0)
         self._marks: dict[str, tuple[pg.PlotCurveItem, pg.ScatterPlotItem]] = {}
+        self._x_name = QGraphicsTextItem(self.canvas.frame)
+        self._x_name.setFont(font_px(TICK_PX))
+        self._x_name.setPlainText(x_label)
         self._cursor_line = pg.InfiniteLine(angle=90, movable=False)
         self._cursor_line.setZValue(20)
         self._cursor_line.hide()
@@ -91,6 +81,9 @@ class StepPlot(Plot[Spec]):
 
     def _show_range(self, y: tuple[float, float]) -> None:
         self.canvas.set_gutter(self.axis.gutter)
+        # the axis' name stands at the end of its ticks, so that it takes no height
+        corner = self.box.geometry().bottomRight()
+        self._x_name.setPos(corner.x() + 4, corner.y())
         self._y = self._y_held or y
         self.box.setRange(xRange=self.x_range, yRange=self._y, padding=0, disableAutoRange=True)
 
@@ -98,7 +91,7 @@ class StepPlot(Plot[Spec]):
 
     def marked_events(self) -> list[Event]:
         """Events that this view marks."""
-        return self.history.events
+        return marked(self.history.events)
 
     def _draw_marks(self) -> None:
         (x0, x1), (y0, y1) = self.x_range, self._y
@@ -133,12 +126,13 @@ class StepPlot(Plot[Spec]):
         colour = QColor(event_colour(kind, self.theme))
         glyph.setPen(None)
         glyph.setBrush(pg.mkBrush(colour))
-        colour.setAlpha(110)
+        colour.setAlpha(90)
         line.setPen(pg.mkPen(colour, width=1))
 
     def _paint(self) -> None:
         super()._paint()
         self._cursor_line.setPen(pg.mkPen(self.theme.muted, width=1))
+        self._x_name.setDefaultTextColor(QColor(self.theme.muted))
         for kind, (line, glyph) in self._marks.items():
             self._colour_mark(kind, line, glyph)
 
