@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QHideEvent, QImage, QKeyEvent, QPainter, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QToolButton, QVBoxLayout, QWidget
 
@@ -298,7 +298,7 @@ class RunPage(QWidget):
         image.setDevicePixelRatio(scale)
         image.fill(QColor(self.theme.raised))
         painter = QPainter(image)
-        self.render(painter)
+        self.render(painter, QPoint())
         painter.end()
         if path is not None and not image.save(str(path), "PNG"):
             raise OSError(f"The picture could not be written to {path}; is the folder there and writable?")

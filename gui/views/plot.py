@@ -5,7 +5,7 @@ from abc import abstractmethod
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QMouseEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsTextItem, QGraphicsWidget, QMenu
 
 from gui.open_run import OpenRun
@@ -21,9 +21,8 @@ EDGE_PX = 4
 
 
 class Box(pg.ViewBox):
-    """A view box that leaves double clicks and menus to its view."""
+    """A view box that leaves menus to its view."""
 
-    double_clicked = Signal()
     menu_requested = Signal(QPointF)
 
     def __init__(self) -> None:
@@ -31,10 +30,7 @@ class Box(pg.ViewBox):
         self.disableAutoRange()
 
     def mouseClickEvent(self, ev) -> None:
-        if ev.button() == Qt.MouseButton.LeftButton and ev.double():
-            ev.accept()
-            self.double_clicked.emit()
-        elif ev.button() == Qt.MouseButton.RightButton:
+        if ev.button() == Qt.MouseButton.RightButton:
             ev.accept()
             self.menu_requested.emit(ev.screenPos())
 
@@ -43,6 +39,7 @@ class Canvas(pg.GraphicsView):
     """A box with a left and a bottom axis, and a margin on the right for the names of lines."""
 
     left = Signal()
+    double_clicked = Signal()
 
     def __init__(self, bottom: Axis, left: Axis) -> None:
         super().__init__()
@@ -69,6 +66,9 @@ class Canvas(pg.GraphicsView):
         if self._grid.getContentsMargins() != margins:
             self._grid.setContentsMargins(*margins)
             self._grid.activate()  # now, so that this drawing knows its columns
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.double_clicked.emit()
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
@@ -150,7 +150,7 @@ class Plot(ViewWidget[Spec]):
         layout.addWidget(self.canvas)
         self.canvas.setAccessibleName(spec.title)
         self.box.sigRangeChangedManually.connect(self._moved_by_hand)
-        self.box.double_clicked.connect(self.maximise_requested)
+        self.canvas.double_clicked.connect(self.maximise_requested)
         self.box.menu_requested.connect(self._open_menu)
         self.canvas.scene().sigMouseMoved.connect(self._mouse_moved)
         self.canvas.left.connect(self._mouse_left)

@@ -1,7 +1,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -17,6 +17,7 @@ def _plain(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.array(low), np.array(high)
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), values=arrays(np.float64, st.integers(1, 700), elements=numbers))
 def test_extremes_of_any_stretches_are_exact(data: st.DataObject, values: np.ndarray) -> None:
     pyramid = Pyramid()
@@ -28,6 +29,7 @@ def test_extremes_of_any_stretches_are_exact(data: st.DataObject, values: np.nda
         np.testing.assert_array_equal(mine, plain)
 
 
+@settings(max_examples=60, deadline=None)
 @given(size=st.integers(10, 5000), columns=st.integers(1, 300), where=st.floats(0, 0.999), chunk=st.integers(1, 999))
 def test_a_one_step_spike_is_the_maximum_of_its_pixel_column(size: int, columns: int, where: float, chunk: int) -> None:
     values, pyramid = np.zeros(size), Pyramid()
@@ -42,6 +44,7 @@ def test_a_one_step_spike_is_the_maximum_of_its_pixel_column(size: int, columns:
     assert np.nansum(high) == 1.0
 
 
+@settings(max_examples=60, deadline=None)
 @given(steps=st.lists(st.integers(0, 50), min_size=1, max_size=60), cut=st.integers(0, 60))
 def test_rows_taken_again_replace_the_earlier_ones(steps: list[int], cut: int) -> None:
     values = np.arange(len(steps), dtype=float)

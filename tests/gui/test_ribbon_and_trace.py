@@ -43,7 +43,7 @@ def test_a_ribbon_shows_each_stage_over_its_steps(qtbot) -> None:
     view = _ribbon(qtbot, run)
     assert view.segments() == [(64.0, 264.0, 1), (264.0, 464.0, 2), (464.0, 564.0, 3)]
     image = view.grab().toImage()
-    assert [image.pixelColor(x, 8) for x in (80, 300, 550)] == [view.colour(stage) for stage in (1, 2, 3)]
+    assert [image.pixelColor(x, 8).name() for x in (80, 300, 550)] == [view.colour(i).name() for i in (1, 2, 3)]
 
 
 def test_a_stage_of_one_step_is_at_least_a_pixel_wide(qtbot) -> None:

@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QDockWidget
 
 from gui.run_page import RunPage
@@ -166,7 +166,7 @@ def test_redrawing_drops_no_references_to_none(qtbot) -> None:
 def test_pages_that_close_leave_nothing_behind(qtbot) -> None:
     def count() -> tuple[int, int, int]:
         gc.collect()
-        QApplication.sendPostedEvents(None, 52)  # deferred deletions
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QApplication.processEvents()
         gc.collect()
         objects = [o for o in gc.get_objects() if isinstance(o, QObject)]
@@ -183,9 +183,10 @@ def test_pages_that_close_leave_nothing_behind(qtbot) -> None:
         QApplication.processEvents()
         page.close()
         page.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
     open_and_close()
     before = count()
-    for _ in range(200):
+    for _ in range(20):
         open_and_close()
     assert count() == before
