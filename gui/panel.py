@@ -76,7 +76,10 @@ class Head(QWidget):
         view.readout_changed.connect(self.readout.show_html)
 
     def _button(self, name: str, tip: str, theme: Theme) -> QToolButton:
-        button = QToolButton(objectName="tiny", toolTip=tip, accessibleName=tip)
+        button = QToolButton()
+        button.setObjectName("tiny")
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
         button.setAutoRaise(True)
         button.setIconSize(QSize(14, 14))
         put(button, name, theme, "muted")

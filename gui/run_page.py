@@ -75,9 +75,9 @@ class RunPage(QWidget):
         self.title.setFont(font(15, bold=True))
         self.outcome = QLabel(header)
         self.outcome.setFont(font(13, bold=True))
-        self.panels_button = QToolButton(
-            header, toolTip="Panels: show, hide, reset the layout", accessibleName="Panels"
-        )
+        self.panels_button = QToolButton(header)
+        self.panels_button.setToolTip("Panels: show, hide, reset the layout")
+        self.panels_button.setAccessibleName("Panels")
         self.panels_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.panels_button.setIconSize(QSize(16, 16))
         put(self.panels_button, "panels", self.theme, "muted")
@@ -300,6 +300,6 @@ class RunPage(QWidget):
         painter = QPainter(image)
         self.render(painter, QPoint())
         painter.end()
-        if path is not None and not image.save(str(path), "PNG"):
+        if path is not None and not image.save(str(path)):
             raise OSError(f"The picture could not be written to {path}; is the folder there and writable?")
         return image

@@ -77,7 +77,9 @@ class Transport(QWidget):
         self.set_run(None)
 
     def _button(self, icon: str, tip: str, slot) -> QToolButton:
-        button = QToolButton(toolTip=tip, accessibleName=tip.rsplit(" (", 1)[0])
+        button = QToolButton()
+        button.setToolTip(tip)
+        button.setAccessibleName(tip.rsplit(" (", 1)[0])
         button.setIconSize(QSize(18, 18))
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         put(button, icon, self.theme)
@@ -86,7 +88,9 @@ class Transport(QWidget):
         return button
 
     def _choice(self, name: str, texts: list[str]) -> QComboBox:
-        box = QComboBox(toolTip=name, accessibleName=name)
+        box = QComboBox()
+        box.setToolTip(name)
+        box.setAccessibleName(name)
         box.addItems(texts)
         return box
 

@@ -1,7 +1,7 @@
 """Axes of plots: ticks at round numbers, true logarithmic decades, and the step axis that the views of a run share."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyqtgraph as pg
@@ -161,7 +161,7 @@ class Axis(pg.AxisItem):
         spacing, places = round_ticks(low, high, count, smallest=1.0 if self._steps else 0.0)
         return [(spacing, places)]
 
-    def tickStrings(self, values: np.ndarray, scale: float, spacing: float) -> list[str]:
+    def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
         if self.log:
             near = [round(v) for v in values]
             return [decade(n) if abs(v - n) < 1e-9 else short(10.0**v) for v, n in zip(values, near, strict=True)]

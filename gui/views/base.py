@@ -224,7 +224,7 @@ class ViewWidget(QWidget, Generic[Spec]):
         image = self.picture(scale)
         if path is None:
             QGuiApplication.clipboard().setImage(image)
-        elif not image.save(str(path), "PNG"):
+        elif not image.save(str(path)):
             raise OSError(f"The picture could not be written to {path}; is the folder there and writable?")
 
     def numbers(self) -> str:
@@ -275,16 +275,15 @@ class ViewWidget(QWidget, Generic[Spec]):
         """Take back what :meth:`settings` gave."""
 
 
+def mixed(colour: str, other: str, share: float) -> QColor:
+    """``colour`` with a share of ``other``."""
+    one, two = QColor(colour), QColor(other)
+    pairs = ((one.redF(), two.redF()), (one.greenF(), two.greenF()), (one.blueF(), two.blueF()))
+    return QColor.fromRgbF(*((1 - share) * a + share * b for a, b in pairs))
+
+
 def readable(colour: str, theme: Theme) -> str:
     """``colour`` moved towards the text colour until text in it has a contrast of 4.5 on the ground."""
-    mixed, text = QColor(colour), QColor(theme.text)
-    for share in (0.0, 0.2, 0.35, 0.5, 0.65, 0.8):
-        mixed = QColor.fromRgbF(
-            *(
-                (1 - share) * a + share * b
-                for a, b in zip(QColor(colour).getRgbF()[:3], text.getRgbF()[:3], strict=True)
-            )
-        )
-        if contrast(mixed.name(), theme.ground) >= 4.5:
-            break
-    return mixed.name()
+    shares = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8)
+    names = (mixed(colour, theme.text, share).name() for share in shares)
+    return next((name for name in names if contrast(name, theme.ground) >= 4.5), theme.text)

@@ -70,8 +70,8 @@ class Canvas(pg.GraphicsView):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.double_clicked.emit()
 
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
+    def leaveEvent(self, ev: QEvent) -> None:
+        super().leaveEvent(ev)
         self.left.emit()
 
 
@@ -111,7 +111,6 @@ class Names:
 
     def _write(self, texts: list[tuple[str, str]]) -> None:
         for item in self._items:
-            item.setParentItem(None)
             if item.scene() is not None:
                 item.scene().removeItem(item)
         self._items = []
@@ -152,7 +151,9 @@ class Plot(ViewWidget[Spec]):
         self.box.sigRangeChangedManually.connect(self._moved_by_hand)
         self.canvas.double_clicked.connect(self.maximise_requested)
         self.box.menu_requested.connect(self._open_menu)
-        self.canvas.scene().sigMouseMoved.connect(self._mouse_moved)
+        scene = self.canvas.sceneObj
+        assert scene is not None  # None only once the canvas is closed
+        scene.sigMouseMoved.connect(self._mouse_moved)
         self.canvas.left.connect(self._mouse_left)
         self._shortcuts = [
             self._shortcut("Show all", "A", self.show_all),

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QToolTip
 from gui.open_run import OpenRun
 from gui.theme import Theme, contrast
 from gui.views.axes import StepAxis
-from gui.views.base import ViewWidget
+from gui.views.base import ViewWidget, mixed
 from gui.views.plot import LEFT_PX
 from gui.views.text import whole
 from lab.views import Ribbon
@@ -94,10 +94,7 @@ class RibbonView(ViewWidget[Ribbon]):
 
     def colour(self, stage: int) -> QColor:
         """The stage's line colour, calmed by the ground."""
-        line, ground = QColor(self.theme.line(stage - 1)[0]), QColor(self.theme.ground)
-        share = 0.7 if self.theme.dark else 0.62
-        parts = zip(line.getRgbF()[:3], ground.getRgbF()[:3], strict=True)
-        return QColor.fromRgbF(*(share * a + (1 - share) * b for a, b in parts))
+        return mixed(self.theme.line(stage - 1)[0], self.theme.ground, 0.3 if self.theme.dark else 0.38)
 
     def _paint(self) -> None:
         self.update()

@@ -130,8 +130,9 @@ class TraceView(Plot[Trace]):
 
     def _shades(self) -> list[QColor]:
         low, high = (0.2, 1.0) if self.theme.dark else (0.0, 0.88)  # the ends that would drown in the ground
-        colours = pg.colormap.get("viridis").map(np.linspace(low, high, SHADES), mode="qcolor")
-        return list(colours)
+        table = pg.colormap.get("viridis")
+        assert table is not None  # pyqtgraph brings it along
+        return [QColor(*rgba) for rgba in np.asarray(table.map(np.linspace(low, high, SHADES))).tolist()]
 
     def _paint(self) -> None:
         super()._paint()
