@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from storage.errors import RunFileError
-from storage.reader import RunReader
 
 from gui.export.drawing import draw
 from lab import environment, registry
 from lab.config import ConfigError
 from lab.views import View
+from storage.errors import RunFileError
+from storage.reader import RunReader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

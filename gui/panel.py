@@ -1,0 +1,129 @@
+"""A dock that holds one view: its head is the title, the values at the crosshair, and two small buttons."""
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QTextDocument
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from gui.icons import put, recolour
+from gui.style import font
+from gui.theme import Theme
+from gui.views.base import ViewWidget
+
+HEAD_PX = 30
+
+
+class ReadOut(QWidget):
+    """One line of rich text at the right edge; where room is short it loses its end, never its first values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._document = QTextDocument(self)
+        self._document.setDocumentMargin(0)
+        self._document.setDefaultFont(font(12))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    @Slot(str)
+    def show_html(self, html: str) -> None:
+        self._document.setHtml(html)
+        self.setAccessibleName(self._document.toPlainText())
+        self.update()
+
+    @property
+    def text(self) -> str:
+        return self._document.toPlainText()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setClipRect(self.rect())
+        size = self._document.size()
+        painter.translate(max(self.width() - self._document.idealWidth(), 0), (self.height() - size.height()) / 2)
+        self._document.drawContents(painter)
+        painter.end()
+
+
+class Head(QWidget):
+    """The head of a panel; dragging it moves the panel."""
+
+    double_clicked = Signal()
+
+    def __init__(self, view: ViewWidget) -> None:
+        super().__init__()
+        self.setObjectName("panel_head")
+        self.setFixedHeight(HEAD_PX)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.title = QLabel(view.spec.title)
+        self.title.setFont(font(13, bold=True))
+        self.title.setToolTip(view.spec.help)
+        self.title.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not view.spec.help)
+        self.readout = ReadOut()
+        self.maximise = self._button(
+            "fullscreen", f"Maximise {view.spec.title} (double click, Esc goes back)", view.theme
+        )
+        self.close_button = self._button(
+            "close", f"Close {view.spec.title} (the Panels menu brings it back)", view.theme
+        )
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 0, 4, 0)
+        layout.setSpacing(12)
+        layout.addWidget(self.title)
+        layout.addWidget(self.readout, 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(0)
+        buttons.addWidget(self.maximise)
+        buttons.addWidget(self.close_button)
+        layout.addLayout(buttons)
+        view.readout_changed.connect(self.readout.show_html)
+
+    def _button(self, name: str, tip: str, theme: Theme) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("tiny")
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setAutoRaise(True)
+        button.setIconSize(QSize(14, 14))
+        put(button, name, theme, "muted")
+        return button
+
+    def set_theme(self, theme: Theme) -> None:
+        self.setStyleSheet(
+            f"#panel_head {{ background: {theme.ground}; }} QLabel {{ color: {theme.text}; background: transparent; }}"
+        )
+        recolour(self, theme)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.double_clicked.emit()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(160, HEAD_PX)
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), HEAD_PX)
+
+
+class Panel(QDockWidget):
+    """A view in a dock."""
+
+    maximise_requested = Signal(QDockWidget)
+
+    def __init__(self, view: ViewWidget, parent: QWidget) -> None:
+        super().__init__(view.spec.title, parent)
+        self.view = view
+        self.setObjectName(view.spec.id)
+        self.head = Head(view)
+        self.setTitleBarWidget(self.head)
+        self.setWidget(view)
+        self.head.close_button.clicked.connect(self.close)
+        self.head.maximise.clicked.connect(self._ask)
+        self.head.double_clicked.connect(self._ask)
+        view.maximise_requested.connect(self._ask)
+        self.set_theme(view.theme)
+
+    @Slot()
+    def _ask(self) -> None:
+        self.maximise_requested.emit(self)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.head.set_theme(theme)
+        if self.view.theme is not theme:
+            self.view.set_theme(theme)

@@ -1,0 +1,305 @@
+"""The page of one run: its views as linked panels that can be moved, closed and maximised."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QHideEvent, QImage, QKeyEvent, QPainter, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QToolButton, QVBoxLayout, QWidget
+
+from gui.icons import put, recolour
+from gui.open_run import OpenRun
+from gui.panel import HEAD_PX, Panel
+from gui.style import font
+from gui.theme import Theme
+from gui.views import make_view
+from gui.views.axes import StepAxis
+from gui.views.base import ViewWidget, readable
+from lab.verdict import Verdict
+from lab.views import Ribbon
+
+INTERVAL = 50  # ms between refreshes at least
+DRAW_BUDGET = 0.012  # seconds of drawing before other events get their turn
+VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
+RIBBON_PX = 76
+FINAL = ("finished", "stopped", "failed", "interrupted")
+
+
+class RunPage(QWidget):
+    """Header and views of a run; one timer refreshes them, while the page is in sight and the run can change."""
+
+    verdict_changed = Signal(object)  # Verdict or None
+
+    def __init__(self, run: OpenRun, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.run, self.theme = run, theme
+        self.axis = StepAxis(self)
+        self.verdict: Verdict | None = None
+        self._judged_at = 0.0
+        self._maximised: tuple[Panel, QByteArray] | None = None
+        self.docks = QMainWindow(self)
+        self.docks.setWindowFlags(Qt.WindowType.Widget)
+        self.docks.setDockNestingEnabled(True)
+        self.docks.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        specs = run.experiment.views if run.experiment else ()
+        self.panels = [self._panel(make_view(spec, run, theme, self.axis)) for spec in specs]
+        self.header = self._header()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.docks, 1)
+        self._arrange()
+        self._default_layout = self.docks.saveState()
+        self._timer = QTimer(self, interval=INTERVAL)
+        self._timer.timeout.connect(self.refresh)
+        run.state_changed.connect(self._state_changed)
+        run.config_changed.connect(self._config_changed)
+        self.set_theme(theme)
+        self.refresh()
+
+    @property
+    def views(self) -> list[ViewWidget]:
+        return [panel.view for panel in self.panels]
+
+    def _panel(self, view: ViewWidget) -> Panel:
+        panel = Panel(view, self.docks)
+        panel.maximise_requested.connect(self.maximise)
+        panel.visibilityChanged.connect(self._visibility_changed)
+        return panel
+
+    def _header(self) -> QWidget:
+        header = QWidget(self)
+        self.title = QLabel(self.heading(), header)
+        self.title.setFont(font(15, bold=True))
+        self.outcome = QLabel(header)
+        self.outcome.setFont(font(13, bold=True))
+        self.panels_button = QToolButton(header)
+        self.panels_button.setToolTip("Panels: show, hide, reset the layout")
+        self.panels_button.setAccessibleName("Panels")
+        self.panels_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.panels_button.setIconSize(QSize(16, 16))
+        put(self.panels_button, "panels", self.theme, "muted")
+        self.panels_button.setMenu(self._panels_menu())
+        layout = QHBoxLayout(header)
+        layout.setContentsMargins(12, 6, 8, 6)
+        layout.setSpacing(12)
+        layout.addWidget(self.title)
+        layout.addStretch(1)
+        layout.addWidget(self.outcome)
+        layout.addWidget(self.panels_button)
+        return header
+
+    def heading(self) -> str:
+        """Title, preset, arm and seed in one line."""
+        header = self.run.header
+        title = header.get("title") or (
+            self.run.experiment.title if self.run.experiment else header.get("experiment", "")
+        )
+        seed = header.get("seed", getattr(self.run.config, "seed", None))
+        parts = [title, header.get("preset"), header.get("arm"), None if seed is None else f"seed {seed}"]
+        return " \N{EN DASH} ".join(str(part) for part in parts if part)
+
+    def _panels_menu(self) -> QMenu:
+        menu = QMenu(self)
+        for panel in self.panels:
+            menu.addAction(panel.toggleViewAction())
+        menu.addSeparator()
+        menu.addAction("Reset layout").triggered.connect(self.reset_layout)
+        return menu
+
+    # Layout.
+
+    def _arrange(self) -> None:
+        """Ribbons across the full width on top, the rest in rows of two beneath."""
+        area = Qt.DockWidgetArea.TopDockWidgetArea
+        ribbons = [panel for panel in self.panels if isinstance(panel.view.spec, Ribbon)]
+        plots = [panel for panel in self.panels if panel not in ribbons]
+        rows = [[panel] for panel in ribbons]
+        # two side by side; with an odd number the first has a row of its own
+        odd = len(plots) % 2 if len(plots) > 2 else 0
+        rows += [plots[:odd]] * odd + [plots[i : i + 2] for i in range(odd, len(plots), 2)]
+        above = None
+        for row in rows:
+            if above is None:
+                self.docks.addDockWidget(area, row[0])
+            else:
+                self.docks.splitDockWidget(above, row[0], Qt.Orientation.Vertical)
+            above = row[0]
+        for row in rows:
+            if len(row) == 2:
+                self.docks.splitDockWidget(row[0], row[1], Qt.Orientation.Horizontal)
+        firsts, heights = [row[0] for row in rows], [RIBBON_PX + HEAD_PX if row[0] in ribbons else 400 for row in rows]
+        self.docks.resizeDocks(firsts, heights, Qt.Orientation.Vertical)
+        for row in rows:
+            if len(row) == 2:
+                self.docks.resizeDocks(row, [400, 400], Qt.Orientation.Horizontal)
+        for panel in ribbons:
+            panel.view.setMaximumHeight(RIBBON_PX)
+
+    @Slot()
+    def reset_layout(self) -> None:
+        """Put every panel back where it was at first."""
+        self._maximised = None
+        for panel in self.panels:
+            panel.setFloating(False)
+            panel.show()
+        self.docks.restoreState(self._default_layout)
+
+    @Slot(object)
+    def maximise(self, panel: Panel) -> None:
+        """Let one panel fill the page; again, or Esc, goes back."""
+        if self._maximised is not None:
+            self.restore_panels()
+            return
+        self._maximised = (panel, self.docks.saveState())
+        for other in self.panels:
+            if other is not panel:
+                other.hide()
+        panel.view.setMaximumHeight(16_777_215)
+        panel.view.setFocus()
+
+    @Slot()
+    def restore_panels(self) -> None:
+        """Go back from a maximised panel."""
+        if self._maximised is not None:
+            panel, state = self._maximised
+            self._maximised = None
+            if isinstance(panel.view.spec, Ribbon):
+                panel.view.setMaximumHeight(RIBBON_PX)
+            self.docks.restoreState(state)
+
+    @property
+    def maximised(self) -> Panel | None:
+        return self._maximised[0] if self._maximised else None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self._maximised is not None:
+            self.restore_panels()
+        else:
+            super().keyPressEvent(event)
+
+    def save_layout(self) -> dict[str, Any]:
+        """Where the panels are, and the settings of each view, as plain data."""
+        state = self._maximised[1] if self._maximised else self.docks.saveState()
+        return {
+            "docks": bytes(state.toBase64().data()).decode(),
+            "views": {view.spec.id: view.settings() for view in self.views},
+        }
+
+    def restore_layout(self, layout: dict[str, Any]) -> None:
+        """Take back what :meth:`save_layout` gave; parts that do not fit this run are left alone."""
+        self.docks.restoreState(QByteArray.fromBase64(str(layout.get("docks", "")).encode()))
+        settings = layout.get("views", {})
+        for view in self.views:
+            view.restore(settings.get(view.spec.id, {}))
+
+    # Refreshing.
+
+    @Slot()
+    def refresh(self) -> None:
+        """Pull and draw what is new in the views in sight."""
+        start = time.perf_counter()
+        shown = [view for view in self.views if view.isVisible()] if self.isVisible() else self.views
+        for view in shown:
+            view.pull()
+        waiting = False
+        for view in shown:
+            if view.stale and time.perf_counter() - start < DRAW_BUDGET:
+                view.draw()
+            waiting |= view.stale
+        self._judge()
+        cost = 1000 * (time.perf_counter() - start)
+        self._timer.setInterval(max(INTERVAL, round(4 * cost)))
+        if self._final and not waiting:
+            self._timer.stop()
+
+    @property
+    def _final(self) -> bool:
+        return self.run.state in FINAL
+
+    @property
+    def refreshing(self) -> bool:
+        """Whether the timer is on."""
+        return self._timer.isActive()
+
+    def _judge(self, *, now: bool = False) -> None:
+        if not now and time.monotonic() - self._judged_at < VERDICT_EVERY:
+            return
+        self._judged_at = time.monotonic()
+        verdict = self.run.verdict()
+        if verdict != self.verdict:
+            self.verdict = verdict
+            self.verdict_changed.emit(verdict)
+        self._show_outcome()
+
+    def _show_outcome(self) -> None:
+        verdict, theme = self.verdict, self.theme
+        if verdict is None:
+            self.outcome.setText("")
+            return
+        passed = sum(check.passed for check in verdict.checks)
+        colours = {"reproduced": theme.good, "not reproduced": theme.bad, "not comparable": theme.muted}
+        count = f" {passed}/{len(verdict.checks)}" if verdict.checks else ""
+        self.outcome.setText(f"{verdict.outcome}{count}")
+        self.outcome.setToolTip(verdict.reason or "\n".join(f"{c.name}: {c.threshold}" for c in verdict.checks))
+        self.outcome.setStyleSheet(f"color: {readable(colours[verdict.outcome], theme)};")
+
+    @Slot(str)
+    def _state_changed(self, _: str) -> None:
+        if self.isVisible():
+            self._timer.start()
+        if self._final:
+            self._judge(now=True)
+
+    @Slot()
+    def _config_changed(self) -> None:
+        for view in self.views:
+            view.invalidate()
+        if self.isVisible():
+            self._timer.start()
+
+    @Slot(bool)
+    def _visibility_changed(self, visible: bool) -> None:
+        if visible and self.isVisible():
+            self._timer.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._timer.stop()
+
+    # For the window.
+
+    @Slot(object)
+    def set_step(self, step: int | None) -> None:
+        """Put the crosshair of every view on a step; None follows the newest."""
+        self.axis.pin(step)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+        for panel in self.panels:
+            panel.set_theme(theme)
+        recolour(self.header, theme)
+        self.title.setStyleSheet(f"color: {theme.text};")
+        self.docks.setStyleSheet(
+            f"QMainWindow {{ background: {theme.edge}; }}"
+            f"QMainWindow::separator {{ background: {theme.raised}; width: 8px; height: 8px; }}"
+        )
+        self._show_outcome()
+
+    def screenshot(self, path: str | Path | None = None, scale: float = 2.0) -> QImage:
+        """A picture of the page, ``scale`` pixels per point; written as PNG where a path is given."""
+        image = QImage(self.size() * scale, QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(scale)
+        image.fill(QColor(self.theme.raised))
+        painter = QPainter(image)
+        self.render(painter, QPoint())
+        painter.end()
+        if path is not None and not image.save(str(path)):
+            raise OSError(f"The picture could not be written to {path}; is the folder there and writable?")
+        return image

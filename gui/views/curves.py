@@ -1,0 +1,362 @@
+"""Scalar series against the step: exact at every zoom, true logarithmic axes, thresholds that follow turned knobs."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QAction, QActionGroup, QColor
+from PySide6.QtWidgets import QMenu
+
+from gui.open_run import OpenRun
+from gui.theme import Theme
+from gui.views.axes import Axis, StepAxis
+from gui.views.marks import marked
+from gui.views.pyramid import Pyramid
+from gui.views.smoothing import Smoother
+from gui.views.step_plot import CRISP, StepPlot
+from gui.views.text import rich, short, whole
+from lab.stream import Event
+from lab.views import Curves
+
+MOST_LINES = 8
+RAW_ROWS = 4  # up to so many rows per pixel column are drawn as they are
+FAR = 1e4  # heights of the box beyond which values are cut: painters overflow on coordinates like 1e300
+WINDOWS = (0, 10, 30, 100, 300, 1000)
+Path = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass
+class Track:
+    """One drawn line: its rows, raw and smoothed, and its items."""
+
+    symbol: str
+    colour: str
+    dash: tuple[float, ...]
+    raw: Pyramid = field(default_factory=Pyramid)
+    smooth: Pyramid = field(default_factory=Pyramid)
+    smoother: Smoother | None = None
+    curve: pg.PlotCurveItem = field(default_factory=lambda: pg.PlotCurveItem(skipFiniteCheck=False))
+    behind: pg.PlotCurveItem = field(default_factory=lambda: pg.PlotCurveItem(skipFiniteCheck=False))
+
+    def append(self, step: np.ndarray, value: np.ndarray) -> None:
+        self.raw.append(step, value)
+        if self.smoother is not None:
+            self.smooth.append(step, self.smoother(value))
+
+    def smooth_over(self, window: int, log: bool) -> None:
+        """Begin anew with another window of rows; 0 draws the raw line alone."""
+        self.smooth, self.smoother = Pyramid(), Smoother(window, log) if window else None
+        if self.smoother is not None:
+            self.smooth.append(self.raw.steps, self.smoother(self.raw.values))
+
+
+class CurvesView(StepPlot[Curves]):
+    """Lines over the step."""
+
+    def __init__(self, spec: Curves, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
+        super().__init__(spec, run, theme, axis, Axis("left"), spec.x_label, spec.x_log)
+        self._tracks: dict[str, list[Track]] = {}
+        self._taken: dict[str, int] = dict.fromkeys(spec.series, 0)
+        self._y_log = spec.y_log
+        self._smoothing = 0
+        self._hidden = 0  # lines of vector series beyond those drawn
+        self._thresholds = [pg.PlotCurveItem() for _ in spec.lines]
+        self._guides = [pg.PlotCurveItem() for _ in spec.guides]
+        self._guide_rows: list[Path | None] = [None] * len(spec.guides)
+        self._guides_at = -math.inf
+        self._dots = pg.ScatterPlotItem(size=7, **CRISP)
+        self._dots.setZValue(25)
+        for item in (*self._thresholds, *self._guides, self._dots):
+            self.box.addItem(item, ignoreBounds=True)
+        self.canvas.left_axis.set_log(self._y_log)
+        self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
+        self._paint()
+
+    # Reading.
+
+    def _pull(self) -> bool:
+        new = self.history.pull()
+        for name in self.spec.series:
+            try:
+                step, value = self.run.source.series(name, self._taken[name])
+            except KeyError:  # not recorded yet
+                continue
+            count = min(len(step), len(value))
+            if count:
+                self._taken[name] += count
+                self._take(name, step[:count], np.asarray(value[:count]))
+                new = True
+        return new
+
+    def _take(self, name: str, step: np.ndarray, value: np.ndarray) -> None:
+        value = value.astype(float, copy=False).reshape(len(step), -1)
+        if name not in self._tracks:
+            self._tracks[name] = self._new_tracks(name, value.shape[1])
+        for number, track in enumerate(self._tracks[name][: value.shape[1]]):
+            track.append(step, value[:, number])
+        self.axis.grow(int(step.max()))
+
+    def _new_tracks(self, name: str, width: int) -> list[Track]:
+        attrs = self.run.source.attrs(name)
+        symbol = attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
+        place = self.spec.series.index(name)
+        before = sum(len(tracks) for tracks in self._tracks.values())
+        drawn = min(width, max(MOST_LINES - before, 1))
+        self._hidden += width - drawn
+        tracks = []
+        for number in range(drawn):
+            order = place if width == 1 else before + number
+            colour, dash = self.theme.line(order)
+            track = Track(symbol if width == 1 else f"{symbol} {number + 1}", colour, dash)
+            track.smooth_over(self._smoothing, self._y_log)
+            self.box.addItem(track.behind, ignoreBounds=True)
+            self.box.addItem(track.curve, ignoreBounds=True)
+            track.curve.setZValue(10 - order * 0.01)
+            track.behind.setZValue(5)
+            tracks.append(track)
+        self._pen(tracks)
+        return tracks
+
+    def tracks(self) -> list[Track]:
+        """Lines in the order of the declaration."""
+        return [track for name in self.spec.series for track in self._tracks.get(name, ())]
+
+    # Drawing.
+
+    def _draw(self) -> bool:
+        tracks = [track for track in self.tracks() if len(track.raw)]
+        main = [self._path(track.smooth if track.smoother else track.raw) for track in tracks]
+        behind = [self._path(track.raw) if track.smoother else None for track in tracks]
+        floor = self._floor([path for path in (*main, *behind) if path])
+        levels = self._levels()
+        self._show_range(self._fit([*main, *filter(None, behind)], levels, floor))
+        for track, path, raw in zip(tracks, main, behind, strict=True):
+            track.curve.setData(*self._cut(path, floor), connect="finite")
+            track.behind.setData(*(self._cut(raw, floor) if raw else ([], [])), connect="finite")
+        self._draw_thresholds(levels, floor)
+        self._draw_guides(floor)
+        self._draw_marks()
+        self._draw_names(tracks, main, levels, floor)
+        return bool(tracks)
+
+    def _path(self, pyramid: Pyramid) -> Path:
+        """Steps and values to draw: every row, or the extremes of each pixel column and one row on either side."""
+        edges = self.column_edges()
+        rows = pyramid.rows(edges)
+        start, stop = max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, len(pyramid))
+        if stop - start <= RAW_ROWS * self.columns:
+            return pyramid.steps[start:stop].astype(float), pyramid.values[start:stop]
+        low, high = pyramid.extremes(rows)
+        filled = np.diff(rows) > 0
+        middle = ((edges[:-1] + edges[1:]) / 2)[filled]
+        before, after = slice(start, int(rows[0])), slice(int(rows[-1]), stop)
+        step = np.concatenate([pyramid.steps[before], np.repeat(middle, 2), pyramid.steps[after]])
+        pairs = np.stack([low[filled], high[filled]], axis=1).ravel()
+        return step, np.concatenate([pyramid.values[before], pairs, pyramid.values[after]])
+
+    def _floor(self, paths: list[Path]) -> float:
+        """The smallest value that a logarithmic axis shows."""
+        if self.spec.floor is not None:
+            return self.spec.floor
+        least = [values[(values > 0) & np.isfinite(values)].min(initial=np.inf) for _, values in paths]
+        return float(min([*least, 1e300])) if least and min(least) < np.inf else 1e-12
+
+    def y_of(self, value: np.ndarray, floor: float) -> np.ndarray:
+        """Vertical box coordinate of values."""
+        if not self._y_log:
+            return np.asarray(value, float)
+        return np.log10(np.maximum(value, floor))
+
+    def _fit(self, paths: list[Path], levels: list[Path | None], floor: float) -> tuple[float, float]:
+        """The vertical stretch that shows the data, and the thresholds unless they would flatten it."""
+        values = [self.y_of(v, floor) for _, v in paths]
+        finite = np.concatenate([v[np.isfinite(v)] for v in values]) if values else np.empty(0)
+        if not len(finite):
+            return (0.0, 1.0)
+        low, high = float(finite.min()), float(finite.max())
+        for level in levels:
+            if level is not None and np.isfinite(marks := self.y_of(level[1], floor)).all():
+                wide = max(high, float(marks.max())) - min(low, float(marks.min()))
+                if wide <= 8 * (high - low) or high == low:
+                    low, high = min(low, float(marks.min())), max(high, float(marks.max()))
+        if not math.isfinite(high - low):
+            low, high = low / 4, high / 4
+        margin = 0.06 * (high - low) or 0.5 * (1.0 if self._y_log else abs(high) or 1.0)
+        return low - margin, high + 1.5 * margin
+
+    def _cut(self, path: Path, floor: float) -> Path:
+        low, high = self._y
+        reach = FAR * (high - low)
+        y = self.y_of(path[1], floor)
+        return self.x_of(path[0]), np.clip(y, low - reach, high + reach)
+
+    def _levels(self) -> list[Path | None]:
+        """Every threshold as steps and values, one pair per stretch of equal knobs."""
+        if not self.spec.lines:
+            return []
+        configs = self.history.configs()
+        edges = [min(self.axis.low, 0.0), *(float(step) for step, _ in configs[1:]), math.inf]
+        edges[-1] = max(self.axis.high, edges[-2]) + 1.0
+        steps = np.repeat(edges, 2)[1:-1]
+        levels: list[Path | None] = []
+        for line in self.spec.lines:
+            values = np.array([_level(line, config) for _, config in configs])
+            levels.append((steps, np.repeat(values, 2)))
+        return levels
+
+    def _draw_thresholds(self, levels: list[Path | None], floor: float) -> None:
+        for item, level in zip(self._thresholds, levels, strict=True):
+            if level is not None:
+                item.setData(*self._cut(level, floor), connect="finite")
+
+    def _draw_guides(self, floor: float) -> None:
+        for item, rows in zip(self._guides, self._guide_paths(), strict=True):
+            item.setData(*(self._cut(rows, floor) if rows else ([], [])), connect="finite")
+
+    def _guide_paths(self) -> list[Path | None]:
+        # a guide may look at the whole run, so it is made anew once a second at most
+        if self.spec.guides and time.monotonic() - self._guides_at > 1.0:
+            self._guides_at = time.monotonic()
+            for number, (_, guide) in enumerate(self.spec.guides):
+                try:
+                    rows = guide(self.run.config, self.run.source)
+                except (KeyError, IndexError, ValueError):  # what it needs is not recorded yet
+                    rows = None
+                self._guide_rows[number] = None if rows is None else (np.asarray(rows[0], float), np.asarray(rows[1]))
+        return self._guide_rows
+
+    def _draw_names(self, tracks: list[Track], paths: list[Path], levels: list[Path | None], floor: float) -> None:
+        ends = [(track.symbol, self.readable(track.colour), path) for track, path in zip(tracks, paths, strict=True)]
+        muted = self.theme.muted
+        ends += [(line.label, muted, p) for line, p in zip(self.spec.lines, levels, strict=True) if p]
+        ends += [(name, muted, p) for (name, _), p in zip(self.spec.guides, self._guide_rows, strict=True) if p]
+        low, high = self._y
+        names: list[tuple[str, str, float, float]] = []
+        for symbol, colour, (step, value) in ends:
+            shown = np.flatnonzero((step <= self.axis.high) & ~np.isnan(value))[-1:]
+            if not len(shown):
+                continue
+            y = float(self.y_of(value[shown], floor)[0])
+            if low <= y <= high:
+                reaches = step[shown[0] + 1 :].any() or step[shown[0]] >= self.axis.high
+                x = self.x_range[1] if reaches else float(self.x_of(step[shown])[0])
+                names.append((symbol, colour, x, y))
+        self.names.place(names)
+        self.axis.need(self.names.width)
+
+    # Crosshair.
+
+    def values_at(self, step: int | None) -> list[tuple[Track, int, float]]:
+        """The newest row of each line at or before ``step``; None: its last row."""
+        found = []
+        for track in self.tracks():
+            row = track.raw.at(math.inf if step is None else step)
+            if row is not None:
+                found.append((track, *row))
+        return found
+
+    def _read_at(self, step: int | None) -> None:
+        found = self.values_at(step)
+        texts = [
+            f'<span style="color:{self.readable(track.colour)}">{rich(track.symbol)}&nbsp;{short(value)}</span>'
+            for track, _, value in found
+        ]
+        if self._hidden:
+            texts.append(f'<span style="color:{self.theme.muted}">{self._hidden} more not drawn</span>')
+        self._read_out("&nbsp;&nbsp; ".join(texts))
+        if step is None:
+            self._dots.setData([], [])
+            return
+        floor = self._floor([(track.raw.steps, track.raw.values[-1:]) for track in self.tracks()])
+        x = self.x_of(np.array([row for _, row, _ in found], float))
+        y = np.clip(self.y_of(np.array([value for _, _, value in found]), floor), *self._y)
+        kept = np.isfinite(y)
+        brushes = [pg.mkBrush(track.colour) for (track, _, _), keep in zip(found, kept, strict=True) if keep]
+        self._dots.setData(x[kept], y[kept], brush=brushes)
+
+    # Colours, settings, numbers.
+
+    def _paint(self) -> None:
+        super()._paint()
+        self.canvas.left_axis.setGrid(150)
+        self._pen(self.tracks())
+        muted = QColor(self.theme.muted)
+        for item in self._thresholds:
+            item.setPen(pg.mkPen(muted, width=1, dash=[5, 4]))
+        for item in self._guides:
+            item.setPen(pg.mkPen(muted, width=1, dash=[1, 3]))
+
+    def _pen(self, tracks: list[Track]) -> None:
+        for track in tracks:
+            faint = QColor(track.colour)
+            faint.setAlpha(80)
+            track.behind.setPen(pg.mkPen(faint, width=1))
+            track.curve.setPen(pg.mkPen(track.colour, width=1, **({"dash": list(track.dash)} if track.dash else {})))
+
+    def marked_events(self) -> list[Event]:
+        return marked(self.history.events, self.spec.events)
+
+    @Slot(bool)
+    def set_log(self, log: bool) -> None:
+        """Make the vertical axis logarithmic or linear."""
+        self._y_log, self._y_held = log, None
+        self.canvas.left_axis.set_log(log)
+        self.set_smoothing(self._smoothing)
+
+    def set_smoothing(self, rows: int) -> None:
+        """Draw the mean over the last ``rows`` rows, geometric on a logarithmic axis, with the raw line behind."""
+        self._smoothing = rows
+        for track in self.tracks():
+            track.smooth_over(rows, self._y_log)
+        self._later()
+
+    @Slot(QAction)
+    def _smoothing_chosen(self, action: QAction) -> None:
+        self.set_smoothing(int(action.data()))
+
+    def menu(self) -> QMenu:
+        menu = super().menu()
+        menu.addSeparator()
+        log = QAction("Logarithmic values", menu, checkable=True, checked=self._y_log)
+        log.toggled.connect(self.set_log)
+        menu.addAction(log)
+        smoothing = menu.addMenu("Smoothing")
+        group = QActionGroup(smoothing)
+        for rows in WINDOWS:
+            text = f"Mean of {whole(rows)} rows" if rows else "Off"
+            action = QAction(text, smoothing, checkable=True, checked=rows == self._smoothing)
+            action.setData(rows)
+            group.addAction(action)
+            smoothing.addAction(action)
+        group.triggered.connect(self._smoothing_chosen)
+        return menu
+
+    def settings(self) -> dict[str, Any]:
+        return {"y_log": self._y_log, "smoothing": self._smoothing}
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        if "y_log" in settings:
+            self.set_log(bool(settings["y_log"]))
+        if settings.get("smoothing") in WINDOWS:
+            self.set_smoothing(settings["smoothing"])
+
+    def numbers(self) -> str:
+        lines = []
+        for track in self.tracks():
+            start, stop = track.raw.rows(np.array([self.axis.low, math.floor(self.axis.high) + 1]))
+            lines.append(f"step\t{track.symbol}")
+            rows = zip(track.raw.steps[start:stop].tolist(), track.raw.values[start:stop].tolist(), strict=True)
+            lines += [f"{step}\t{value!r}" for step, value in rows]
+        return "\n".join(lines)
+
+
+def _level(line: Any, config: Any) -> float:
+    """A threshold under a config; NaN where the config gives none, so that nothing is drawn."""
+    try:
+        return line.at(config)
+    except (AttributeError, ArithmeticError):
+        return math.nan

@@ -1,0 +1,33 @@
+"""How events are marked, on every view and on the slider alike."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from gui.theme import Theme
+from gui.views.text import changes, whole
+from lab.stream import Event
+
+GLYPHS = {"knobs": "d", "action": "d", "spike": "t", "crossing": "t1", "branch": "s", "failure": "x", "nonfinite": "x"}
+UNMARKED = ("schedule", "checkpoint")  # housekeeping of the engine, marked only where a view asks for it
+
+
+def marked(events: Iterable[Event], kinds: tuple[str, ...] | None = None) -> list[Event]:
+    """Events that get a mark: of the given kinds, or all but housekeeping. What lasted is marked where it began."""
+    chosen = (e for e in events if (e["kind"] in kinds if kinds is not None else e["kind"] not in UNMARKED))
+    return [event for event in chosen if event["payload"].get("phase") != "end"]
+
+
+def event_colour(kind: str, theme: Theme) -> str:
+    """Colour of the marks of a kind of event."""
+    if kind in ("spike", "failure", "nonfinite"):
+        return theme.bad
+    if kind in ("knobs", "action"):
+        return theme.accent
+    return theme.good if kind == "branch" else theme.warn
+
+
+def event_text(event: Event) -> str:
+    """What happened, for a tooltip."""
+    said = changes({name: value for name, value in event["payload"].items() if name != "phase"})
+    when = datetime.fromtimestamp(event["time"]).strftime("%H:%M:%S")
+    return f"step {whole(event['step'])}: {event['kind']}" + (f" ({said})" if said else "") + f", {when}"

@@ -1,0 +1,147 @@
+"""Smallest and largest values of any stretch of a growing series, so that drawing it never hides a one-step spike."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FACTOR = 8  # rows per block of the level above; a query looks at 2·FACTOR entries per level and pixel column
+
+
+class _Growing:
+    """A float or int array that grows by doubling."""
+
+    def __init__(self, dtype: type) -> None:
+        self._data = np.empty(256, dtype)
+        self.count = 0
+
+    def extend(self, values: np.ndarray) -> None:
+        end = self.count + len(values)
+        if end > len(self._data):
+            self._data = np.concatenate([self._data, np.empty(max(end, len(self._data)), self._data.dtype)])
+        self._data[self.count : end] = values
+        self.count = end
+
+    def view(self) -> np.ndarray:
+        return self._data[: self.count]
+
+
+class Pyramid:
+    """A scalar series against rising steps, with the minima and maxima of its blocks of 8, 64, 512, ... rows.
+
+    Only whole blocks are kept, each written once: appending costs a seventh more than storing the rows. NaN counts as
+    missing; infinities count as values. Where steps go back (a run that returned to a checkpoint), the rows taken
+    again replace the earlier ones.
+    """
+
+    def __init__(self) -> None:
+        self._step = _Growing(np.int64)
+        self._value = _Growing(np.float64)
+        self._levels: list[tuple[_Growing, _Growing]] = []
+
+    def __len__(self) -> int:
+        return self._step.count
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """Steps (T,), strictly rising."""
+        return self._step.view()
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Values (T,)."""
+        return self._value.view()
+
+    def append(self, step: NDArray[np.int64], value: np.ndarray) -> None:
+        """Add rows: ``step`` (k,), ``value`` (k,)."""
+        if not len(step):
+            return
+        following = np.append(np.minimum.accumulate(step[::-1])[::-1][1:], np.iinfo(np.int64).max)
+        kept = step < following
+        if not kept.all():
+            step, value = step[kept], value[kept]
+        if len(self) and step[0] <= self.steps[-1]:
+            self._truncate(int(np.searchsorted(self.steps, step[0])))
+        self._step.extend(step)
+        self._value.extend(value)
+        self._complete_blocks()
+
+    def _truncate(self, count: int) -> None:
+        self._step.count = self._value.count = count
+        for low, high in self._levels:
+            count //= FACTOR
+            low.count = high.count = count
+
+    def _complete_blocks(self) -> None:
+        low = high = self._value.view()
+        for level in range(64):
+            if len(low) < FACTOR:
+                return
+            if level == len(self._levels):
+                self._levels.append((_Growing(np.float64), _Growing(np.float64)))
+            lows, highs = self._levels[level]
+            new = slice(lows.count * FACTOR, len(low) // FACTOR * FACTOR)
+            if new.start == new.stop:
+                return
+            lows.extend(np.fmin.reduce(low[new].reshape(-1, FACTOR), axis=1))
+            highs.extend(np.fmax.reduce(high[new].reshape(-1, FACTOR), axis=1))
+            low, high = lows.view(), highs.view()
+
+    def extremes(self, edges: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Exact minimum and maximum, each (n,), of the rows ``edges[i]`` up to and without ``edges[i + 1]``.
+
+        Args:
+            edges: Row numbers (n + 1,), not falling.
+
+        Returns:
+            Minima and maxima; NaN where a stretch has no number in it.
+        """
+        start, stop = edges[:-1].copy(), edges[1:].copy()
+        low = np.full(len(start), np.nan)
+        high = low.copy()
+        levels = [(self._value, self._value), *self._levels]
+        for level, (lows, highs) in enumerate(levels):
+            if level == len(levels) - 1:
+                self._include(lows, highs, start, stop, low, high)
+                break
+            # what sticks out of the blocks of the next level is read here, the rest there
+            first = np.minimum(-(-start // FACTOR) * FACTOR, stop)
+            last = np.maximum(stop // FACTOR * FACTOR, first)
+            self._include(lows, highs, start, first, low, high)
+            self._include(lows, highs, last, stop, low, high)
+            start, stop = first // FACTOR, last // FACTOR
+            stop = np.maximum(start, stop)
+            if not (stop > start).any():
+                break
+        return low, high
+
+    @staticmethod
+    def _include(
+        lows: _Growing, highs: _Growing, start: np.ndarray, stop: np.ndarray, low: np.ndarray, high: np.ndarray
+    ) -> None:
+        longest = int((stop - start).max(initial=0))
+        if not longest:
+            return
+        # a stretch shorter than the longest meets its last entry again, which changes neither extreme
+        entry = np.minimum(start + np.arange(longest)[:, None], stop - 1)
+        empty = stop <= start
+        for source, target, pick in ((lows, low, np.fmin), (highs, high, np.fmax)):
+            found = pick.reduce(source.view().take(entry, mode="clip"), axis=0)
+            found[empty] = np.nan
+            pick(target, found, out=target)
+
+    def columns(self, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Minimum and maximum, each (n,), of the steps in each pixel column.
+
+        Args:
+            edges: Steps at which the columns begin, and where the last one ends (n + 1,); a column holds its left edge.
+        """
+        return self.extremes(self.rows(edges))
+
+    def rows(self, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The first row at or after each of the steps ``edges`` (n,)."""
+        # whole numbers: for others numpy would first copy all steps into floats
+        return np.searchsorted(self.steps, np.ceil(np.clip(edges, -(2.0**62), 2.0**62)).astype(np.int64))
+
+    def at(self, step: float) -> tuple[int, float] | None:
+        """The newest row at or before ``step``; None before the first."""
+        row = int(self.rows(np.array([np.floor(step) + 1]))[0]) - 1
+        return None if row < 0 else (int(self.steps[row]), float(self.values[row]))

@@ -1,0 +1,165 @@
+"""A plot over the run's own steps: the shared axis, the crosshair, marks of events."""
+
+from abc import abstractmethod
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QColor, QCursor
+from PySide6.QtWidgets import QGraphicsTextItem, QToolTip
+
+from gui.open_run import OpenRun
+from gui.theme import Theme
+from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
+from gui.views.base import Spec
+from gui.views.marks import GLYPHS, event_colour, event_text, marked
+from gui.views.plot import Plot
+from lab.stream import Event
+
+NEAR_PX = 5
+CRISP = {"pxMode": True, "antialias": True, "useCache": False, "pen": None}  # the cache holds coarse pictures
+
+
+class StepPlot(Plot[Spec]):
+    """A plot whose horizontal axis is the step."""
+
+    def __init__(
+        self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, left: Axis, x_label: str, x_log: bool
+    ) -> None:
+        super().__init__(spec, run, theme, axis, Axis("bottom", steps=True), left)
+        self._x_log = x_log
+        self.canvas.bottom_axis.set_log(x_log)
+        self._y_held: tuple[float, float] | None = None
+        self._y = (0.0, 1.0)
+        self._marks: dict[str, tuple[pg.PlotCurveItem, pg.ScatterPlotItem]] = {}
+        self._x_name = QGraphicsTextItem(self.canvas.frame)
+        self._x_name.setFont(font_px(TICK_PX))
+        self._x_name.setPlainText(x_label)
+        self._cursor_line = pg.InfiniteLine(angle=90, movable=False)
+        self._cursor_line.setZValue(20)
+        self._cursor_line.hide()
+        self.box.addItem(self._cursor_line, ignoreBounds=True)
+
+    # Coordinates: steps and values become exponents of ten on logarithmic axes.
+
+    def x_of(self, step: np.ndarray) -> np.ndarray:
+        """Horizontal box coordinate of steps; step 0 has no logarithm and is drawn at 1."""
+        step = np.asarray(step, float)
+        return np.log10(np.maximum(step, 1.0)) if self._x_log else step
+
+    def step_of(self, x: np.ndarray) -> np.ndarray:
+        return 10.0 ** np.clip(x, 0.0, 300.0) if self._x_log else np.asarray(x, float)
+
+    @property
+    def x_range(self) -> tuple[float, float]:
+        """The stretch shown, in box coordinates."""
+        low, high = self.x_of(np.array([self.axis.low, self.axis.high]))
+        return float(low), float(max(high, low + (1e-9 if self._x_log else 1e-6)))
+
+    def column_edges(self) -> np.ndarray:
+        """Steps at the edges of the pixel columns, rising."""
+        return self.step_of(np.linspace(*self.x_range, self.columns + 1))
+
+    def show_all(self) -> None:
+        self._y_held = None
+        self.axis.show_all()
+        self._later()
+
+    def follow(self) -> None:
+        self._y_held = None
+        self.axis.follow()
+        self._later()
+
+    def _held_by_hand(self) -> None:
+        (x0, x1), (y0, y1) = self.box.viewRange()
+        if max(abs(y0 - self._y[0]), abs(y1 - self._y[1])) > 1e-9 * (self._y[1] - self._y[0]):
+            self._y_held = self._y = (y0, y1)
+        old = self.x_range
+        if max(abs(x0 - old[0]), abs(x1 - old[1])) > 1e-9 * (old[1] - old[0]):
+            low, high = self.step_of(np.array([x0, x1]))
+            self.axis.hold(float(low), float(high))
+        self._later()
+
+    def _show_range(self, y: tuple[float, float]) -> None:
+        self.canvas.set_gutter(self.axis.gutter)
+        # the axis' name stands at the end of its ticks, so that it takes no height
+        corner = self.box.geometry().bottomRight()
+        self._x_name.setPos(corner.x() + 4, corner.y())
+        self._y = self._y_held or y
+        self.box.setRange(xRange=self.x_range, yRange=self._y, padding=0, disableAutoRange=True)
+
+    # Marks of events.
+
+    def marked_events(self) -> list[Event]:
+        """Events that this view marks."""
+        return marked(self.history.events)
+
+    def _draw_marks(self) -> None:
+        (x0, x1), (y0, y1) = self.x_range, self._y
+        by_kind: dict[str, list[int]] = {kind: [] for kind in self._marks}
+        for event in self.marked_events():
+            by_kind.setdefault(event["kind"], []).append(event["step"])
+        for kind, steps in by_kind.items():
+            if kind not in self._marks:
+                self._marks[kind] = self._new_mark(kind)
+            x = self.x_of(np.array(steps, float))
+            # events of one pixel column are one mark
+            column = np.floor((x - x0) / (x1 - x0) * self.columns)
+            _, first = np.unique(column, return_index=True)
+            x = x[first][(x[first] >= x0) & (x[first] <= x1)]
+            line, glyph = self._marks[kind]
+            line.setData(np.repeat(x, 2), np.tile([y0, y1], len(x)), connect="pairs")
+            glyph.setData(x, np.full(len(x), y1 - 5 * self._pixel_height()))
+
+    def _pixel_height(self) -> float:
+        return (self._y[1] - self._y[0]) / max(self.box.height(), 1.0)
+
+    def _new_mark(self, kind: str) -> tuple[pg.PlotCurveItem, pg.ScatterPlotItem]:
+        line, glyph = pg.PlotCurveItem(), pg.ScatterPlotItem(size=9, symbol=GLYPHS.get(kind, "o"), **CRISP)
+        line.setZValue(-5)
+        glyph.setZValue(15)
+        for item in (line, glyph):
+            self.box.addItem(item, ignoreBounds=True)
+        self._colour_mark(kind, line, glyph)
+        return line, glyph
+
+    def _colour_mark(self, kind: str, line: pg.PlotCurveItem, glyph: pg.ScatterPlotItem) -> None:
+        colour = QColor(event_colour(kind, self.theme))
+        glyph.setPen(None)
+        glyph.setBrush(pg.mkBrush(colour))
+        colour.setAlpha(90)
+        line.setPen(pg.mkPen(colour, width=1))
+
+    def _paint(self) -> None:
+        super()._paint()
+        self._cursor_line.setPen(pg.mkPen(self.theme.muted, width=1))
+        self._x_name.setDefaultTextColor(QColor(self.theme.muted))
+        for kind, (line, glyph) in self._marks.items():
+            self._colour_mark(kind, line, glyph)
+
+    def _hovered(self, x: float, y: float) -> None:
+        step = int(np.clip(np.round(self.step_of(np.array(x))), 0, 2**62))
+        self.axis.hover(step)
+        events = self.marked_events()
+        if not events:
+            return
+        places = self.x_of(np.array([event["step"] for event in events]))
+        x0, x1 = self.x_range
+        distance = np.abs(places - x) / (x1 - x0) * self.box.width()
+        near = [event_text(events[i]) for i in np.flatnonzero(distance <= NEAR_PX)[:8]]
+        if near:
+            QToolTip.showText(QCursor.pos(), "\n".join(near), self.canvas)
+        elif QToolTip.isVisible():
+            QToolTip.hideText()
+
+    # The crosshair.
+
+    @abstractmethod
+    def _read_at(self, step: int | None) -> None:
+        """Put the values at ``step`` (None: the newest) into the read-out, and dots on the lines."""
+
+    def _move_cursor(self) -> None:
+        step = self.axis.cursor
+        self._cursor_line.setVisible(step is not None)
+        if step is not None:
+            self._cursor_line.setPos(float(self.x_of(np.array(step))))
+        self._read_at(step)

@@ -1,0 +1,50 @@
+"""Numbers and symbols as plots write them."""
+
+import html
+import math
+import re
+from typing import Any
+
+THIN = "\u2009"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def whole(number: float) -> str:
+    """A whole number with thin spaces between thousands: ``2 310``."""
+    return f"{number:,.0f}".replace(",", THIN).replace("-", "\u2212")
+
+
+def short(value: float, digits: int = 3) -> str:
+    """A number with three significant digits: ``0.0123``, ``12 300``, ``1.2e-5``."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "\u2212∞"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        return whole(value) if abs(value) >= 999.5 else f"{value:.{digits}g}".replace("-", "\u2212")
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{int(exponent)}".replace("-", "\u2212")
+
+
+def decade(exponent: int) -> str:
+    """A power of ten: ``10⁻³``; 1 and 10 as they are."""
+    return {0: "1", 1: "10"}.get(exponent, "10" + str(exponent).translate(_RAISED))
+
+
+def rich(symbol: str) -> str:
+    """HTML of a symbol as the field writes it in plain text: ``λ_max(Ĥ)`` gets its subscript, ``g_t^2`` its power."""
+    marked = re.sub(r"\^(\w+|\{[^}]*\})", r"<sup>\1</sup>", html.escape(symbol))
+    return re.sub(r"_(\{[^}]*\}|[^\W_]+)", r"<sub>\1</sub>", marked).replace("{", "").replace("}", "")
+
+
+def changes(payload: dict[str, Any]) -> str:
+    """What an event says, in one line: ``η 0.02 → 0.01`` for turned knobs, else its payload."""
+    if isinstance(changed := payload.get("changed"), dict):
+        return ", ".join(f"{name} {_value(old)} → {_value(new)}" for name, (old, new) in changed.items())
+    return ", ".join(f"{name} {_value(value)}" for name, value in payload.items())
+
+
+def _value(value: Any) -> str:
+    text = short(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,298 @@
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
+
+from gui.theme import DARK, LIGHT
+from gui.views import make_view
+from gui.views.axes import StepAxis, log_ticks
+from gui.views.curves import CurvesView
+from lab.stream import MemoryRun
+from lab.views import Curves, Line
+from tests.gui.runs import MadeUpRun
+
+
+def _view(qtbot, spec: Curves, source: object, axis: StepAxis | None = None, **state) -> CurvesView:
+    view = make_view(spec, MadeUpRun(source, **state), LIGHT, axis)
+    assert isinstance(view, CurvesView)
+    qtbot.addWidget(view)
+    view.resize(640, 320)
+    with qtbot.waitActive(view):
+        view.show()
+        view.activateWindow()
+    view.canvas.setFocus()
+    view.refresh()
+    return view
+
+
+LOSS = Curves(("train_loss",), title="Loss", y_label="MSE", y_log=True)
+LINEAR = Curves(("train_loss",), title="Loss", y_label="MSE")
+
+
+def _drawn(view: CurvesView, number: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    return view.tracks()[number].curve.getData()
+
+
+def _wheel(view: CurvesView, clicks: int) -> None:
+    place = QPointF(view.canvas.viewport().rect().center())
+    event = QWheelEvent(
+        place,
+        view.canvas.viewport().mapToGlobal(place),
+        QPoint(),
+        QPoint(0, 120 * clicks),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view.canvas.viewport(), event)
+
+
+def test_a_curve_follows_the_run(qtbot) -> None:
+    run = MemoryRun(train_loss=([0], [3.0]))
+    view = _view(qtbot, LINEAR, run)
+    run.append("train_loss", 10, 2.0)
+    view.refresh()
+    x, y = _drawn(view)
+    assert (x.tolist(), y.tolist()) == ([0.0, 10.0], [3.0, 2.0])
+
+
+def test_few_rows_are_drawn_as_they_are_and_logarithms_are_true(qtbot) -> None:
+    steps, loss = np.arange(500), np.exp(-np.arange(500) / 30)
+    view = _view(qtbot, LOSS, MemoryRun(train_loss=(steps, loss)))
+    x, y = _drawn(view)
+    np.testing.assert_array_equal(x, steps)
+    np.testing.assert_allclose(10**y, loss)
+
+
+@pytest.mark.parametrize("low, high", [(0, 200_000), (120_000, 130_000), (123_400, 123_500), (100_000, 190_000)])
+def test_a_one_step_spike_is_drawn_to_its_top_at_every_zoom(qtbot, low: int, high: int) -> None:
+    loss = np.full(200_000, 1.0)
+    loss[123_456] = 50.0
+    view = _view(qtbot, LINEAR, MemoryRun(train_loss=(np.arange(200_000), loss)))
+    view.axis.hold(low, high)
+    view.draw()
+    x, y = _drawn(view)
+    assert np.nanmax(y) == 50.0
+    assert abs(x[np.nanargmax(y)] - 123_456) <= (high - low) / view.columns
+    assert len(x) <= 4 * view.columns + 4
+
+
+def test_values_at_or_below_the_floor_are_drawn_on_it(qtbot) -> None:
+    spec = Curves(("train_loss",), title="Loss", y_log=True, floor=1e-6)
+    view = _view(qtbot, spec, MemoryRun(train_loss=(np.arange(4), [1.0, 1e-9, 0.0, -1.0])))
+    np.testing.assert_allclose(_drawn(view)[1], [0.0, -6.0, -6.0, -6.0])
+
+
+def test_without_a_floor_the_smallest_positive_value_is_the_floor(qtbot) -> None:
+    view = _view(qtbot, LOSS, MemoryRun(train_loss=(np.arange(3), [1.0, 1e-4, 0.0])))
+    np.testing.assert_allclose(_drawn(view)[1], [0.0, -4.0, -4.0])
+
+
+def test_the_view_grows_with_the_run_until_the_user_zooms(qtbot) -> None:
+    run = MemoryRun(train_loss=(np.arange(100), np.linspace(1, 2, 100)))
+    view = _view(qtbot, LINEAR, run)
+    run.append("train_loss", np.arange(100, 200), np.linspace(2, 3, 100))
+    view.refresh()
+    assert view.box.viewRange()[0] == pytest.approx([0, 199])
+    _wheel(view, 2)
+    held = view.box.viewRange()
+    assert held[0][1] - held[0][0] < 190
+    run.append("train_loss", np.arange(200, 900), np.linspace(3, 30, 700))
+    view.refresh()
+    assert view.box.viewRange() == held
+    qtbot.keyClick(view.canvas, Qt.Key.Key_A)
+    view.draw()
+    assert view.box.viewRange()[0] == pytest.approx([0, 899])
+    assert view.box.viewRange()[1][1] > 30
+
+
+def test_follow_keeps_the_width_and_moves_with_the_newest_step(qtbot) -> None:
+    run = MemoryRun(train_loss=(np.arange(1000), np.ones(1000)))
+    view = _view(qtbot, LINEAR, run)
+    view.axis.hold(100, 300)
+    qtbot.keyClick(view.canvas, Qt.Key.Key_F)
+    assert (view.axis.low, view.axis.high) == (799, 999)
+    run.append("train_loss", [1500], [1.0])
+    view.refresh()
+    assert view.box.viewRange()[0] == pytest.approx([1300, 1500])
+
+
+def test_a_zoom_moves_the_steps_of_linked_views_and_leaves_their_values(qtbot) -> None:
+    axis = StepAxis()
+    run = MemoryRun(train_loss=(np.arange(100), np.arange(100.0)), norm=(np.arange(100), np.ones(100)))
+    one = _view(qtbot, LINEAR, run, axis)
+    other = _view(qtbot, Curves(("norm",), title="Norm"), run, axis)
+    heights = other.box.viewRange()[1]
+    _wheel(one, 3)
+    one.draw()
+    other.draw()
+    assert other.box.viewRange()[0] == pytest.approx(one.box.viewRange()[0])
+    assert other.box.viewRange()[1] == heights
+
+
+def test_a_threshold_follows_turned_knobs(qtbot) -> None:
+    run = MemoryRun(train_loss=(np.arange(101), np.linspace(1, 30, 101)))
+    spec = Curves(("train_loss",), title="Sharpness", lines=(Line("2/η", lambda config: 2 / config.lr),))
+    run.event(40, "knobs", {"changed": {"lr": [0.5, 0.1]}})
+    view = _view(qtbot, spec, run)
+    x, y = view._thresholds[0].getData()
+    assert list(zip(x.tolist(), y.tolist(), strict=True))[:3] == [(0.0, 4.0), (40.0, 4.0), (40.0, 20.0)]
+    assert y[-1] == 20.0
+    assert x[-1] >= view.axis.high
+    run.event(60, "knobs", {"changed": {"lr": [0.1, 1.0]}})
+    view.refresh()
+    assert view._thresholds[0].getData()[1][-1] == 2.0
+
+
+def test_events_of_the_declared_kinds_are_marked(qtbot) -> None:
+    run = MemoryRun(train_loss=(np.arange(100), np.ones(100)))
+    for step, kind in ((10, "spike"), (50, "knobs"), (70, "note")):
+        run.event(step, kind, {})
+    view = _view(qtbot, Curves(("train_loss",), title="Loss", events=("spike", "knobs")), run)
+    marks = {kind: line.getData()[0].tolist() for kind, (line, _) in view._marks.items()}
+    assert marks == {"spike": [10.0, 10.0], "knobs": [50.0, 50.0]}
+
+
+def test_the_crosshair_reads_the_newest_row_not_after_its_step(qtbot) -> None:
+    run = MemoryRun(train_loss=(np.arange(0, 100, 10), np.arange(10) / 8), norm=(np.arange(100), np.arange(100.0)))
+    view = _view(qtbot, Curves(("train_loss", "norm"), title="Both"), run)
+    view.set_step(57)
+    assert [(row, value) for _, row, value in view.values_at(57)] == [(50, 0.625), (57, 57.0)]
+    assert "0.625" in view.readout
+    assert "57" in view.readout
+    view.set_step(None)
+    assert "99" in view.readout
+
+
+def test_the_pointer_moves_the_crosshair_of_linked_views(qtbot) -> None:
+    axis = StepAxis()
+    run = MemoryRun(train_loss=(np.arange(101), np.arange(101.0)))
+    one, other = _view(qtbot, LINEAR, run, axis), _view(qtbot, LINEAR, run, axis)
+    qtbot.mouseMove(one.canvas.viewport(), one.canvas.mapFromScene(one.box.sceneBoundingRect().center()))
+    one._mouse_moved(one.box.sceneBoundingRect().center())
+    assert axis.cursor is not None
+    assert abs(axis.cursor - 50) <= 1
+    assert other._cursor_line.isVisible()
+    assert other._cursor_line.value() == axis.cursor
+    one._mouse_left()
+    assert not other._cursor_line.isVisible()
+
+
+def test_smoothing_draws_means_over_the_raw_line(qtbot) -> None:
+    values = np.tile([0.0, 2.0], 50)
+    run = MemoryRun(train_loss=(np.arange(60), values[:60]))
+    view = _view(qtbot, LINEAR, run)
+    view.set_smoothing(10)
+    run.append("train_loss", np.arange(60, 100), values[60:])
+    view.refresh()
+    np.testing.assert_allclose(_drawn(view)[1][9:], 1.0, atol=0.12)
+    np.testing.assert_array_equal(view.tracks()[0].behind.getData()[1], values)
+
+
+def test_a_vector_series_draws_one_line_per_entry(qtbot) -> None:
+    run = MemoryRun(train_loss=(np.arange(5), np.arange(15.0).reshape(5, 3)))
+    view = _view(qtbot, LINEAR, run)
+    assert [_drawn(view, i)[1][0] for i in range(3)] == [0.0, 1.0, 2.0]
+
+
+def test_before_the_first_row_the_view_says_what_will_come(qtbot) -> None:
+    run = MemoryRun()
+    view = _view(qtbot, LOSS, run, live=True, state="running")
+    assert view.message == "train_loss appears with the first step."
+    run.append("train_loss", 0, 1.0)
+    view.refresh()
+    assert view.message == ""
+
+
+def test_a_stored_run_without_the_series_says_so(qtbot) -> None:
+    assert _view(qtbot, LOSS, MemoryRun()).message == "This run recorded no train_loss."
+
+
+def test_a_source_that_fails_is_explained_in_place(qtbot, caplog) -> None:
+    class Broken(MemoryRun):
+        def series(self, name: str, start: int = 0):
+            raise OSError("file is damaged")
+
+    view = _view(qtbot, LOSS, Broken())
+    assert "file is damaged" in view.message
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [np.nan] * 4,
+        [np.inf, 1.0, -np.inf, np.nan],
+        [1e300, -1e300, 1e-300, 0.0],
+        [1.7e308, -1.7e308, 0.0, 1.0],
+        [0.0, 0.0, 0.0, 0.0],
+        [5e-324, 1.0, 2.0, 3.0],
+    ],
+)
+def test_numbers_at_the_edge_of_floats_are_drawn_quietly(qtbot, caplog, log: bool, values: list[float]) -> None:
+    run = MemoryRun(train_loss=(np.arange(4), values))
+    view = _view(qtbot, Curves(("train_loss",), title="Loss", y_log=log), run)
+    view.set_step(2)
+    view.grab()
+    assert view.message == ""
+    assert not caplog.records
+
+
+def test_a_run_that_goes_back_redraws_what_it_took_again(qtbot) -> None:
+    run = MemoryRun(train_loss=(np.arange(100), np.ones(100)))
+    view = _view(qtbot, LINEAR, run)
+    run.append("train_loss", np.arange(50, 60), np.full(10, 7.0))
+    view.refresh()
+    x, y = _drawn(view)
+    assert x.tolist() == list(range(60))
+    assert y[50:].tolist() == [7.0] * 10
+
+
+def test_nothing_new_draws_nothing(qtbot, monkeypatch) -> None:
+    view = _view(qtbot, LINEAR, MemoryRun(train_loss=(np.arange(10), np.ones(10))))
+    view.refresh()
+    drawn = []
+    monkeypatch.setattr(view, "_draw", lambda: drawn.append(1))
+    view.refresh()
+    assert not drawn
+
+
+def test_names_beside_lines_do_not_overlap(qtbot) -> None:
+    series = tuple(f"loss_{i}" for i in range(6))
+    run = MemoryRun(**{name: (np.arange(10), np.full(10, 1 + i * 1e-3)) for i, name in enumerate(series)})
+    view = _view(qtbot, Curves(series, title="Six"), run)
+    heights = sorted(item.y() for item in view.names._items)
+    assert len(heights) == 6
+    assert min(np.diff(heights)) >= 12
+
+
+def test_a_theme_change_recolours_ground_and_lines(qtbot) -> None:
+    view = _view(qtbot, LINEAR, MemoryRun(train_loss=(np.arange(10), np.ones(10))))
+    view.set_theme(DARK)
+    view.draw()
+    assert view.grab().toImage().pixelColor(3, 3).name().upper() == DARK.ground
+
+
+def test_copied_numbers_keep_every_digit(qtbot) -> None:
+    view = _view(qtbot, LINEAR, MemoryRun(train_loss=([0, 1], [0.1 + 0.2, 1e-17])))
+    view.copy_numbers()
+    assert QApplication.clipboard().text() == "step\ttrain loss\n0\t0.30000000000000004\n1\t1e-17"
+
+
+def test_settings_come_back(qtbot) -> None:
+    source = MemoryRun(train_loss=(np.arange(10), np.ones(10)))
+    view, other = _view(qtbot, LINEAR, source), _view(qtbot, LINEAR, source)
+    view.set_log(True)
+    view.set_smoothing(30)
+    other.restore(view.settings())
+    assert other.settings() == {"y_log": True, "smoothing": 30}
+
+
+@pytest.mark.parametrize("low, high", [(-30, 1), (-6, 0.2), (-0.2, 0.3), (0.301, 0.302), (2.05, 2.95), (-320, 308)])
+def test_logarithmic_axes_always_have_ticks_to_read(low: float, high: float) -> None:
+    named, _ = log_ticks(low, high, 8)
+    inside = named[(named >= low) & (named <= high)]
+    assert 2 <= len(inside) <= 14
