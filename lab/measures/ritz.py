@@ -1,0 +1,160 @@
+"""The subspace behind `eigen`: an orthonormal basis with its products, and the Ritz pairs in it with error bounds."""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.measures.operators import SymmetricOperator, UndefinedError, random_rows
+
+Which = Literal["largest", "smallest", "magnitude"]
+BLOCK = 8  # new vectors a round: from here on a batch gets no cheaper a vector
+
+
+@final
+class Basis:
+    """Orthonormal rows V, their products W = V A, and T = V A Vᵀ in float64."""
+
+    def __init__(self, operator: SymmetricOperator, capacity: int, seed: int | torch.Generator) -> None:
+        self.operator = operator
+        self.capacity = min(capacity, operator.size)
+        self.generator = seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+        self.eps = torch.finfo(operator.dtype).eps
+        self.projected = np.zeros((self.capacity, self.capacity))
+        self.products = 0
+        self._count = 0
+        space = {"dtype": operator.dtype, "device": operator.device}
+        self._rows = torch.empty(self.capacity, operator.size, **space)
+        self._multiplied = torch.empty(self.capacity, operator.size, **space)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def extend(self, rows: Tensor | None, *, at_least: int, at_most: int) -> None:
+        """Add what the rows add to the span; fill up with random directions when that is fewer than ``at_least``."""
+        at_most = min(at_most, self.capacity - self._count)
+        at_least = min(at_least, at_most)
+        new = self._rows[:0]
+        if rows is not None:
+            new = self._orthonormal(torch.atleast_2d(rows).to(self._rows))[:at_most]
+        while len(new) < at_least:
+            drawn = random_rows(at_least - len(new), self.operator, self.generator)
+            new = self._orthonormal(torch.cat([new, drawn]))[:at_most]
+        end = self._count + len(new)
+        self._rows[self._count : end] = new
+        self._multiplied[self._count : end] = self.operator(new)
+        self.products += len(new)
+        entries = (self._rows[:end] @ self._multiplied[self._count : end].T).double().cpu().numpy()
+        if not np.isfinite(entries).all():
+            raise UndefinedError(
+                "a product with the operator is not finite: second derivatives overflow or do not exist"
+            )
+        self.projected[:end, self._count : end] = entries
+        self.projected[self._count : end, : self._count] = entries[: self._count].T
+        self._count = end
+
+    def _orthonormal(self, rows: Tensor) -> Tensor:
+        """An orthonormal basis of what the rows add to V: what lies in its span already, up to rounding, is dropped."""
+        rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+        for _ in range(2):  # twice is enough: Giraud et al. (2005), doi:10.1007/s00211-005-0615-4
+            basis = self._rows[: self._count]
+            rows = rows - (rows @ basis.T) @ basis
+            gram = (rows @ rows.T).double().cpu().numpy()
+            values, vectors = np.linalg.eigh(gram)
+            keep = values > 1e3 * self.eps * len(rows)
+            whitening = vectors[:, keep] / np.sqrt(values[keep])
+            rows = torch.as_tensor(whitening.T.copy()).to(rows) @ rows
+        return rows
+
+    def restart(self, values: np.ndarray, coefficients: np.ndarray) -> None:
+        """Keep only the Ritz vectors given by their values, shape (K,), and coefficient columns, shape (M, K)."""
+        count = len(values)
+        kept, products = self.combine(coefficients), self.combine_products(coefficients)
+        self._rows[:count], self._multiplied[:count] = kept, products
+        self.projected[:count, :count] = np.diag(values)
+        self._count = count
+
+    def combine(self, coefficients: np.ndarray) -> Tensor:
+        """Vectors from coefficient columns, shape (M, K) -> (K, P)."""
+        return torch.as_tensor(coefficients.T.copy()).to(self._rows) @ self._rows[: self._count]
+
+    def combine_products(self, coefficients: np.ndarray) -> Tensor:
+        """A times `combine`, without a new product."""
+        return torch.as_tensor(coefficients.T.copy()).to(self._rows) @ self._multiplied[: self._count]
+
+
+@dataclass(frozen=True)
+class RitzPairs:
+    """All Ritz values (M,) and coefficients (M, M), most wanted first; vectors and accuracy of the K wanted ones."""
+
+    all_values: np.ndarray
+    coefficients: np.ndarray
+    vectors: Tensor
+    residual_rows: Tensor
+    residuals: np.ndarray
+    errors: np.ndarray
+    floor: float
+
+    @property
+    def values(self) -> np.ndarray:
+        return self.all_values[: len(self.residuals)]
+
+    def judged(self, tol: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which pairs meet the tolerance, and which rounding keeps from getting better. A zero is good at the floor."""
+        size = np.abs(self.values)
+        stuck = self.errors <= self.floor
+        return (self.errors <= tol * size) | (stuck & (size <= self.floor)), stuck
+
+
+def ritz_pairs(basis: Basis, k: int, which: Which) -> RitzPairs:
+    """Rayleigh-Ritz in the basis: the k most wanted pairs with residuals and error bounds."""
+    projected = basis.projected[: len(basis), : len(basis)]
+    values, coefficients = np.linalg.eigh((projected + projected.T) / 2)
+    order = np.argsort({"largest": -values, "smallest": values, "magnitude": -np.abs(values)}[which], kind="stable")
+    wanted, unwanted = order[:k], np.sort(order[k:])
+    # an end of the spectrum is bounded with the help of its first unwanted neighbour, so that is computed too
+    neighbours = unwanted[[0, -1]] if len(unwanted) else unwanted
+    chosen = np.concatenate([wanted, neighbours])
+    vectors = basis.combine(coefficients[:, chosen])
+    scale = torch.as_tensor(values[chosen]).to(vectors)[:, None]
+    rows = basis.combine_products(coefficients[:, chosen]) - scale * vectors
+    residuals = rows.norm(dim=1).double().cpu().numpy()
+    errors = residuals[: len(wanted)].copy()
+    if len(unwanted):
+        for sign, neighbour in ((-1, -2), (1, -1)):  # the lower end mirrored, then the upper one
+            end = np.flatnonzero(sign * (wanted - neighbours[neighbour]) > 0)
+            run = np.append(end[np.argsort(-sign * wanted[end])], neighbour)
+            errors[run[:-1]] = temple_kato(sign * values[chosen[run]], residuals[run])
+    floor = 32 * basis.eps * float(np.max(np.abs(values)))
+    return RitzPairs(
+        all_values=values[order],
+        coefficients=coefficients[:, order],
+        vectors=vectors[: len(wanted)],
+        residual_rows=rows[: len(wanted)],
+        residuals=residuals[: len(wanted)],
+        errors=np.maximum(errors, floor),
+        floor=floor,
+    )
+
+
+def temple_kato(values: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """Error bounds of the largest Ritz values: the residual, or a squared one over a gap if that is less.
+
+    For the s + 1 largest together, Σ_{j<=s} r_j² / (θ_s - θ_{s+1} - r_{s+1}) bounds each one's error: a pair inside
+    a cluster is bounded by the cluster's distance from the rest. Parlett (1998), The Symmetric Eigenvalue Problem,
+    section 11.7.
+
+    Args:
+        values: Ritz values, descending, shape (K + 1,); the last is the first unwanted one.
+        residuals: Their residuals, shape (K + 1,).
+
+    Returns:
+        Bounds, shape (K,).
+    """
+    gaps = values[:-1] - values[1:] - residuals[1:]
+    squares = np.cumsum(residuals[:-1] ** 2)
+    clusters = np.where(gaps > 0, squares / np.where(gaps > 0, gaps, 1.0), np.inf)
+    best = np.minimum.accumulate(clusters[::-1])[::-1]  # the smallest over all clusters that contain the pair
+    return np.minimum(residuals[:-1], best)
