@@ -81,7 +81,7 @@ class Engine:
         self._rows: dict[str, tuple[list[int], list[Any]]] = {}
         self._flushed = time.perf_counter()
         self._unchecked = False  # device tensors whose finiteness is not known yet
-        self._machines = [(d.series, d.start(experiment.config)) for d in experiment.detectors]
+        self._machines = [(d.inputs, d.start(experiment.config)) for d in experiment.detectors]
         self._look_back(history)
         for spec in (*experiment.readings, *(s for i in on for s in i.series)):
             sink.declare(spec.name, spec.attrs)
@@ -198,8 +198,9 @@ class Engine:
                     continue
                 value = value.item() if value.ndim == 0 else value.detach().numpy().copy()
             self._keep(name, value)
-            if isinstance(value, float) and not math.isfinite(value):
-                self._not_finite(name, self.step, value)
+            finite = math.isfinite(value) if isinstance(value, float) else np.isfinite(value).all()
+            if not finite:
+                self._not_finite(name, self.step, float(np.sum(value)))
 
     def _keep(self, name: str, value: Any) -> None:
         rows = self._rows.get(name)
@@ -230,9 +231,9 @@ class Engine:
 
     def _detect(self, name: str, step: np.ndarray, value: np.ndarray) -> None:
         self._last_rows[name] = (step, value)
-        for series, machine in self._machines:
-            if series == name:
-                for found in machine.feed(step, value):
+        for inputs, machine in self._machines:
+            if name in inputs:
+                for found in machine.feed(step, value, name):
                     self.sink.event(found.step, found.kind, found.payload)
 
     def _look_back(self, history: Source | None) -> None:
@@ -240,11 +241,11 @@ class Engine:
         if history is None:
             return
         known = set(history.names())
-        for series, machine in self._machines:
-            if series in known:
-                step, value = history.series(series)
+        for inputs, machine in self._machines:
+            for name in known & set(inputs):
+                step, value = history.series(name)
                 before = step < self.step
-                machine.feed(step[before], value[before])
+                machine.feed(step[before], value[before], name)
 
     def _event(self, kind: str, payload: Mapping[str, Any], step: int | None = None) -> None:
         self.sink.event(self.step if step is None else step, kind, payload)

@@ -130,6 +130,8 @@ def _marks(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
         for event in panel.source.events():
             if event["kind"] in quiet or (spec.events is not None and event["kind"] not in spec.events):
                 continue
+            if event["payload"].get("phase") == "end":
+                continue
             axes.axvline(event["step"], color=EVENT_COLOUR, linewidth=0.4, alpha=0.5, zorder=0)
 
 
