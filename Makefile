@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test install check bench reproduce torture screenshots clean
+.PHONY: run test install check bench reproduce torture clean
 
 run: $(VENV)/installed
 	$(BIN)/python main.py
@@ -22,6 +22,9 @@ check: $(VENV)/installed-test
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m tests.bench
+
+reproduce: $(VENV)/installed-test
+	$(BIN)/python -m tests.reproduce --write
 
 torture: $(VENV)/installed-test
 	$(BIN)/python -m pytest -q -m torture --timeout 3600
