@@ -1,7 +1,7 @@
 """The long proof: every arm of every experiment's demo presets, judged by its own file.
 
-``python -m tests.reproduce [--seeds N] [--only NAME]... [--write]`` prints the table, and writes docs/reproduced.md; exit 1
-when an arm ends otherwise than its claim predicts.
+``python -m tests.reproduce [--seeds N] [--only NAME]... [--write]`` prints the table, and writes docs/reproduced.md;
+exit 1 when an arm ends otherwise than its claim predicts.
 """
 
 from __future__ import annotations

@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tests.bench import recording, window
+from tests.bench import curvature, landscape, recording, window
 from tests.bench.table import markdown
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
-BENCHES = {"window": window.measure, "recording": recording.measure}
+BENCHES = {
+    "window": window.measure,
+    "recording": recording.measure,
+    "curvature": curvature.measure,
+    "landscape": landscape.measure,
+}
 
 
 def main() -> None:
