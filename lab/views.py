@@ -150,16 +150,25 @@ class Heatmap(View):
 
 @dataclass(frozen=True)
 class Matrix(View):
-    """A matrix series at the slider's step: cosine similarity, attention, embeddings.
+    """A matrix series at the slider's step: cosine similarity, attention, embeddings, a map over two knobs.
 
     Attributes:
         series: Matrix series (T, N, M).
         order: Series (T, N) of permutations that rows, and columns of a square matrix, can be shown in.
+        rows: Series (1, N) or (T, N) whose last row gives the rows' coordinates; None counts from 0.
+        columns: The same for the columns, (1, M) or (T, M).
+        marks: Series (1, N) or (T, N): the column coordinate at which each row gets a dash, such as a predicted size.
+        contours: Values drawn as contour lines.
         labels: Texts of rows and columns; None counts.
     """
 
     series: str
     order: str | None = field(default=None, kw_only=True)
+    rows: str | None = field(default=None, kw_only=True)
+    columns: str | None = field(default=None, kw_only=True)
+    marks: str | None = field(default=None, kw_only=True)
+    contours: tuple[float, ...] = field(default=(), kw_only=True)
+    z_log: bool = field(default=False, kw_only=True)
     x_label: str = field(default="", kw_only=True)
     y_label: str = field(default="", kw_only=True)
     z_label: str = field(default="", kw_only=True)
@@ -169,7 +178,7 @@ class Matrix(View):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.series,) if self.order is None else (self.series, self.order)
+        return tuple(name for name in (self.series, self.order, self.rows, self.columns, self.marks) if name)
 
 
 @dataclass(frozen=True)

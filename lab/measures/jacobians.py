@@ -82,10 +82,21 @@ def log_block_apjn(
     )
 
 
+def push_tangents(block: Block, h: Tensor, tangents: Tensor) -> Tensor:
+    """J t of one block at h (B, ...) for tangents t (P, B, ...), shape (P, B, ...). Cost: P block passes."""
+    return torch.func.vmap(lambda t: torch.func.jvp(block, (h,), (t,))[1])(tangents)
+
+
+def unit_tangents(h: Tensor, probes: int, generator: torch.Generator | None = None) -> Tensor:
+    """``probes`` tangents for each sample of h (B, ...), uniform on the unit sphere, shape (P, B, ...)."""
+    (tangents,) = _tangents(h, probes, generator, probes)
+    return tangents
+
+
 def block_jacobian(block: Block, h: Tensor) -> Tensor:
     """The dense Jacobian of one block for every sample, shape (B, N_out, N_in). Cost: N_in tangents."""
     (basis,) = _tangents(h, None, None, _size(h))
-    return _push(block, h, basis).flatten(2).permute(1, 2, 0)
+    return push_tangents(block, h, basis).flatten(2).permute(1, 2, 0)
 
 
 def jacobian_singular_values(block: Block, h: Tensor) -> Tensor:
@@ -170,16 +181,11 @@ def _tangents(h: Tensor, probes: int | None, generator: torch.Generator | None, 
             yield draw.to(h).reshape(-1, *h.shape)
 
 
-def _push(block: Block, h: Tensor, tangents: Tensor) -> Tensor:
-    """J t of one block at h (B, ...) for tangents t (P, B, ...)."""
-    return torch.func.vmap(lambda t: torch.func.jvp(block, (h,), (t,))[1])(tangents)
-
-
 def _push_all(blocks: Sequence[Block], states: Sequence[Tensor], tangents: Tensor) -> Iterator[Tensor]:
     """ln‖J^{0,l} u‖ after every block, shape (P, B): tangents are renormalised, so nothing overflows."""
     logs = torch.zeros(tangents.shape[:2], dtype=torch.float64, device=tangents.device)
     for block, h in zip(blocks, states, strict=False):
-        tangents = _push(block, h, tangents)
+        tangents = push_tangents(block, h, tangents)
         norm = torch.linalg.vector_norm(tangents.flatten(2).double(), dim=2)
         alive = norm > 0
         safe = torch.where(alive, norm, 1.0)
