@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import h5py
 import numpy as np
 
-from .layout import CHECKPOINTS
+from .layout import CHECKPOINTS, group_at
 
 
 def check_paths(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -30,6 +30,6 @@ def check_paths(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def write(file: h5py.File, step: int, arrays: Mapping[str, np.ndarray]) -> None:
-    group = file[CHECKPOINTS].create_group(str(int(step)))
+    group = group_at(file, CHECKPOINTS).create_group(str(int(step)))
     for path, array in arrays.items():
         group.create_dataset(path, data=array)

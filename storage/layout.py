@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import h5py
+
 from .errors import RunFileError
 
 FORMAT = "training-dynamics-run"
@@ -54,3 +56,19 @@ def migrated(header: Mapping[str, Any]) -> Header:
     for step in range(version, FORMAT_VERSION):
         header = MIGRATIONS[step](header)
     return header
+
+
+def group_at(parent: h5py.Group, name: str) -> h5py.Group:
+    """The group ``name`` of a file that was written here or checked."""
+    found = parent[name]
+    if not isinstance(found, h5py.Group):
+        raise RunFileError(f"{name} is no group")
+    return found
+
+
+def dataset_at(parent: h5py.Group, name: str) -> h5py.Dataset:
+    """The dataset ``name`` of a file that was written here or checked."""
+    found = parent[name]
+    if not isinstance(found, h5py.Dataset):
+        raise RunFileError(f"{name} is no dataset")
+    return found

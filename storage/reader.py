@@ -89,7 +89,9 @@ class RunReader:
 
     def names(self) -> list[str]:
         """Series that have rows."""
-        return self._read(lambda file: [name for name in safe.group(file, SERIES) if self._count(file, name)])
+        return self._read(
+            lambda file: [name for name in safe.names(safe.group(file, SERIES)) if self._count(file, name)]
+        )
 
     def attrs(self, name: str) -> Mapping[str, str]:
         """label, symbol, units, statistic, estimator: those that the series has."""
@@ -124,7 +126,9 @@ class RunReader:
 
     def checkpoints(self) -> list[int]:
         """Steps at which the whole state was kept, rising."""
-        return self._read(lambda file: sorted(int(name) for name in safe.group(file, CHECKPOINTS) if name.isdecimal()))
+        return self._read(
+            lambda file: sorted(map(int, filter(str.isdecimal, safe.names(safe.group(file, CHECKPOINTS)))))
+        )
 
     def checkpoint(self, step: int) -> dict[str, np.ndarray]:
         """The state kept at ``step``.
@@ -152,7 +156,7 @@ class RunReader:
         """
 
         def read(file: h5py.File) -> None:
-            for name in safe.group(file, SERIES):
+            for name in safe.names(safe.group(file, SERIES)):
                 self._rows(file, name, 0)
             for name in (CONFIG, ENVIRONMENT, VERDICT):
                 safe.json_text(file, name, self._size)

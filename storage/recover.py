@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 
 from .errors import RunFileError
-from .layout import LIVE_STATES, SERIES, STEP, VALUE
+from .layout import LIVE_STATES, SERIES, STEP, VALUE, dataset_at, group_at
 from .opening import hdf5, is_live, open_pages
 from .reader import RunReader, read_header
 
@@ -40,6 +40,8 @@ def recover(path: str | os.PathLike[str]) -> str:
 
 
 def _drop_loose_values(file: h5py.File) -> None:
-    for series in file[SERIES].values():
-        if STEP in series and VALUE in series and len(series[VALUE]) > len(series[STEP]):
-            series[VALUE].resize(len(series[STEP]), axis=0)
+    for series in group_at(file, SERIES).values():
+        if STEP in series and VALUE in series:
+            step, value = dataset_at(series, STEP), dataset_at(series, VALUE)
+            if len(value) > len(step):
+                value.resize(len(step), axis=0)

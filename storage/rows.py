@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .layout import NO_STEP, STEP, VALUE
+from .layout import NO_STEP, STEP, VALUE, dataset_at
 
 _CHUNK_ROWS = 1024  # 8 kB of steps: a run of a few thousand rows and ten series stays below a megabyte
 _CHUNK_BYTES = 1 << 16
@@ -34,7 +34,7 @@ class SeriesRows:
     def existing(cls, group: h5py.Group) -> "SeriesRows":
         rows = cls(group)
         if STEP in group:
-            step, value = group[STEP], group[VALUE]
+            step, value = dataset_at(group, STEP), dataset_at(group, VALUE)
             rows._know(value.dtype, value.shape[1:])
             rows._count = len(step)
             rows.last = int(step[-1]) if len(step) else NO_STEP
@@ -75,7 +75,7 @@ class SeriesRows:
         self._blocks = [(step, values)]
         if VALUE not in self._group:
             self._create()
-        dataset = self._group[VALUE]
+        dataset = dataset_at(self._group, VALUE)
         dataset.resize(self._count + len(values), axis=0)
         if values.size:
             dataset[self._count :] = values
@@ -83,7 +83,7 @@ class SeriesRows:
     def write_steps(self) -> None:
         """Make the values just written count."""
         steps = self._blocks[0][0]
-        dataset = self._group[STEP]
+        dataset = dataset_at(self._group, STEP)
         dataset.resize(self._count + len(steps), axis=0)
         dataset[self._count :] = steps
         self._count += len(steps)

@@ -14,6 +14,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py.h5l import TYPE_HARD
+from h5py.h5o import get_info
 
 from .errors import RunFileError
 from .pages import PagedFile
@@ -62,7 +64,16 @@ def _descriptor(path: Path) -> int:
 def has(parent: h5py.Group, name: str) -> bool:
     """Whether ``parent`` holds ``name`` itself; asks without following a link."""
     links = parent.id.links
-    return links.exists(name.encode()) and links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD
+    return links.exists(name.encode()) and links.get_info(name.encode()).type == TYPE_HARD
+
+
+def names(parent: h5py.Group) -> list[str]:
+    """Of everything in ``parent``."""
+    found = list(parent)
+    for name in found:
+        if not isinstance(name, str):  # h5py gives bytes that are not UTF-8 back as they are
+            raise RunFileError(f"{parent.name} holds {name!r}: a name that is not UTF-8")
+    return found
 
 
 def group(parent: h5py.Group, name: str) -> h5py.Group:
@@ -145,10 +156,13 @@ def attribute(of: h5py.Group | h5py.Dataset, name: str) -> str | int | None:
     kind = found.get_type()
     if math.prod(found.shape) != 1 or kind.get_size() > _TEXT_LIMIT:
         raise RunFileError(f"attribute {name} is no single value")
+    value = of.attrs[name]
+    if isinstance(value, h5py.Empty):
+        raise RunFileError(f"attribute {name} holds nothing")
     if isinstance(kind, h5py.h5t.TypeStringID):
-        return _decoded(of.attrs[name])
+        return _decoded(value)
     if isinstance(kind, h5py.h5t.TypeIntegerID):
-        return int(np.ravel(of.attrs[name])[0])
+        return int(np.ravel(value)[0])
     raise RunFileError(f"attribute {name} is neither text nor a whole number")
 
 
@@ -157,9 +171,9 @@ def arrays(parent: h5py.Group, size: int) -> Iterator[tuple[str, np.ndarray]]:
     seen = set()
 
     def walk(at: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, np.ndarray]]:
-        for name in at:
+        for name in names(at):
             found = _child(at, name)
-            address = h5py.h5o.get_info(found.id).addr
+            address = get_info(found.id).addr
             if address in seen or depth > _DEPTH:
                 raise RunFileError(f"{prefix}{name} goes round in circles")
             seen.add(address)
@@ -179,7 +193,10 @@ def _child(parent: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
         raise RunFileError(f"{name} is missing")
     if not has(parent, name):
         raise RunFileError(f"{name} points elsewhere; only data of the file itself is read")
-    return parent[name]
+    found = parent[name]
+    if isinstance(found, h5py.Datatype):
+        raise RunFileError(f"{name} is a type without data")
+    return found
 
 
 def _is_text(found: h5py.Dataset) -> bool:

@@ -37,6 +37,8 @@ from .layout import (
     STATES,
     STEP,
     VERDICT,
+    dataset_at,
+    group_at,
 )
 from .opening import appearing, blame, hdf5, open_pages
 from .pages import PagedFile
@@ -55,10 +57,10 @@ class RunWriter:
         self.path = path
         self._pages = pages
         self._file = file
-        self._series = {name: SeriesRows.existing(group) for name, group in file[SERIES].items()}
+        self._series = {name: SeriesRows.existing(group) for name, group in group_at(file, SERIES).items()}
         self._known_events: set[tuple[int, str, str]] = set()
         self._events: list[tuple[int, float, str, str]] = []
-        self._event_count = len(file[EVENTS][STEP])
+        self._event_count = len(dataset_at(group_at(file, EVENTS), STEP))
         self._lines: list[str] = []
         self._due = time.monotonic() + FLUSH_EVERY
         self.pending = 0
@@ -131,7 +133,7 @@ class RunWriter:
 
     @property
     def run_id(self) -> str:
-        return self._file.attrs["run_id"]
+        return str(self._file.attrs["run_id"])
 
     def names(self) -> list[str]:
         """Series that were declared or have rows."""
@@ -182,7 +184,7 @@ class RunWriter:
             StorageFull: The disk is full; rows and state are kept in memory.
         """
         arrays = checkpoint.check_paths(state)
-        if str(int(step)) not in self._file[CHECKPOINTS]:
+        if str(int(step)) not in group_at(self._file, CHECKPOINTS):
             with contextlib.suppress(StorageFull):
                 self.flush()
             checkpoint.write(self._file, step, arrays)
@@ -195,7 +197,7 @@ class RunWriter:
         self.flush()
 
     def set_verdict(self, verdict: Mapping[str, Any]) -> None:
-        self._file[VERDICT][()] = to_json(verdict)
+        dataset_at(self._file, VERDICT)[()] = to_json(verdict)
         self.flush()
 
     def set_default_view(self, names: Sequence[str]) -> None:
@@ -224,7 +226,7 @@ class RunWriter:
         for rows in waiting:
             rows.write_steps()
         if self._events:
-            step = self._file[EVENTS][STEP]
+            step = dataset_at(group_at(self._file, EVENTS), STEP)
             step.resize(self._event_count + len(self._events), axis=0)
             step[self._event_count :] = [event[0] for event in self._events]
             self._event_count += len(self._events)
@@ -270,7 +272,7 @@ class RunWriter:
         if name not in self._series:
             if not name or "/" in name or name in (".", ".."):
                 raise ValueError(f"series name {name!r} is empty or has a slash")
-            self._series[name] = new_series(self._file[SERIES], name)
+            self._series[name] = new_series(group_at(self._file, SERIES), name)
         return self._series[name]
 
     def _tick(self) -> None:
@@ -281,14 +283,15 @@ class RunWriter:
     def _write_events(self) -> None:
         if not self._events:
             return
-        group, start = self._file[EVENTS], self._event_count
+        group, start = group_at(self._file, EVENTS), self._event_count
         for column, name in enumerate((EVENT_TIME, EVENT_KIND, EVENT_PAYLOAD), start=1):
-            group[name].resize(start + len(self._events), axis=0)
-            group[name][start:] = [event[column] for event in self._events]
+            texts = dataset_at(group, name)
+            texts.resize(start + len(self._events), axis=0)
+            texts[start:] = [event[column] for event in self._events]
 
     def _write_lines(self) -> None:
         if self._lines:
-            log = self._file[LOG]
+            log = dataset_at(self._file, LOG)
             count = len(log)
             log.resize(count + len(self._lines), axis=0)
             log[count:] = self._lines

@@ -125,3 +125,12 @@ def test_a_scan_lists_whole_and_damaged_files(tmp_path):
     )
     assert bad.problem and bad.path.name == "bad.h5"
     assert scan(tmp_path / "nowhere") == []
+
+
+def test_a_series_whose_name_is_not_utf8_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "run.h5"
+    RunWriter.create(path, {}, {}, {}).close("finished")
+    with h5py.File(path, "a") as file:
+        file["series"].create_group(b"\xff")
+    with RunReader(path) as run, pytest.raises(RunFileError, match="not UTF-8"):
+        run.names()
