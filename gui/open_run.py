@@ -21,8 +21,6 @@ class OpenRun(QObject):
         path: The run file.
         state: preparing | running | paused | finished | stopped | failed | interrupted.
         problem: One clear line when ``state`` is failed, or while paused because the disk is full; else empty.
-        step: Steps taken so far.
-        rate: Steps per second over the last second or so; 0 when unknown.
     """
 
     state_changed = Signal(str)  # states only; data never travels by signal
@@ -35,8 +33,6 @@ class OpenRun(QObject):
     path: str
     state: str = "preparing"
     problem: str = ""
-    step: int = 0
-    rate: float = 0.0
 
     @property
     def live(self) -> bool:
@@ -45,8 +41,18 @@ class OpenRun(QObject):
 
     @property
     @abstractmethod
+    def step(self) -> int:
+        """Steps taken so far."""
+
+    @property
+    @abstractmethod
     def steps(self) -> int:
         """Length of the whole run."""
+
+    @property
+    def rate(self) -> float:
+        """Steps per second over the last second or so; 0 when unknown."""
+        return 0.0
 
     @abstractmethod
     def checkpoints(self) -> list[int]:

@@ -30,12 +30,16 @@ class StoredRun(OpenRun):
         self.config = self._config()
         self.state = self.reader.state
         self.problem = self._failure() if self.state == "failed" else ""
-        self._series, self._rows = "", 0
+        self._series, self._rows, self._step = "", 0, 0
         self._look()
         self._timer = QTimer(self, interval=PERIOD)
         self._timer.timeout.connect(self._follow)
         if self.state in LIVE_STATES:
             self._timer.start()
+
+    @property
+    def step(self) -> int:
+        return self._step
 
     @property
     def steps(self) -> int:
@@ -70,7 +74,7 @@ class StoredRun(OpenRun):
             steps, _ = self.reader.series(name, max(self._rows - 1, 0))
             if len(steps):
                 self._rows = max(self._rows - 1, 0) + len(steps)
-                self.step = int(steps[-1])
+                self._step = int(steps[-1])
 
     def _follow(self) -> None:
         before, self.state = self.state, self.reader.state

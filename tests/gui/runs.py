@@ -11,6 +11,9 @@ from tests.fakes import Tiny
 class MadeUpRun(OpenRun):
     """An open run over any source, live or not."""
 
+    step = 0
+    rate = 0.0
+
     def __init__(self, source: Source | None = None, *, live: bool = False, state: str = "finished") -> None:
         super().__init__()
         self.experiment: type[Experiment] | None = Tiny

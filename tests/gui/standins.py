@@ -18,6 +18,8 @@ from tests.fakes import Tiny
 class FakeRun(OpenRun):
     """A live run that does what it is told at once and notes it."""
 
+    step = 0
+
     def __init__(self, experiment=Tiny, config=None, path="", state="running", **header: Any) -> None:
         super().__init__()
         self.experiment, self.config = experiment, config or experiment.configure()
