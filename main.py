@@ -49,8 +49,10 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except _USAGE as error:
+        code = _complain(error.format_message())
     except Exception as error:
-        code = _complain(error.format_message()) if isinstance(error, _USAGE) else _report(error)
+        code = _report(error)
     sys.exit(code or 0)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.random.mtrand import get_bit_generator, set_bit_generator  # numpy.random's stubs leave them out
 
 from lab.config import ConfigError
 from lab.experiment import Experiment, Instrument
@@ -255,8 +256,8 @@ class Engine:
 def untouched(experiment: Experiment) -> Iterator[None]:
     """Whatever is drawn, switched or computed inside changes no generator, mode, buffer or gradient of the training."""
     torch_state, python_state = torch.get_rng_state(), random.getstate()
-    numpy_generator = np.random.get_bit_generator()
-    np.random.set_bit_generator(_SCRATCH)
+    numpy_generator = get_bit_generator()
+    set_bit_generator(_SCRATCH)
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     own = {name: generator.get_state() for name, generator in experiment.generators.items()}
     modules = [m for value in vars(experiment).values() for m in _modules(value)]
@@ -283,7 +284,7 @@ def untouched(experiment: Experiment) -> Iterator[None]:
             del experiment.generators[name]  # so that its first draw in training is the same as without the instrument
         torch.set_rng_state(torch_state)
         random.setstate(python_state)
-        np.random.set_bit_generator(numpy_generator)
+        set_bit_generator(numpy_generator)
         for index, state in enumerate(cuda):
             torch.cuda.set_rng_state(state, index)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from lab import environment, load_torch, registry
 from lab.config import ConfigError
@@ -115,7 +116,7 @@ class _Tee:
         self._write(self.writer.declare, name, attrs)
         self._outbox.put(("declare", name, dict(attrs)))
 
-    def append(self, name: str, step: np.ndarray, value: np.ndarray) -> None:
+    def append(self, name: str, step: ArrayLike, value: ArrayLike) -> None:
         self._write(self.writer.append, name, step, value)
         self._outbox.put(("rows", name, step, value))
 

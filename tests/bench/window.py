@@ -63,10 +63,10 @@ def bare_seconds() -> float:
 
 def beside_the_window(host: str) -> dict[str, Any]:
     """A live run in the real window with four views: steps per second, first point, gaps of the event loop."""
-    from gui.run_page import RunPage
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
+    from gui.run_page import RunPage
     from gui.run_thread import LiveRun
     from gui.theme import LIGHT
     from lab.children import Spare
