@@ -63,7 +63,7 @@ COMMANDS = (
     Command("reset-layout", "Reset the layout", "reset_layout", "View", "", "reset"),
     Command("theme", "Light / dark", "switch_theme", "View", "Ctrl+Shift+L", "theme", gap=True),
     Command("full-screen", "Full screen", "toggle_full_screen", "View", "F11", "fullscreen"),
-    Command("finder", "Find anything …", "find", "Help", "Ctrl+P", "search"),
+    Command("finder", "Find anything …", "show_finder", "Help", "Ctrl+P", "search"),
     Command("shortcuts", "Keyboard shortcuts", "show_shortcuts", "Help", "?", "keyboard"),
     Command("welcome", "Welcome page", "show_welcome", "Help", "", "question"),
     Command("about", "About", "show_about", "Help"),

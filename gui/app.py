@@ -32,7 +32,7 @@ def open_window(paths: Sequence[str] = ()) -> int:
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName(NAME)
-    app.setApplicationDisplayName("Training Dynamics Lab")
+    QGuiApplication.setApplicationDisplayName("Training Dynamics Lab")
     runs = LocalRuns()
     reporter = Reporter(platformdirs.user_log_path(NAME, appauthor=False))
     crash = reporter.last_crash()

@@ -104,7 +104,8 @@ class RowList(QListView):
     chosen = Signal(str)
 
     def __init__(self, model: QAbstractListModel, theme: Theme, name: str) -> None:
-        super().__init__(accessibleName=name)
+        super().__init__()
+        self.setAccessibleName(name)
         self._delegate = TwoLines(theme)
         self.setModel(model)
         self.setItemDelegate(self._delegate)

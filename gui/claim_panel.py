@@ -29,7 +29,8 @@ class ClaimPanel(QTextBrowser):
     """Shows the card of one experiment; links open in the browser."""
 
     def __init__(self) -> None:
-        super().__init__(openExternalLinks=True, accessibleName="Claim")
+        super().__init__(openExternalLinks=True)
+        self.setAccessibleName("Claim")
         self.document().setDocumentMargin(16)
         self.document().setIndentWidth(16)
         self.setPlaceholderText("Pick an experiment to read its claim.")

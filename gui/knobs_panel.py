@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLay
 
 from gui.forms import Form
 from gui.icons import put
+from gui.named import named
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
 from gui.theme import Theme
@@ -23,19 +24,21 @@ class KnobsPanel(QWidget):
     form_changed = Signal()
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__(objectName="panel")
+        super().__init__()
+        self.setObjectName("panel")
         self._theme = theme
         self.form: Form | None = None
         self.run: OpenRun | None = None
-        self.title = QLabel(objectName="title", wordWrap=True)
+        self.title = named(QLabel(wordWrap=True), "title")
         self.title.setContentsMargins(16, 8, 16, 0)
-        self.scroll = QScrollArea(objectName="panel_scroll", widgetResizable=True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.button = QPushButton("Run", accessibleName="Run")
+        self.scroll_area = named(QScrollArea(widgetResizable=True), "panel_scroll")
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.button = QPushButton("Run")
+        self.button.setAccessibleName("Run")
         self.button.setProperty("primary", True)
         self.button.clicked.connect(self.run_requested)
-        self.hint = QLabel(RESTING, objectName="hint", wordWrap=True)
+        self.hint = named(QLabel(RESTING, wordWrap=True), "hint")
         self.hint.setMinimumHeight(52)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
         foot = QFrame()
@@ -48,7 +51,7 @@ class KnobsPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.title)
-        layout.addWidget(self.scroll, 1)
+        layout.addWidget(self.scroll_area, 1)
         layout.addWidget(foot)
         self._show_state()
 
@@ -76,7 +79,7 @@ class KnobsPanel(QWidget):
         self.form = None
         self.title.setText(name)
         text = f"This app has no experiment called {name}: its run can be looked at, not run again." if name else ""
-        self.scroll.setWidget(QLabel(text, objectName="muted", wordWrap=True, margin=16))
+        self.scroll_area.setWidget(named(QLabel(text, wordWrap=True, margin=16), "muted"))
         self._show_state()
 
     def set_theme(self, theme: Theme) -> None:
@@ -102,7 +105,7 @@ class KnobsPanel(QWidget):
         form.action_requested.connect(self._act)
         form.changed.connect(self._show_state)
         form.changed.connect(self.form_changed)
-        self.scroll.setWidget(form)
+        self.scroll_area.setWidget(form)
         return form
 
     def _take_config(self) -> None:

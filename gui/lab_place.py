@@ -24,6 +24,7 @@ from gui.forms import Form
 from gui.icons import put
 from gui.knobs_panel import KnobsPanel
 from gui.log_panel import LogPanel
+from gui.named import named
 from gui.open_run import OpenRun
 from gui.recent import RecentRuns
 from gui.run_tab import MakePage, RunTab, StateChip
@@ -81,7 +82,7 @@ class LabPlace(QMainWindow):
         self.tabs.setCornerWidget(self.chip)
         self.tabs.currentChanged.connect(self._show_current)
         self.setCentralWidget(self.tabs)
-        bar = QToolBar("Transport", self, objectName="transport_bar", movable=False, floatable=False)
+        bar = named(QToolBar("Transport", self, movable=False, floatable=False), "transport_bar")
         bar.toggleViewAction().setEnabled(False)
         bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
         bar.addWidget(self.transport)
@@ -125,7 +126,7 @@ class LabPlace(QMainWindow):
         self.resizeDocks([docks["knobs"], docks["cards"]], [420, 260], down)
 
     def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self, objectName=name)
+        dock = named(QDockWidget(title, self), name)
         dock.setWidget(widget)
         widget.setMinimumWidth(208 if area is Qt.DockWidgetArea.LeftDockWidgetArea else 304)
         dock.setTitleBarWidget(DockTitle(dock, title, self._theme))
@@ -205,7 +206,9 @@ class LabPlace(QMainWindow):
         """Give a run a tab and show it."""
         tab = RunTab(run, self._make_page, self._theme)
         index = self.tabs.addTab(tab, title_of(run))
-        close = QToolButton(objectName="tiny", accessibleName="Close this run", toolTip="Close this run  (Ctrl+W)")
+        close = named(QToolButton(), "tiny")
+        close.setAccessibleName("Close this run")
+        close.setToolTip("Close this run  (Ctrl+W)")
         close.setIconSize(QSize(16, 16))
         put(close, "close", self._theme, "muted")
         close.clicked.connect(lambda: self.close_tab(self.tabs.indexOf(tab)))
@@ -253,7 +256,8 @@ class LabPlace(QMainWindow):
         run = self.current()
         self.transport.set_run(run)
         self.chip.set_run(run)
-        self.verdict.set_run(run, self.tabs.currentWidget().page.verdict if run else None)
+        tab = self.tabs.currentWidget()
+        self.verdict.set_run(run, tab.page.verdict if isinstance(tab, RunTab) else None)
         self.log.set_run(run)
         if run is not None:
             self.knobs.show_run(run)
@@ -331,15 +335,18 @@ class DockTitle(QWidget):
     """A quiet title bar: heading, and a cross that hides the panel."""
 
     def __init__(self, dock: QDockWidget, title: str, theme: Theme) -> None:
-        super().__init__(objectName="panel_title")
+        super().__init__()
+        self.setObjectName("panel_title")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        close = QToolButton(objectName="tiny", accessibleName=f"Hide {title}", toolTip=f"Hide {title}")
+        close = named(QToolButton(), "tiny")
+        close.setAccessibleName(f"Hide {title}")
+        close.setToolTip(f"Hide {title}")
         close.setIconSize(QSize(16, 16))
         close.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         put(close, "close", theme, "muted")
         close.clicked.connect(dock.hide)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(16, 6, 8, 4)
-        layout.addWidget(QLabel(title.upper(), objectName="heading"))
+        layout.addWidget(named(QLabel(title.upper()), "heading"))
         layout.addStretch(1)
         layout.addWidget(close)

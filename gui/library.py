@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.named import named
 from gui.recent import when
 from gui.runs import STATE_COLOUR, search_text, started
 from gui.theme import Theme
@@ -87,15 +88,17 @@ class Library(QWidget):
     chosen = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__(objectName="page")
+        super().__init__()
+        self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.table = RunTable(theme)
         self._filter = _Filter(self.table)
         self.field = QLineEdit(placeholderText="Filter runs by any words", clearButtonEnabled=True)
         self.field.setAccessibleName("Filter runs")
         self.field.textChanged.connect(self._search)
-        self.count = QLabel(objectName="muted")
-        self.view = QTableView(accessibleName="Runs", sortingEnabled=True, showGrid=False, alternatingRowColors=False)
+        self.count = named(QLabel(), "muted")
+        self.view = QTableView(sortingEnabled=True, showGrid=False)
+        self.view.setAccessibleName("Runs")
         self.view.setModel(self._filter)
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

@@ -26,14 +26,15 @@ def _short(value: Any) -> str:
 def _lines(source: Any, start: int) -> list[str]:
     """Log lines from ``start`` on: a list in memory, a method of a file's reader."""
     lines = getattr(source, "lines", [])
-    return lines(start) if callable(lines) else lines[start:]
+    return lines[start:] if isinstance(lines, list) else lines(start)
 
 
 class LogPanel(QPlainTextEdit):
     """Follows the events and the log lines of the open run."""
 
     def __init__(self) -> None:
-        super().__init__(readOnly=True, accessibleName="Log")
+        super().__init__(readOnly=True)
+        self.setAccessibleName("Log")
         self.setPlaceholderText("Events of the run appear here, newest last.")
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.setMaximumBlockCount(10_000)

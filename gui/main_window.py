@@ -260,7 +260,7 @@ class MainWindow(QMainWindow):
 
     # help
 
-    def find(self) -> None:
+    def show_finder(self) -> None:
         finder = Finder(self.findables(), self.theme, self)
         corner = self.mapToGlobal(self.rect().topLeft())
         finder.move(corner.x() + (self.width() - finder.width()) // 2, corner.y() + self.bar.height() + 8)

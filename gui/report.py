@@ -16,6 +16,8 @@ from PySide6.QtCore import QMessageLogContext, QObject, Qt, QtMsgType, Signal, S
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
+from gui.named import named
+
 PACKAGES = ("training-dynamics-lab", "PySide6-Essentials", "pyqtgraph", "numpy", "h5py", "pydantic", "torch")
 Saved = Callable[[], list[str]]
 
@@ -147,11 +149,12 @@ class ReportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Something went wrong")
         self.setMinimumSize(560, 360)
-        title = QLabel("Something went wrong in the app", objectName="title")
+        title = named(QLabel("Something went wrong in the app"), "title")
         self.headline = QLabel(headline, wordWrap=True)
         self.saved = QLabel("\n".join(saved) or "No run is open, so nothing recorded is at stake.", wordWrap=True)
-        where = QLabel(f"Report: {path}", objectName="muted", wordWrap=True)
-        self.details = QPlainTextEdit(details, readOnly=True, accessibleName="Details")
+        where = named(QLabel(f"Report: {path}", wordWrap=True), "muted")
+        self.details = QPlainTextEdit(details, readOnly=True)
+        self.details.setAccessibleName("Details")
         copy = QPushButton("Copy report")
         copy.clicked.connect(self.copy)
         go_on = QPushButton("Go on", default=True)

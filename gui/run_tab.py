@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.icons import pixmap
+from gui.named import named
 from gui.open_run import OpenRun
 from gui.runs import STATE_COLOUR, title_of
 from gui.theme import Theme
@@ -66,7 +67,7 @@ class StateChip(QWidget):
         super().__init__()
         self._theme = theme
         self._run: OpenRun | None = None
-        self.pulse, self.word = Pulse(), QLabel(objectName="muted")
+        self.pulse, self.word = Pulse(), named(QLabel(), "muted")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 0, 16, 8)  # in line with the names on the tabs
         layout.setSpacing(6)
@@ -92,11 +93,12 @@ class RunTab(QWidget):
     """Failure bar and views of one run."""
 
     def __init__(self, run: OpenRun, make_page: MakePage, theme: Theme) -> None:
-        super().__init__(objectName="page")
+        super().__init__()
+        self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.run, self._theme = run, theme
         self.title = title_of(run)
-        self.failure = QFrame(objectName="failure")
+        self.failure = named(QFrame(), "failure")
         self.reason = QLabel(wordWrap=True)
         self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._mark = QLabel()

@@ -5,6 +5,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.actions import COMMANDS
+from gui.named import named
 
 PLOTS = (
     ("Drag", "Move the plot"),
@@ -40,14 +41,14 @@ class Shortcuts(QDialog):
         columns.addLayout(column)
 
     def _block(self, column: QVBoxLayout, title: str, rows: list[tuple[str, str]]) -> None:
-        column.addWidget(QLabel(title.upper(), objectName="heading"))
+        column.addWidget(named(QLabel(title.upper()), "heading"))
         grid = QGridLayout()
         grid.setContentsMargins(0, 4, 0, 16)
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(6)
         for row, (keys, text) in enumerate(rows):
             native = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText) if title != "Plots" else keys
-            grid.addWidget(QLabel(native, objectName="key"), row, 0)
+            grid.addWidget(named(QLabel(native), "key"), row, 0)
             grid.addWidget(QLabel(text), row, 1)
         grid.setColumnStretch(1, 1)
         column.addLayout(grid)

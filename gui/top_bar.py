@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QSizePolicy, QToolB
 
 from gui.actions import COMMANDS
 from gui.icons import put
+from gui.named import named
 from gui.theme import Theme
 
 
@@ -16,7 +17,8 @@ class TopBar(QWidget):
     """Shows the actions that are needed all the time; all others are in its menus."""
 
     def __init__(self, actions: Mapping[str, QAction], theme: Theme) -> None:
-        super().__init__(objectName="top_bar")
+        super().__init__()
+        self.setObjectName("top_bar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.menus = self._menus(actions)
         layout = QHBoxLayout(self)
@@ -28,13 +30,14 @@ class TopBar(QWidget):
         for name in ("lab", "library"):
             actions[name].setCheckable(True)
             group.addAction(actions[name])
-            place = QToolButton(objectName="place")
+            place = named(QToolButton(), "place")
             place.setDefaultAction(actions[name])
             place.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             layout.addWidget(place)
         actions["lab"].setChecked(True)
         layout.addStretch(1)
-        finder = QToolButton(objectName="finder_field", text="Find anything      Ctrl+P")
+        finder = named(QToolButton(), "finder_field")
+        finder.setText("Find anything      Ctrl+P")
         put(finder, "search", theme, "muted")
         finder.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         finder.setToolTip("Find any experiment, run or command")
@@ -42,7 +45,7 @@ class TopBar(QWidget):
         finder.clicked.connect(actions["finder"].trigger)
         layout.addWidget(finder)
         layout.addStretch(1)
-        self.device = QLabel(f"cpu · {os.cpu_count()} threads", objectName="pill")
+        self.device = named(QLabel(f"cpu · {os.cpu_count()} threads"), "pill")
         self.device.setToolTip("Where new runs compute")
         layout.addWidget(self.device, 0, Qt.AlignmentFlag.AlignVCenter)
         layout.addSpacing(8)

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui.icons import pixmap
+from gui.named import named
 from gui.open_run import OpenRun
 from gui.theme import Theme
 from lab.verdict import Check, Verdict
@@ -24,7 +25,8 @@ class VerdictPanel(QScrollArea):
     """Shows verdicts as the page of the run on screen reaches them."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__(objectName="panel_scroll", widgetResizable=True)
+        super().__init__(widgetResizable=True)
+        self.setObjectName("panel_scroll")
         self.setAccessibleName("Verdict")
         self._theme, self.verdict = theme, None
         self._run: OpenRun | None = None
@@ -41,7 +43,7 @@ class VerdictPanel(QScrollArea):
     def show_verdict(self, verdict: Verdict | None) -> None:
         self.verdict: Verdict | None = verdict
         at = self.verticalScrollBar().value()
-        body = QWidget(objectName="panel_body")
+        body = named(QWidget(), "panel_body")
         layout = QVBoxLayout(body)
         layout.setContentsMargins(16, 12, 12, 12)
         layout.setSpacing(8)
@@ -57,7 +59,7 @@ class VerdictPanel(QScrollArea):
     def _head(self, verdict: Verdict | None) -> list[QLabel]:
         if verdict is None:
             text = "Too little is recorded to judge." if self._run else "The verdict on a run appears here."
-            return [QLabel(text, objectName="muted")]
+            return [named(QLabel(text), "muted")]
         passed = sum(check.passed for check in verdict.checks)
         colour = getattr(self._theme, WORDS[verdict.outcome])
         outcome = verdict.outcome[0].upper() + verdict.outcome[1:]
@@ -65,9 +67,9 @@ class VerdictPanel(QScrollArea):
         head = QLabel(f"<span style='color:{colour};font-weight:600;font-size:15px'>{outcome}</span>{count}")
         lines = [head]
         if verdict.reason:
-            lines.append(QLabel(verdict.reason, objectName="muted"))
+            lines.append(named(QLabel(verdict.reason), "muted"))
         if self._run is not None and self._run.live:
-            lines.append(QLabel("So far: the run still goes on.", objectName="muted"))
+            lines.append(named(QLabel("So far: the run still goes on."), "muted"))
         return lines
 
     def _table(self, verdict: Verdict) -> QGridLayout:
@@ -81,7 +83,8 @@ class VerdictPanel(QScrollArea):
 
     def _row(self, grid: QGridLayout, row: int, check: Check) -> None:
         word, colour = ("check", "good") if check.passed else ("cross", "bad")
-        mark = QLabel(accessibleName="passed" if check.passed else "not passed")
+        mark = QLabel()
+        mark.setAccessibleName("passed" if check.passed else "not passed")
         mark.setPixmap(pixmap(word, getattr(self._theme, colour), 16, self.devicePixelRatioF()))
         name = QLabel(check.name, wordWrap=True)
         value = QLabel(shown(check.value))
@@ -91,4 +94,4 @@ class VerdictPanel(QScrollArea):
         grid.addWidget(mark, row, 0, Qt.AlignmentFlag.AlignTop)
         grid.addWidget(name, row, 1)
         grid.addWidget(value, row, 2, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
-        grid.addWidget(QLabel(note, objectName="muted", wordWrap=True), row + 1, 1, 1, 2)
+        grid.addWidget(named(QLabel(note, wordWrap=True), "muted"), row + 1, 1, 1, 2)

@@ -10,6 +10,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.icons import put
+from gui.named import named
 from gui.theme import Theme
 from lab.experiment import Experiment
 
@@ -83,7 +84,8 @@ class Card(QFrame):
     chosen = Signal(object)
 
     def __init__(self, demo: Demo, theme: Theme) -> None:
-        super().__init__(objectName="card")
+        super().__init__()
+        self.setObjectName("card")
         self.demo = demo
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -93,7 +95,7 @@ class Card(QFrame):
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
         layout.addWidget(self.picture)
-        head = QLabel(demo.title, objectName="title", wordWrap=True)
+        head = named(QLabel(demo.title, wordWrap=True), "title")
         text = QLabel(demo.text, wordWrap=True)
         layout.addWidget(head)
         layout.addWidget(text)
@@ -117,7 +119,8 @@ class Welcome(QWidget):
     open_requested = Signal()
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__(objectName="page")
+        super().__init__()
+        self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = theme
         self.cards: list[Card] = []
@@ -129,17 +132,15 @@ class Welcome(QWidget):
         inner = QVBoxLayout()
         inner.setSpacing(16)
         inner.addStretch(2)
-        inner.addWidget(QLabel("Training Dynamics Lab", objectName="display"))
-        what = QLabel(WHAT, objectName="muted", wordWrap=True)
+        inner.addWidget(named(QLabel("Training Dynamics Lab"), "display"))
+        what = named(QLabel(WHAT, wordWrap=True), "muted")
         what.setMaximumWidth(640)
         inner.addWidget(what)
         inner.addSpacing(8)
         inner.addLayout(self._row)
         below = QHBoxLayout()
         below.addWidget(opener)
-        self.hint = QLabel(
-            "or drop one here. Pick an experiment on the left to turn its knobs first.", objectName="muted"
-        )
+        self.hint = named(QLabel("or drop one here. Pick an experiment on the left to turn its knobs first."), "muted")
         below.addWidget(self.hint)
         below.addStretch(1)
         inner.addLayout(below)

@@ -23,13 +23,14 @@ from storage.reader import RunReader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 MM = 1 / 25.4  # inches
 
 SIZES = {"single": (85.0, 60.0), "double": (178.0, 80.0), "slide": (254.0, 143.0)}
 """Width and height in mm: one column, two columns, a 16:9 slide."""
 
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, so that every machine draws the same
     "axes.spines.top": False,

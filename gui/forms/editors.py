@@ -1,6 +1,7 @@
 """One editor per kind of knob, and the table that says which. The wheel never changes an editor without focus."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -187,7 +188,7 @@ def _needs_json(value: Any) -> bool:
     return text or isinstance(value, list | tuple | dict | bool) or value is None
 
 
-EDITORS: dict[str, type[QWidget]] = {
+EDITORS: dict[str, Callable[[Knob, QWidget | None], Any]] = {
     "float": NumberEditor,
     "int": NumberEditor,
     "bool": BoolEditor,

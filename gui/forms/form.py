@@ -10,6 +10,7 @@ from gui import icons
 from gui.forms.group import Group
 from gui.forms.row import Row
 from gui.forms.start import Start
+from gui.named import named
 from gui.theme import LIGHT, Theme
 from lab.config import Config, ConfigError
 from lab.experiment import Experiment
@@ -40,8 +41,8 @@ class Form(QWidget):
         self.groups: dict[str, Group] = {}
         self.start = Start(experiment)
         self.start.chosen.connect(self.fill)
-        self.problem = QLabel(objectName="error", wordWrap=True)
-        self.estimate = QLabel(objectName="muted", wordWrap=True)
+        self.problem = named(QLabel(wordWrap=True), "error")
+        self.estimate = named(QLabel(wordWrap=True), "muted")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 8, 12, 16)
         layout.setSpacing(0)
@@ -58,7 +59,9 @@ class Form(QWidget):
         line = QHBoxLayout()
         self.action_buttons: dict[str, QPushButton] = {}
         for action in self.experiment.actions():
-            button = QPushButton(action.label, toolTip=action.help, enabled=False)
+            button = QPushButton(action.label)
+            button.setToolTip(action.help)
+            button.setEnabled(False)
             button.clicked.connect(lambda _=False, method=action.method: self.action_requested.emit(method))
             self.action_buttons[action.method] = button
             line.addWidget(button)

@@ -4,6 +4,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from gui.icons import put
+from gui.named import named
 from gui.theme import Theme
 
 
@@ -13,7 +14,9 @@ class Group(QWidget):
     def __init__(self, title: str, theme: Theme, *, folded: bool = False) -> None:
         super().__init__()
         self._theme = theme
-        self.head = QToolButton(objectName="group", text=title, checkable=True)
+        self.head = named(QToolButton(), "group")
+        self.head.setText(title)
+        self.head.setCheckable(True)
         self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.head.setIconSize(QSize(16, 16))
         self.head.toggled.connect(self._show)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWi
 from gui.forms.editors import editor_for
 from gui.forms.numbers import text_of, tidy
 from gui.icons import put
+from gui.named import named
 from gui.theme import Theme
 from lab.config import Knob
 
@@ -48,13 +49,13 @@ class Row(QWidget):
         self.label = QLabel()
         self.label.setWordWrap(True)
         self.label.setBuddy(self.editor)
-        self.reset_button = QToolButton(self, objectName="tiny")
+        self.reset_button = named(QToolButton(self), "tiny")
         put(self.reset_button, "reset", theme, "warn")
         self.reset_button.clicked.connect(self.reset)
         policy = self.reset_button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # so that fields do not jump
         self.reset_button.setSizePolicy(policy)
-        self.error = QLabel(objectName="error", wordWrap=True)
+        self.error = named(QLabel(wordWrap=True), "error")
         self.error.hide()
         self._lay_out()
         self.set_theme(theme)
@@ -66,7 +67,7 @@ class Row(QWidget):
         head.setSpacing(6)
         head.addWidget(self.label, 1)
         if self.knob.live:
-            pill = QLabel("live", objectName="pill")
+            pill = named(QLabel("live"), "pill")
             pill.setProperty("kind", "live")
             pill.setToolTip("May be changed while the run goes on; acts at the next step.")
             head.addWidget(pill, 0, Qt.AlignmentFlag.AlignVCenter)

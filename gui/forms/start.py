@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.named import named
 from lab.experiment import Experiment
 
 EXPECTED = {"reproduced": "should appear", "not reproduced": "control", "not comparable": "not judged"}
@@ -26,13 +27,14 @@ class Start(QWidget):
     def __init__(self, experiment: type[Experiment]) -> None:
         super().__init__()
         self._experiment = experiment
-        self.presets = QComboBox(accessibleName="Preset")
+        self.presets = QComboBox()
+        self.presets.setAccessibleName("Preset")
         self.presets.addItems(list(experiment.presets))
         for index, preset in enumerate(experiment.presets.values()):
             self.presets.setItemData(index, preset.note, Qt.ItemDataRole.ToolTipRole)
         self.presets.activated.connect(self._choose)
         self.arms = QButtonGroup(self)
-        self.modified = QLabel("", objectName="pill")
+        self.modified = named(QLabel(""), "pill")
         self.modified.setProperty("kind", "warn")
         self.back = QPushButton("Undo changes")
         self.back.clicked.connect(self._choose)
@@ -43,7 +45,7 @@ class Start(QWidget):
         layout.setContentsMargins(0, 0, 0, 8)
         layout.setSpacing(6)
         layout.addLayout(top)
-        self.note = QLabel(objectName="muted", wordWrap=True)
+        self.note = named(QLabel(wordWrap=True), "muted")
         layout.addWidget(self.note)
         layout.addLayout(self._arm_rows())
         bottom = QHBoxLayout()
@@ -63,7 +65,7 @@ class Start(QWidget):
             button.setToolTip(arm.note or f"The paper's claim predicts: {arm.expect}.")
             button.clicked.connect(self._choose)
             self.arms.addButton(button, index)
-            expected = QLabel(EXPECTED[arm.expect], objectName="muted")
+            expected = named(QLabel(EXPECTED[arm.expect]), "muted")
             expected.setToolTip(f"The paper's claim predicts: {arm.expect}.")
             grid.addWidget(button, index, 0)
             grid.addWidget(expected, index, 1, Qt.AlignmentFlag.AlignRight)
