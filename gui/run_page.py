@@ -42,7 +42,7 @@ class RunPage(QWidget):
         self.docks.setWindowFlags(Qt.WindowType.Widget)
         self.docks.setDockNestingEnabled(True)
         self.docks.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        specs = run.experiment.views if run.experiment else ()
+        specs = [spec for spec in (run.experiment.views if run.experiment else ()) if spec.applies(run.config)]
         self.panels = [self._panel(make_view(spec, run, theme, self.axis)) for spec in specs]
         self.header = self._header()
         layout = QVBoxLayout(self)
@@ -112,14 +112,15 @@ class RunPage(QWidget):
     # Layout.
 
     def _arrange(self) -> None:
-        """Ribbons across the full width on top, the rest in rows of two beneath."""
+        """Ribbons across the full width on top, the rest in rows of two; views that wait have rows below, closed."""
         area = Qt.DockWidgetArea.TopDockWidgetArea
         ribbons = [panel for panel in self.panels if isinstance(panel.view.spec, Ribbon)]
         plots = [panel for panel in self.panels if panel not in ribbons]
         rows = [[panel] for panel in ribbons]
-        # two side by side; with an odd number the first has a row of its own
-        odd = len(plots) % 2 if len(plots) > 2 else 0
-        rows += [plots[:odd]] * odd + [plots[i : i + 2] for i in range(odd, len(plots), 2)]
+        for group in ([p for p in plots if p.view.spec.primary], [p for p in plots if not p.view.spec.primary]):
+            # two side by side; with an odd number the first has a row of its own
+            odd = len(group) % 2 if len(group) > 2 else 0
+            rows += [group[:odd]] * odd + [group[i : i + 2] for i in range(odd, len(group), 2)]
         above = None
         for row in rows:
             if above is None:
@@ -137,6 +138,8 @@ class RunPage(QWidget):
                 self.docks.resizeDocks(row, [400, 400], Qt.Orientation.Horizontal)
         for panel in ribbons:
             panel.view.setMaximumHeight(RIBBON_PX)
+        for panel in self.panels:
+            panel.setVisible(panel.view.spec.primary)
 
     @Slot()
     def reset_layout(self) -> None:

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QApplication, QDockWidget
 from gui.run_page import RunPage
 from gui.theme import DARK, LIGHT
 from lab.stream import MemoryRun
+from lab.views import Curves
+from tests.fakes import Tiny
 from tests.gui.runs import MadeUpRun
 
 
@@ -139,6 +141,22 @@ def test_a_run_of_an_unknown_experiment_opens_empty(qtbot) -> None:
     run = MadeUpRun(_source())
     run.experiment = None
     assert _page(qtbot, run).panels == []
+
+
+def test_views_wait_until_asked_for_and_only_where_the_run_records_them(qtbot) -> None:
+    class Choosy(Tiny):
+        views = (
+            Curves(("train_loss",), title="Loss"),
+            Curves(("norm",), title="Norm", primary=False),
+            Curves(("sharpness",), title="Never", when=lambda config: config.width > 500),
+        )
+
+    run = MadeUpRun(_source())
+    run.experiment = Choosy
+    page = _page(qtbot, run)
+    assert [(panel.view.spec.title, panel.isVisible()) for panel in page.panels] == [("Loss", True), ("Norm", False)]
+    page.panels[1].toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: "norm" in page.views[1].readout)
 
 
 def test_a_screenshot_shows_the_theme(qtbot, tmp_path) -> None:
