@@ -1,0 +1,373 @@
+"""Averaged partial Jacobians grow as a power of depth at criticality and exponentially elsewhere. Doshi et al. (2023).
+
+arXiv 2111.12143. Nothing is trained: the run's axis is depth, and a step draws the next block of every network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import model_validator
+
+from lab.config import Config, ConfigError, param
+from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.measures.depth_fit import DepthFit, fit_depth
+from lab.measures.mean_field import critical_sigma_w2, moments, propagate
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Curves, Line, Matrix, Table, TableRow
+
+FIRST = 10  # layers before it are the transient and belong to no fit
+FEWEST = 20  # networks whose mean shows an exponent: ln J of one network wanders by about √(l/N)·2
+SHORTEST = 30  # layers that tell a power law from an exponential with a window from FIRST on
+LAST_BLOCKS = 3  # χ_J is a mean over so many blocks at the end
+STEEPEST = 1.5  # |ζ| of every known critical network is at most 1.23; chi = 0.95 over 50 layers already gives 1.3
+
+
+class PartialJacobiansConfig(Config):
+    scene: Literal["curve", "map"] = param(
+        "curve", "Scene", group="Scene", help="curve: one point (σ_w², σ_b²). map: the same, and a grid around it."
+    )
+    activation: Literal["relu", "erf", "gelu", "tanh", "linear"] = param(
+        "relu", "Activation", symbol="φ", group="Network", help="erf is erf(x), not erf(x/√2); gelu is exact."
+    )
+    sigma_w2: float = param(
+        2.0, "Weight variance", symbol="σ_w²", min=1e-3, max=5.0, live=True, group="Network", help="times the fan-in"
+    )
+    sigma_b2: float = param(0.0, "Bias variance", symbol="σ_b²", min=0.0, max=5.0, live=True, group="Network")
+    mu: float = param(
+        0.0, "Residual connection", symbol="μ", min=0.0, max=1.0, live=True, group="Network", help="h' = Wφ(h) + b + μh"
+    )
+    norm: Literal["none", "pre", "post"] = param(
+        "none", "LayerNorm", group="Network", help="pre: φ(LN(h)). post: LN(φ(h)), without residual connection."
+    )
+    width: int = param(400, "Width", symbol="N", min=16, max=2000, group="Network", paper=500)
+    steps: int = param(50, "Depth", symbol="L", unit="blocks", min=2, max=1000, group="Run", paper=48)
+    variance0: float = param(
+        1.0, "Variance of the input", symbol="K⁰", min=1e-6, max=1e6, log=True, group="Network", help="mean of (h⁰)²"
+    )
+    nets: int = param(
+        80, "Networks", min=1, max=200, group="Averages", paper=3, help="Drawn anew, each with its input."
+    )
+    probes: int = param(10, "Probes a network", min=1, max=50, group="Averages", paper=5, help="Random unit tangents.")
+    map_nets: int = param(3, "Networks a grid point", min=1, max=50, group="Map")
+    map_columns: int = param(8, "Columns", min=2, max=50, group="Map", help="Values of σ_w², without 0.", paper=9)
+    map_rows: int = param(11, "Rows", min=2, max=50, group="Map", help="Values of σ_b², from 0.")
+    map_sigma_w2: float = param(4.0, "Largest σ_w²", min=0.1, max=10.0, group="Map")
+    map_sigma_b2: float = param(2.0, "Largest σ_b²", min=0.1, max=10.0, group="Map")
+
+    @model_validator(mode="after")
+    def _post_norm_has_no_residual(self) -> Self:
+        if self.norm == "post" and self.mu:
+            raise ValueError("LayerNorm on activations (norm = post) is defined for mu = 0 only")
+        return self
+
+
+def chi_star(config: Any) -> float:
+    """χ_J after 500 blocks of infinite width: its fixed point, or close to it."""
+    kinds = {"mu": config.mu, "norm": config.norm, "start": config.variance0}
+    return float(propagate(config.activation, 500, config.sigma_w2, config.sigma_b2, **kinds).chi_j[-1])
+
+
+_CHI = {"rows": "map_sigma_b2", "columns": "map_sigma_w2", "x_label": "σ_w²", "y_label": "σ_b²", "z_label": "χ_J"}
+_CHI |= {"centre": 1.0, "contours": (1.0,), "z_range": (0.0, 2.0)}
+_J = ("log_apjn", "log_apjn_low", "log_apjn_high", "log_apjn_typical", "theory_log_apjn")
+
+
+class PartialJacobians(Experiment):
+    title = "Partial Jacobians"
+    theme = "Initialisation and signals"
+    claim = "Jacobians between layers grow as a power of depth at critical initialisation and exponentially elsewhere."
+    paper = "Doshi, He, Gromov (2021, 2023), arXiv 2111.12143"
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    Config = PartialJacobiansConfig
+    readings = (
+        Series("block_apjn", "APJN of one block", "J^{l,l+1}", statistic="mean over networks and probes"),
+        Series("theory_block_apjn", "χ_J of the theory", "χ_J"),
+        Series("weight_variance", "Weight variance of the block", "σ_w²"),
+        Series("chi_map", "χ_J on the grid", "χ_J", statistic="mean over networks and probes, one block"),
+        Series("theory_chi_map", "χ_J on the grid, theory", "χ_J"),
+        Series("map_sigma_w2", "Columns of the grid", "σ_w²"),
+        Series("map_sigma_b2", "Rows of the grid", "σ_b²"),
+    )
+    views = (
+        Curves(
+            _J,
+            title="Jacobian against depth",
+            help="Straight: exponential. The mean over networks with its standard error, the mean of ln J, the theory.",
+            x_label="depth l",
+            y_label="ln J^{0,l}",
+        ),
+        Curves(
+            _J,
+            title="Jacobian against logarithmic depth",
+            help="Straight: a power law, as on the critical line.",
+            x_label="depth l",
+            y_label="ln J^{0,l}",
+            x_log=True,
+        ),
+        Curves(
+            ("block_apjn", "theory_block_apjn"),
+            title="Growth of one block",
+            help="χ_J, measured and for infinite width: 1 is critical.",
+            x_label="depth l",
+            y_label="χ_J",
+            lines=(Line("critical", 1.0),),
+        ),
+        Curves(
+            ("signal_variance", "theory_variance"),
+            title="Signal against depth",
+            help="ReLU with a bias keeps χ_J = 1 at σ_w² = 2 while K grows: not critical.",
+            x_label="depth l",
+            y_label="K^l",
+            y_log=True,
+            floor=1e-12,
+        ),
+        Matrix("chi_map", title="Phase map", help="Scene map. White and the contour are χ_J = 1.", **_CHI),
+        Matrix("theory_chi_map", title="Phase map of the theory", help="The same at infinite width.", **_CHI),
+        Table(
+            (
+                TableRow("χ_J of the last block", "block_apjn", expected=chi_star),
+                TableRow("depth over which J changes by e", "correlation_depth"),
+                TableRow("power of depth ζ, measured", "exponent"),
+                TableRow("power of depth ζ, theory", "theory_exponent"),
+                TableRow("R² of the exponential", "exponential_r2"),
+                TableRow("R² of the power law", "power_r2"),
+            ),
+            title="Fits",
+            help=f"Over layers {FIRST} to the slider's.",
+        ),
+    )
+    presets = {
+        "curve": Preset({}, "One point of the plane, 80 networks of width 400 and depth 50."),
+        "map": Preset({"scene": "map", "width": 200, "steps": 30}, "8 x 11 points, 3 networks of width 200 each."),
+        "paper": Preset(
+            {"width": 500, "steps": 48, "probes": 5}, "The paper's width, depth and probes, over more networks."
+        ),
+    }
+    arms = {
+        "relu-critical": Arm({"activation": "relu", "sigma_w2": 2.0}, "reproduced", "J stays constant."),
+        "erf-critical": Arm({"activation": "erf", "sigma_w2": math.pi / 4}, "reproduced", "J falls as 1/l."),
+        "layernorm-residual": Arm(
+            {"norm": "pre", "mu": 1.0, "sigma_w2": 2.0, "sigma_b2": 1.0}, "reproduced", "Critical for every σ."
+        ),
+        "relu-ordered": Arm({"sigma_w2": 1.5}, "not reproduced", "χ_J = 3/4: J falls exponentially."),
+        "layernorm": Arm(
+            {"norm": "pre", "sigma_w2": 2.0, "sigma_b2": 1.0}, "not reproduced", "χ_J = 1/2 without the residual."
+        ),
+        "layernorm-after": Arm({"norm": "post", "sigma_w2": 1.0}, "not reproduced", "χ_J = 1.47: J explodes."),
+    }
+    state = ("h", "grid_h", "tangents", "logs", "variance", "grid_variance", "log_theory", "measured", "go_critical")
+
+    def setup(self) -> None:
+        from lab.measures.jacobians import unit_tangents
+
+        config = self.config
+        columns = np.linspace(0, config.map_sigma_w2, config.map_columns + 1)[1:]  # at σ_w² = 0 nothing passes
+        rows = np.linspace(0, config.map_sigma_b2, config.map_rows)
+        self.axes = (rows, columns)
+        on = config.scene == "map"
+        self.grid = [(float(w), float(b)) for b in rows for w in columns] if on else []
+        self.h = self._inputs(config.nets, "input")
+        self.grid_h = self._inputs(len(self.grid) * config.map_nets, "grid")
+        self.tangents = unit_tangents(self.h, config.probes, self.generator("data", "tangents"))
+        self.logs = torch.zeros(config.probes, config.nets, dtype=torch.float64, device=self.device)
+        self.variance = config.variance0
+        self.grid_variance = [config.variance0] * len(self.grid)
+        self.log_theory = [0.0]  # ln J^{0,l} of the theory and the measurement, l = 0 ... now
+        self.measured: list[float] = []
+        self.go_critical = False
+
+    def _inputs(self, count: int, name: str) -> torch.Tensor:
+        """h⁰, shape (count, N)."""
+        size = (count, self.config.width)
+        drawn = torch.randn(size, generator=self.generator("data", name), dtype=torch.float64)
+        return (drawn * math.sqrt(self.config.variance0)).to(self.device)
+
+    def step(self) -> Mapping[str, Any]:
+        sigma_w2, sigma_b2 = self._here()
+        chi, self.tangents = self._advance(self.h, sigma_w2, sigma_b2, self.tangents)
+        size = torch.linalg.vector_norm(self.tangents, dim=2)
+        self.logs = self.logs + size.log()
+        self.tangents = self.tangents / size.clamp_min(torch.finfo(size.dtype).tiny)[..., None]
+        self.variance, theory = self._theory(self.variance, sigma_w2, sigma_b2)
+        self.log_theory = [*self.log_theory, self.log_theory[-1] + math.log(theory)]
+        readings = {"block_apjn": chi, "theory_block_apjn": theory, "weight_variance": sigma_w2}
+        return readings | (self._step_grid() if self.grid else {})
+
+    def _here(self) -> tuple[float, float]:
+        """σ_w² and σ_b² of the next block."""
+        config = self.config
+        if not self.go_critical:
+            return config.sigma_w2, config.sigma_b2
+        return critical_point(config.activation, config.sigma_w2, config.mu, config.norm)
+
+    def _theory(self, variance: float, sigma_w2: float, sigma_b2: float) -> tuple[float, float]:
+        """K and χ_J of the next block at infinite width."""
+        kinds = {"mu": self.config.mu, "norm": self.config.norm, "start": variance}
+        next_ = propagate(self.config.activation, 1, sigma_w2, sigma_b2, **kinds)
+        return float(next_.variance[1]), float(next_.chi_j[0])
+
+    def _advance(
+        self, h: torch.Tensor, sigma_w2: float, sigma_b2: float, carried: torch.Tensor | None = None
+    ) -> tuple[float, torch.Tensor]:
+        """Send every row of h, in place, through a block of its own.
+
+        Returns:
+            The blocks' APJN, by fresh probes; and J t of the ``carried`` tangents t (P, nets, N).
+        """
+        from lab.measures.jacobians import push_tangents, unit_tangents
+        from lab.models.residual_mlp import ResidualBlock
+
+        config, total, pushed = self.config, 0.0, []
+        kinds = {"mu": config.mu, "norm": config.norm, "generator": self.generator("init"), "dtype": torch.float64}
+        with torch.no_grad():
+            for net in range(len(h)):
+                block = ResidualBlock(config.width, config.activation, sigma_w2, sigma_b2, **kinds).to(self.device)
+                here = h[net : net + 1]
+                fresh = unit_tangents(here, config.probes, self.generator("data", "probes"))
+                both = fresh if carried is None else torch.cat([fresh, carried[:, net : net + 1]])
+                after = push_tangents(block, here, both)
+                total += float(after[: config.probes].square().sum()) / config.probes
+                pushed.append(after[config.probes :])
+                h[net] = block(here)[0]
+        return total / len(h), torch.cat(pushed, dim=1)
+
+    def _step_grid(self) -> Mapping[str, Any]:
+        count, shape = self.config.map_nets, tuple(map(len, self.axes))
+        pairs = []
+        for index, point in enumerate(self.grid):
+            chi, _ = self._advance(self.grid_h[index * count : (index + 1) * count], *point)
+            variance, theory = self._theory(self.grid_variance[index], *point)
+            self.grid_variance[index] = variance
+            pairs.append((chi, theory))
+        chi_map, theory_map = np.array(pairs).T.reshape(2, *shape)
+        maps = {"chi_map": chi_map, "theory_chi_map": theory_map}
+        return maps if self.now else maps | {"map_sigma_b2": self.axes[0], "map_sigma_w2": self.axes[1]}
+
+    @instrument(
+        every=1,
+        exact=True,
+        series=(
+            Series("log_apjn", "Jacobian, mean over networks", "ln J^{0,l}", statistic="ln of the mean over networks"),
+            Series("log_apjn_low", "less its standard error", "ln(J - δJ)"),
+            Series("log_apjn_high", "plus its standard error", "ln(J + δJ)"),
+            Series("log_apjn_typical", "mean of ln J", "⟨ln J⟩", statistic="mean over networks"),
+            Series("theory_log_apjn", "theory", "ln J^{0,l}", statistic="infinite width"),
+            Series("signal_variance", "Signal variance", "K^l", statistic="mean over units and networks"),
+            Series("theory_variance", "Signal variance of the theory", "K^l"),
+        ),
+    )
+    def curve(self) -> tuple[float, ...]:
+        nets = torch.logsumexp(2 * self.logs, dim=0).cpu().numpy() - math.log(len(self.logs))
+        mean = float(np.logaddexp.reduce(nets) - math.log(len(nets)))
+        relative = np.exp(nets - mean)
+        error = float(relative.std(ddof=1) / math.sqrt(len(nets))) if len(nets) > 1 else 0.0
+        self.measured = [*self.measured[: self.now], mean]
+        low, high = mean + math.log(max(1 - error, 0.01)), mean + math.log1p(error)
+        variance = float(self.h.square().mean())
+        return mean, low, high, float(nets.mean()), self.log_theory[-1], variance, self.variance
+
+    @instrument(
+        every=1,
+        exact=True,
+        series=(
+            Series("exponent", "Power of depth", "ζ", statistic=f"least squares over layers {FIRST} to l"),
+            Series("theory_exponent", "Power of depth, theory", "ζ"),
+            Series("correlation_depth", "Correlation depth", "ξ", "blocks", "1/|slope of ln J over l|"),
+            Series("exponential_r2", "R² of the exponential", "R²"),
+            Series("power_r2", "R² of the power law", "R²"),
+        ),
+    )
+    def fits(self) -> tuple[float, ...] | None:
+        if self.now < FIRST + 2:
+            return None
+        fit, theory = _fit(np.array(self.measured)), _fit(np.array(self.log_theory))
+        return fit.exponent, theory.exponent, fit.correlation_depth, fit.rate_r2, fit.exponent_r2
+
+    @action("Go to critical", help="The next blocks are drawn at the nearest critical point; turning σ ends it.")
+    def continue_at_criticality(self) -> None:
+        critical_point(self.config.activation, self.config.sigma_w2, self.config.mu, self.config.norm)
+        self.go_critical = True
+
+    def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        if {"sigma_w2", "sigma_b2"} & set(changed):
+            self.go_critical = False
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return judge(config, run)
+
+
+def critical_point(activation: str, sigma_w2: float, mu: float, norm: str) -> tuple[float, float]:
+    """The critical (σ_w², σ_b²) to go to: σ_b = 0 without LayerNorm, the given σ_w² with LayerNorm on h.
+
+    Raises:
+        ConfigError: There is none in closed form.
+    """
+    if norm == "none" and activation != "gelu" and mu < 1:
+        return critical_sigma_w2(activation, mu), 0.0
+    if norm == "pre":  # χ_J = μ² + (1 - μ²) r with r = σ_w² <φ'²>/(σ_w² <φ²> + σ_b²)
+        m = moments(activation, 1.0)
+        return sigma_w2, sigma_w2 * (m.slope_square - m.square)
+    raise ConfigError({"norm": f"no critical point of {activation} is known with norm = {norm} and mu = {mu:g}"})
+
+
+def _fit(log_apjn: np.ndarray) -> DepthFit:
+    """The fits over layers FIRST ... L of a curve that begins at l = 0."""
+    return fit_depth(log_apjn[1:], FIRST)
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """Agreement with the theory, in one block and over depth, and growth by a power of depth."""
+    if any(event["kind"] in ("knobs", "action") for event in run.events()):
+        return Verdict.not_comparable("the network changes with depth: a knob was turned or an action taken on the way")
+    if config.width < 100:
+        return Verdict.not_comparable(f"width {config.width}: the theory is one of wide networks, take 100 or more")
+    if config.nets < FEWEST:
+        return Verdict.not_comparable(
+            f"{config.nets} networks: one wanders too far for an exponent, take {FEWEST} or more"
+        )
+    step, measured = run.series("log_apjn")
+    _, theory = run.series("theory_log_apjn")
+    rows = min(len(measured), len(theory))
+    step, measured, theory = step[:rows], measured[:rows], theory[:rows]
+    if rows < 1 or step[-1] < SHORTEST:
+        return Verdict.not_comparable(f"too short: {SHORTEST} blocks tell a power law from an exponential")
+    if not (np.isfinite(measured).all() and np.isfinite(theory).all()):
+        return Verdict.not_comparable("no signal, or one beyond all numbers: ln J is not finite")
+    chi, chi_theory = (run.series(name)[1][-LAST_BLOCKS:].mean() for name in ("block_apjn", "theory_block_apjn"))
+    allowed = 0.15 * np.sqrt(step[1:] * 256 / config.width)
+    fit, expected = _fit(measured), _fit(theory)
+    checks = [
+        Check("χ_J of the last blocks over the theory's", float(chi / chi_theory), 0.94, 1.06),
+        Check(
+            "largest |ln J - theory| / (0.15 √(256 l/N))", float((np.abs(measured - theory)[1:] / allowed).max()), 0, 1
+        ),
+        Check("ζ - ζ of the theory", fit.exponent - expected.exponent, -0.1, 0.1, f"layers {FIRST} to {fit.last}"),
+        Check(
+            "|ζ|: a power of depth, not an exponential",
+            abs(fit.exponent),
+            0,
+            STEEPEST,
+            f"R² of an exponential {fit.rate_r2:.4f}, of a power law {fit.exponent_r2:.4f}",
+        ),
+    ]
+    return Verdict.of(*checks, *_map_checks(run))
+
+
+def _map_checks(run: Source) -> list[Check]:
+    if "chi_map" not in run.names():
+        return []
+    chi, theory = (run.series(name)[1][-LAST_BLOCKS:].mean(0) for name in ("chi_map", "theory_chi_map"))
+    clear = np.abs(theory - 1) > 0.1
+    same_side = (chi[clear] > 1) == (theory[clear] > 1)
+    return [
+        Check("median relative error of χ_J on the map", float(np.median(np.abs(chi / theory - 1))), 0, 0.06),
+        Check("share of the map on the right side of χ_J = 1", float(same_side.mean()), 0.98, 1, "where |χ - 1| > 0.1"),
+    ]
