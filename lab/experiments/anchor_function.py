@@ -22,8 +22,7 @@ from lab.views import Bars, Curves, FlowGraph, Line
 from lab.warmup import warmup_share
 
 VOCABULARY, POSITIONS = 201, 20
-TESTED = 500  # test sequences, and training sequences that the train accuracy is taken of
-EDGES = ("0: key ← anchor", "0: key ← key", "0: last ← anchor", "0: last ← key", "top: last ← key")
+EDGES = ("0: key ← anchor", "0: key ← key", "0: last ← anchor", "0: last ← key", "1: last ← key")
 JUDGED_FROM = 500  # steps below which a failure says nothing
 
 
@@ -37,6 +36,9 @@ class AnchorFunctionConfig(Config):
         "reversed: a 3 b ... b gives a.",
     )
     train_size: int = param(1000, "Training sequences", symbol="N", min=100, max=5000, group="Data", log=True)
+    test_size: int = param(
+        500, "Test sequences", min=50, max=5000, group="Data", help="As many training sequences are asked again."
+    )
     length: int = param(9, "Tokens in a sequence", symbol="n", min=5, max=POSITIONS, group="Data")
     modulus: int = param(
         8,
@@ -81,7 +83,7 @@ class AnchorFunctionConfig(Config):
         help="Share of η at which the warm-up starts and the cosine ends.",
         paper=0.1,
     )
-    shown: int = param(0, "Shown sequence", min=0, max=TESTED - 1, live=True, group="Look")
+    shown: int = param(0, "Shown sequence", min=0, max=4999, live=True, group="Look")
     probe: Literal["unseen", "seen"] = param(
         "unseen",
         "Sequences to look at",
@@ -105,9 +107,15 @@ class AnchorFunctionConfig(Config):
     def _fits(self) -> Self:
         if self.batch > self.train_size:
             raise ValueError(f"batch {self.batch} is more than the {self.train_size} training sequences: lower it")
-        if self.probe == "seen" and self.shown >= self.train_size:
-            raise ValueError(f"shown sequence {self.shown} of {self.train_size} training sequences: choose a lower one")
+        most = min(self.test_size, self.train_size) if self.probe == "seen" else self.test_size
+        if self.shown >= most:
+            raise ValueError(f"shown sequence {self.shown} of {most}: they count from 0")
         return self
+
+
+def has_named_edges(config: Any) -> bool:
+    """Whether the model is the one that the named edges are the circuit of: a decoder of two layers with one head."""
+    return (config.model, config.layers, config.heads) == ("decoder", 2, 1)
 
 
 def uniform_shift(config: Any) -> float:
@@ -115,9 +123,22 @@ def uniform_shift(config: Any) -> float:
     return sum(1 / (pos + 2) for pos in range(config.length - 1)) / (config.length - 1)
 
 
+def has_attention(config: Any) -> bool:
+    return config.model == "decoder"
+
+
 def _flow(series: str, title: str, help: str) -> FlowGraph:
-    marks = {"tokens": "shown_tokens", "marks": "shown_roles", "mark_labels": ("anchor", "key")}
-    return FlowGraph(series, title=title, help=help, action="mask_edge", **marks)
+    return FlowGraph(
+        series,
+        title=title,
+        help=help,
+        primary=series == "attention",
+        when=has_attention,
+        tokens="shown_tokens",
+        marks="shown_roles",
+        mark_labels=("anchor", "key"),
+        action="mask_edge",
+    )
 
 
 class AnchorFunction(Experiment):
@@ -142,6 +163,7 @@ class AnchorFunction(Experiment):
         Bars(
             "accuracy_without",
             title="Accuracy without an edge",
+            when=has_named_edges,
             help="Held-out accuracy with one edge cut, wherever its tokens stand.",
             labels=EDGES,
             y_label="test accuracy",
@@ -150,6 +172,7 @@ class AnchorFunction(Experiment):
         Curves(
             ("broadcast", "shift_attention", "shift_effect"),
             title="Broadcast and shift",
+            when=has_attention,
             help="The shift shows in what its loss costs, not in its attention, which stays near uniform.",
             lines=(Line("uniform broadcast", lambda config: 1 / config.length), Line("uniform shift", uniform_shift)),
         ),
@@ -176,6 +199,7 @@ class AnchorFunction(Experiment):
                 "schedule": "cosine",
                 "lr_floor": 0.1,
                 "look_every": 500,
+                "test_size": 200,
                 "steps": 80_000,
             },
             "The published sizes and schedule at N = 1000: hours on a CPU. Sweep N and seed as a study.",
@@ -195,7 +219,7 @@ class AnchorFunction(Experiment):
         from lab.measures.role_masks import RoleMasks
 
         self.train = self._draw("train", self.config.train_size, held_out=False)
-        self.test = self._draw("test", TESTED, held_out=True)
+        self.test = self._draw("test", self.config.test_size, held_out=True)
         self.model = self._make_model().to(self.device)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.config.lr, fused=True)
         self.batches = EpochBatches(self.config.train_size, self.config.batch, self.generator("order"))
@@ -268,7 +292,7 @@ class AnchorFunction(Experiment):
         return model
 
     def _choose_probe(self) -> None:
-        self.probe = self.test if self.config.probe == "unseen" else self.train.rows(slice(TESTED))
+        self.probe = self.test if self.config.probe == "unseen" else self.train.rows(slice(self.config.test_size))
         self.probe_tokens = self.probe.tokens
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
@@ -311,8 +335,8 @@ class AnchorFunction(Experiment):
         every=50,
         exact=True,
         series=(
-            Series("train_accuracy", "Training accuracy", statistic=f"first {TESTED} training sequences"),
-            Series("test_accuracy", "Test accuracy", statistic=f"{TESTED} held-out sequences"),
+            Series("train_accuracy", "Training accuracy", statistic="over as many sequences as the test"),
+            Series("test_accuracy", "Test accuracy", statistic="held-out sequences"),
             Series("test_loss", "Test loss", "L", "nats"),
             Series("probe_accuracy", "Accuracy of the chosen sequences under the masks"),
         ),
@@ -320,7 +344,7 @@ class AnchorFunction(Experiment):
     def accuracies(self) -> tuple[float, float, torch.Tensor, float]:
         from lab.measures.ablation import last_token_accuracy
 
-        train = self.train.rows(slice(TESTED))
+        train = self.train.rows(slice(self.config.test_size))
         with torch.no_grad():
             logits = self.model.predict(self.test.tokens)
             test_loss = torch.nn.functional.cross_entropy(logits, self.test.labels)
@@ -335,26 +359,38 @@ class AnchorFunction(Experiment):
         series=(
             Series("broadcast", "Broadcast", "A[last, key]", statistic="top layer, strongest head, mean over test"),
             Series("shift_attention", "Shift by attention", "A[key, anchor]", statistic="layer 0, the same"),
-            Series("shift_effect", "Shift by effect", statistic="test accuracy lost without 0: key ← anchor"),
-            Series("accuracy_without", "Test accuracy without one edge", statistic=", ".join(EDGES)),
         ),
     )
-    def circuit(self) -> tuple[float, float, float, list[float]] | None:
+    def reading(self) -> tuple[float, float] | None:
         if self.config.model != "decoder":
             return None
-        from lab.measures.ablation import accuracy_without, last_token_accuracy
         from lab.measures.attention import attention_between, attention_maps
+
+        roles = self._roles(self.test)
+        maps = attention_maps(self.model, self.test.tokens)
+        broadcast = attention_between(maps[-1], roles["last"], roles["key"]).mean(0).max().item()
+        return broadcast, attention_between(maps[0], roles["key"], roles["anchor"]).mean(0).max().item()
+
+    @instrument(
+        every=100,
+        exact=True,
+        series=(
+            Series("accuracy_without", "Test accuracy without one edge", statistic=", ".join(EDGES)),
+            Series("shift_effect", "Shift by effect", statistic="test accuracy lost without 0: key ← anchor"),
+        ),
+    )
+    def cuts(self) -> tuple[list[float], float] | None:
+        """Of the circuit that the edges are named after: two layers of one head."""
+        if not has_named_edges(self.config):
+            return None
+        from lab.measures.ablation import accuracy_without
         from lab.models.attention import Edge
 
         anchor, key, last = self._roles(self.test).values()
-        maps = attention_maps(self.model, self.test.tokens)
-        broadcast = attention_between(maps[-1], last, key).mean(0).max().item()
-        shift = attention_between(maps[0], key, anchor).mean(0).max().item()
-        pairs = ((0, key, anchor), (0, key, key), (0, last, anchor), (0, last, key), (len(maps) - 1, last, key))
-        edges = {name: [Edge(*pair)] for name, pair in zip(EDGES, pairs, strict=True)}
-        left = list(accuracy_without(self.model, self.test.tokens, self.test.labels, edges).values())
-        whole = last_token_accuracy(self.model, self.test.tokens, self.test.labels)
-        return broadcast, shift, whole - left[0], left
+        pairs = ((0, key, anchor), (0, key, key), (0, last, anchor), (0, last, key), (1, last, key))
+        edges = {"whole": [], **{name: [Edge(*pair)] for name, pair in zip(EDGES, pairs, strict=True)}}
+        whole, *left = accuracy_without(self.model, self.test.tokens, self.test.labels, edges).values()
+        return left, whole - left[0]
 
     @instrument(
         every="look_every",
@@ -417,7 +453,7 @@ def judge(config: Any, run: Source) -> Verdict:
         Check("training accuracy", float(run.series("train_accuracy")[1][-1]), low=0.99),
         Check("attention of last ← key, top layer", broadcast, low=0.8, note="" if broadcast >= 0 else "no attention"),
     ]
-    if config.model == "decoder" and (config.layers, config.heads) == (2, 1) and "accuracy_without" in known:
+    if has_named_edges(config) and "accuracy_without" in known:
         checks += _circuit_checks(run.series("accuracy_without")[1][-1])
     verdict = Verdict.of(*checks)
     if verdict.outcome == "not reproduced":
