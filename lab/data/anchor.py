@@ -7,7 +7,7 @@ held-out sequences share every token: a key x in a block that starts at pos is h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import torch
@@ -91,6 +91,13 @@ class AnchorSequences:
     key: Tensor
     anchors: Tensor
     function: Tensor
+
+    def rows(self, index: Tensor | slice) -> AnchorSequences:
+        """Some of the sequences."""
+        return AnchorSequences(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def to(self, device: torch.device | str) -> AnchorSequences:
+        return AnchorSequences(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 def draw_sequences(
