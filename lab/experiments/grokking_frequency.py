@@ -402,9 +402,9 @@ def _judge_parity(run: Source) -> tuple[Check, ...]:
     test_loss = run.series("test_loss")[1]
     right = step[accuracy > 0.98]
     found = float(right[0]) if len(right) else math.inf
-    before = test_loss[(step <= found)]
+    before = test_loss[step <= found]
     return (
-        Check("highest test MSE before, over the first", float(before.max() / test_loss[0]), low=1.05),
+        Check("highest test MSE before, over the first", float(before.max() / test_loss[0]), low=1.02),
         Check("step at which the test error is below 2 %", found, high=float(step[-1])),
         Check("test error at the end", 1 - float(accuracy[-1]), high=0.02),
     )
