@@ -151,6 +151,7 @@ class Experiment(ABC):
     arms: ClassVar[Mapping[str, Arm]]
     detectors: ClassVar[tuple[Detector, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ("model", "optimizer")
+    previews: ClassVar[tuple[str, ...]] = ()  # quick instruments shown as knobs move, before any step (lab.preview)
 
     def __init__(self, config: Config, device: str = "cpu") -> None:
         self.config: Any = config

@@ -19,6 +19,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": functional.softplus,
     "gelu": functional.gelu,
     "erf": torch.erf,
+    "sin": torch.sin,
 }
 """Activations by name; ``erf`` is erf(x), not erf(x/√2), and ``gelu`` is the exact x Φ(x)."""
 
@@ -64,6 +65,16 @@ def normal_linear(
         if bias_std is not None:
             layer.bias.copy_(torch.randn(fan_out, generator=generator, dtype=torch.float64) * bias_std)
     return layer
+
+
+def draw_uniform(layers: Sequence[nn.Linear], generator: torch.Generator, scale: float = 1.0) -> None:
+    """Draw layers anew as torch does by default, U(-1/√fan_in, 1/√fan_in); weights times ``scale``."""
+    with torch.no_grad():
+        for layer in layers:
+            bound = layer.in_features**-0.5
+            layer.weight.uniform_(-bound, bound, generator=generator).mul_(scale)
+            if layer.bias is not None:
+                layer.bias.uniform_(-bound, bound, generator=generator)
 
 
 class MLP(nn.Module):

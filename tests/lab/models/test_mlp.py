@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from lab.models.mlp import ACTIVATIONS, MLP, fan_in_std
+from lab.models.mlp import ACTIVATIONS, MLP, draw_uniform, fan_in_std
 from lab.models.residual_mlp import ResidualBlock
 
 
@@ -114,3 +114,12 @@ def test_a_residual_block_is_its_formula(norm):
     signal = torch.erf(normalised(h) if norm == "pre" else h)
     signal = normalised(signal) if norm == "post" else signal
     torch.testing.assert_close(block(h), signal @ block.linear.weight.T + block.linear.bias + 0.7 * h)
+
+
+def test_a_uniform_draw_has_the_bounds_of_torchs_own_and_scales_weights_alone():
+    model = MLP((100, 400, 1), "sin", generator=torch.Generator().manual_seed(0))
+    draw_uniform(model.layers, torch.Generator().manual_seed(1), scale=3.0)
+    first, own = model.layers[0], torch.nn.Linear(100, 400)
+    assert float(first.weight.std()) == pytest.approx(3 * float(own.weight.std()), rel=0.02)
+    assert float(first.weight.abs().max()) <= 0.3 and float(first.bias.abs().max()) <= 0.1
+    assert float(first.bias.std()) == pytest.approx(float(own.bias.std()), rel=0.15)
