@@ -44,6 +44,11 @@ class Sampling:
         self.pick[many] = len(self._single) + np.arange(int(many.sum()))
         self.pick[places[:-1] >= edges[-1]] = -1
 
+    def leave_out(self, empty: NDArray[np.bool_]) -> None:
+        """Let pixels that show nothing but cells that are ``empty`` (n,) show none."""
+        filled = self.reduce(np.where(empty, 0.0, 1.0)[:, None], "largest", None)[:, 0]
+        self.pick[filled[self.pick] == 0] = -1
+
     def reduce(self, cells: np.ndarray, keep: Keep, centre: float | None) -> np.ndarray:
         """Cells (n, m) reduced along their first axis, to (k, m).
 

@@ -31,7 +31,7 @@ class Scale:
 
     @classmethod
     def over(cls, low: float, high: float, *, log: bool = False, centre: float | None = None) -> "Scale":
-        """A scale that covers values from ``low`` to ``high``; with a ``centre`` it reaches equally far to both sides."""
+        """A scale over values from ``low`` to ``high``; with a ``centre`` it reaches equally far to both sides."""
         if not (math.isfinite(low) and math.isfinite(high)):
             low, high = (1e-3, 1.0) if log else (0.0, 1.0)
         diverging = centre is not None and (centre > 0 or not log)

@@ -12,7 +12,7 @@ from gui.views.axes import Axis, StepAxis
 from gui.views.base import Spec
 from gui.views.plot import Plot
 from gui.views.rows import Moment
-from gui.views.text import whole
+from gui.views.text import whole, with_step
 
 FRAME = 0.05  # seconds between drawings at least, however fast the slider moves
 Stretch = tuple[float, float]
@@ -105,10 +105,8 @@ class SnapshotPlot(Plot[Spec]):
         self._move_cursor()
 
     def _move_cursor(self) -> None:
-        said = self._said() if self.moment.step is not None else ""
         step = self.moment.step
-        when = f'<span style="color:{self.theme.muted}">step&nbsp;{whole(step)}</span>' if step is not None else ""
-        self._read_out("&nbsp;&nbsp; ".join(part for part in (said, when) if part))
+        self._read_out("" if step is None else with_step(self._said(), step, self.theme))
 
     def _said(self) -> str:
         """HTML of what is under the pointer."""
