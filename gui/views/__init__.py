@@ -12,8 +12,23 @@ from gui.views.image_grid import ImageGridView
 from gui.views.matrix import MatrixView
 from gui.views.profile import ProfileView
 from gui.views.ribbon import RibbonView
+from gui.views.scatter import ScatterView
+from gui.views.table import TableView
 from gui.views.trace import TraceView
-from lab.views import Bars, Curves, Distribution, Heatmap, ImageGrid, Matrix, Profile, Ribbon, Trace, View
+from lab.views import (
+    Bars,
+    Curves,
+    Distribution,
+    Heatmap,
+    ImageGrid,
+    Matrix,
+    Profile,
+    Ribbon,
+    Scatter,
+    Table,
+    Trace,
+    View,
+)
 
 WIDGETS: dict[type[View], type[ViewWidget]] = {
     Curves: CurvesView,
@@ -21,7 +36,9 @@ WIDGETS: dict[type[View], type[ViewWidget]] = {
     Matrix: MatrixView,
     ImageGrid: ImageGridView,
     Distribution: DistributionView,
+    Scatter: ScatterView,
     Profile: ProfileView,
+    Table: TableView,
     Bars: BarsView,
     Ribbon: RibbonView,
     Trace: TraceView,

@@ -37,17 +37,24 @@ class ColourBar(QGraphicsObject):
         log: Logarithmic colours.
         centre: Middle of diverging colours; None for sequential ones.
         fixed: Limits that the view declares.
+        dots: The colours are for dots, not for areas.
     """
 
     changed = Signal()
 
     def __init__(
-        self, label: str, *, log: bool = False, centre: float | None = None, fixed: tuple[float, float] | None = None
+        self,
+        label: str,
+        *,
+        log: bool = False,
+        centre: float | None = None,
+        fixed: tuple[float, float] | None = None,
+        dots: bool = False,
     ) -> None:
         super().__init__()
         self.label, self.log, self.centre = label, log, centre
         self.held = fixed
-        self._fixed = fixed
+        self._fixed, self._dots = fixed, dots
         self._data = (math.nan, math.nan)
         self.scale = Scale.over(math.nan, math.nan)
         self.colours = palette(LIGHT, diverging=False)
@@ -91,7 +98,7 @@ class ColourBar(QGraphicsObject):
             middle = centre if self.held == self._fixed else None
             scale = Scale.over(*self.held, log=self.log, centre=middle)
             self.scale = Scale(scale.low, scale.high, self.log, centre is not None)
-        self.colours = palette(self._theme, self.scale.diverging)
+        self.colours = palette(self._theme, self.scale.diverging, dots=self._dots)
         self.update()
 
     def set_theme(self, theme: Theme) -> None:

@@ -16,6 +16,7 @@ from gui.views.snapshot import SnapshotPlot, Stretch, flat, stretch_of
 from gui.views.text import rich, short, whole
 from lab.views import Distribution
 
+DEPTH = 1e-8  # a density on a logarithmic axis is shown so far below its top
 Outline = tuple[np.ndarray, np.ndarray]  # edges (n + 1,) and heights (n,) of a histogram, or places and heights (n,)
 
 
@@ -125,8 +126,8 @@ class DistributionView(SnapshotPlot[Distribution]):
     def _floor(self, outlines: list[Outline]) -> float:
         if self.spec.grid is None:
             return 0.5  # half a sample: a bin with one stands out, an empty one lies on the axis
-        above = [y[np.isfinite(y) & (y > 0)] for _, y in outlines]
-        return float(max(min((y.min() for y in above if len(y)), default=1e-12), 1e-300))
+        above = np.concatenate([y[np.isfinite(y) & (y > 0)] for _, y in outlines] or [np.empty(0)])
+        return float(max(above.min(), above.max() * DEPTH, 1e-300)) if len(above) else DEPTH
 
     def _said(self) -> str:
         outline = self._outlines[1]

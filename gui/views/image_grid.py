@@ -1,7 +1,5 @@
 """Small images at the slider's step: samples, filters."""
 
-import math
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
@@ -54,12 +52,12 @@ class ImageGridView(TiledPlot[ImageGrid]):
             return False
         count, height, width = images.shape
         labels = self.labels()[: min(count, MOST_LABELS)]
+        self._named = bool(len(labels))
         columns = self._columns_for(count, height, width)
         rows = -(-count // columns)
         room = np.full((rows * columns, height, width), np.nan, images.dtype)
         room[:count] = images
         self._count = count
-        self._named = bool(len(labels))
         margin = TEXT_SHARE * height if self._named else 0.0
         # missing images are left out below: their cells have the ground's colour
         self.paint_tiles(room.reshape(rows, columns, height, width), locked=True, margin=margin)
@@ -74,8 +72,10 @@ class ImageGridView(TiledPlot[ImageGrid]):
 
     def _columns_for(self, count: int, height: int, width: int) -> int:
         area = self.box.geometry()
-        shape = max(area.width(), 1.0) / max(area.height(), 1.0)
-        return int(np.clip(math.ceil(math.sqrt(count * shape * height * 1.3 / width)), 1, count))
+        columns = np.arange(1, count + 1)
+        across = area.width() / (columns * width * 1.08)
+        down = area.height() / (np.ceil(count / columns) * height * (1 + TEXT_SHARE * self._named))
+        return int(columns[np.argmax(np.minimum(across, down))])
 
     def _write(self, labels: np.ndarray) -> None:
         while len(self._texts) < len(labels):

@@ -8,8 +8,9 @@ from PySide6.QtGui import QFontMetricsF, QPainter
 
 from gui.views.axes import TICK_PX, Axis, font_px, round_ticks
 
-SLANT = 32  # degrees of names that do not fit side by side
-LONGEST_PX = 110
+SLANT = 45  # degrees of names that do not fit side by side
+LONGEST_PX = 118
+PLAIN_PX = 24  # height with names that stand side by side
 
 
 class IndexAxis(Axis):
@@ -26,6 +27,8 @@ class IndexAxis(Axis):
         self._places = np.empty(0)
         self._may_slant = slanted
         self._slanted = False
+        if slanted:
+            self.setHeight(PLAIN_PX)
 
     def name(self, texts: Sequence[str], places: np.ndarray | None = None) -> None:
         """Give the things their names, from the lowest place on."""
@@ -51,8 +54,9 @@ class IndexAxis(Axis):
         need = self._widest + 8 if across else TICK_PX + 3
         slanted = self._may_slant and across and need > room
         if slanted != self._slanted:
+            self.prepareGeometryChange()
             self._slanted = slanted
-            self.setHeight(round(min(self._widest, LONGEST_PX) * 0.53 + 30) if slanted else None)
+            self.setHeight(round(min(self._widest, LONGEST_PX) * 0.71 + 16) if slanted else PLAIN_PX)
         need = TICK_PX + 4 if slanted else need
         every = int(round_ticks(0, 1e9, 1e9 * room / need, smallest=1.0)[0]) if need > room else 1
         return [(float(every), self._places[inside[inside % every == 0]])]
@@ -68,10 +72,16 @@ class IndexAxis(Axis):
         p.setFont(font_px(TICK_PX))
         p.setPen(self.textPen())
         metrics = QFontMetricsF(p.font())
-        for area, _, text in textSpecs:
+        area, (low, high) = self.mapRectFromParent(self.geometry()), sorted(self.range)
+        _, places = self.tickValues(low, high, area.width())[0]
+        for place, text in zip(places, self.tickStrings(places, 1.0, 1.0), strict=True):
             p.save()
-            p.translate(area.center().x() + 3, area.top() + 2)
+            p.translate(area.left() + (place - low) / (high - low) * area.width() + 3, area.top() + 5)
             p.rotate(-SLANT)
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, LONGEST_PX)
             p.drawText(QRectF(-LONGEST_PX - 4, -2, LONGEST_PX + 4, 16), Qt.AlignmentFlag.AlignRight, shown)
             p.restore()
+
+    def boundingRect(self) -> QRectF:
+        # slanted names reach to the left of the axis
+        return super().boundingRect().adjusted(-LONGEST_PX * self._slanted, 0, 0, 0)

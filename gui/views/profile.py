@@ -12,6 +12,7 @@ from gui.views.step_plot import CRISP
 from gui.views.text import rich, short
 from lab.views import Profile
 
+FEW_POINTS = 80  # up to so many dots are large
 SMOOTH_POINTS = 4000  # up to so many points a line is drawn smooth and thicker
 
 
@@ -67,7 +68,7 @@ class ProfileView(SnapshotPlot[Profile]):
         for name, item in self._dots.items():
             x, y = paths.get(name, (np.empty(0), np.empty(0)))
             kept = np.isfinite(x) & np.isfinite(y)
-            item.setData(x[kept], y[kept])
+            item.setData(x[kept], y[kept], size=7 if len(x) <= FEW_POINTS else 4)
         self._pens()
         self._references.place(levels, 0.0)
         self._draw_names(paths, levels)

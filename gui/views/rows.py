@@ -111,8 +111,8 @@ class Moment:
     @property
     def begin(self) -> int | None:
         """The first step at which every series has a row; None while one has none."""
-        firsts = [rows.steps[0] if len(rows.steps) else None for rows in self._rows.values()]
-        return None if None in firsts or not firsts else int(max(firsts))
+        firsts = [int(rows.steps[0]) for rows in self._rows.values() if len(rows.steps)]
+        return max(firsts) if firsts and len(firsts) == len(self._rows) else None
 
     @property
     def end(self) -> int:

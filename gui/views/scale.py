@@ -76,13 +76,20 @@ class Scale:
         return shade
 
 
-def palette(theme: Theme, diverging: bool) -> NDArray[np.uint8]:
-    """Colours (COUNT + 1, 4) as red, green, blue, alpha; the last one is for missing values."""
+def palette(theme: Theme, diverging: bool, *, dots: bool = False) -> NDArray[np.uint8]:
+    """Colours (COUNT + 1, 4) as red, green, blue, alpha; the last one is for missing values.
+
+    Args:
+        theme: Which ground they are for.
+        diverging: They part at their middle.
+        dots: They are for dots: none that would drown in the ground.
+    """
+    ends = ((0.2, 1.0) if theme.dark else (0.0, 0.9)) if dots else (0.0, 1.0)
     rgba = np.full((COUNT + 1, 4), 255, np.uint8)
     if diverging:
         rgba[:COUNT, :3] = steps_between(DIVERGING_DARK if theme.dark else DIVERGING, COUNT)
     else:
-        rgba[:COUNT, :3] = pg.colormap.get("viridis").map(np.linspace(0, 1, COUNT))[:, :3]
+        rgba[:COUNT, :3] = pg.colormap.get("viridis").map(np.linspace(*ends, COUNT))[:, :3]
     missing = theme.sunken
     rgba[COUNT, :3] = [int(missing[i : i + 2], 16) for i in (1, 3, 5)]
     return rgba

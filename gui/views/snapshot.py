@@ -24,6 +24,8 @@ class SnapshotPlot(Plot[Spec]):
     def __init__(self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, bottom: Axis, left: Axis) -> None:
         super().__init__(spec, run, theme, axis, bottom, left)
         self.moment = Moment(run.source, spec.names)
+        for plot_axis in (bottom, left):
+            plot_axis.setZValue(self.box.zValue() - 1)  # grids behind bars and dots
         self._held = False
         self._stretch: tuple[Stretch, Stretch] | None = None
         self._drawn_at = -math.inf

@@ -106,8 +106,9 @@ class TiledPlot(SnapshotPlot[Spec]):
     def _paint(self) -> None:
         super()._paint()
         for axis in (self.canvas.left_axis, self.canvas.bottom_axis):
-            axis.setPen(pg.mkPen(None))  # the cells are their own frame
+            axis.setPen(pg.mkPen(self.theme.ground))  # the cells are their own frame
             axis.setTickPen(pg.mkPen(None))
+            axis.setTextPen(pg.mkPen(self.theme.muted))
         self.bar.set_theme(self.theme)
 
     def menu(self) -> QMenu:
