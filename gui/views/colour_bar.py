@@ -56,7 +56,7 @@ class ColourBar(QGraphicsObject):
         self.held = fixed
         self._fixed, self._dots = fixed, dots
         self._data = (math.nan, math.nan)
-        self.scale = Scale.over(math.nan, math.nan)
+        self.colour_scale = Scale.over(math.nan, math.nan)
         self.colours = palette(LIGHT, diverging=False)
         self.marks: tuple[float, ...] = ()
         self._height = 0.0
@@ -92,13 +92,13 @@ class ColourBar(QGraphicsObject):
     def _rescale(self) -> None:
         centre = self.centre
         if self.held is None:
-            self.scale = Scale.over(*self._data, log=self.log, centre=centre)
+            self.colour_scale = Scale.over(*self._data, log=self.log, centre=centre)
         else:
             # limits that somebody chose hold as they are; declared ones are made even about the middle
             middle = centre if self.held == self._fixed else None
             scale = Scale.over(*self.held, log=self.log, centre=middle)
-            self.scale = Scale(scale.low, scale.high, self.log, centre is not None)
-        self.colours = palette(self._theme, self.scale.diverging, dots=self._dots)
+            self.colour_scale = Scale(scale.low, scale.high, self.log, centre is not None)
+        self.colours = palette(self._theme, self.colour_scale.diverging, dots=self._dots)
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -125,7 +125,7 @@ class ColourBar(QGraphicsObject):
     def ticks(self) -> list[tuple[float, str]]:
         """Place, 0 to 1, and text of each tick."""
         count = self._bar.height() / 34
-        scale = self.scale
+        scale = self.colour_scale
         if scale.log:
             named, _ = log_ticks(math.log10(scale.low), math.log10(scale.high), count)
             values = [10.0**exponent for exponent in named]
@@ -156,8 +156,8 @@ class ColourBar(QGraphicsObject):
             painter.drawText(QRectF(bar.right() + 7, y - 8, BAR_PX - bar.right() - 7, 16), left, text)
         painter.setPen(QPen(QColor(self._theme.text), 1))
         for value in self.marks:
-            if self.scale.low <= value <= self.scale.high:
-                y = bar.bottom() - float(self.scale.place(np.array(value))) * bar.height()
+            if self.colour_scale.low <= value <= self.colour_scale.high:
+                y = bar.bottom() - float(self.colour_scale.place(np.array(value))) * bar.height()
                 painter.drawLine(QPointF(bar.left() - 3, y), QPointF(bar.right() + 3, y))
 
     # Mouse and menu.
@@ -169,7 +169,7 @@ class ColourBar(QGraphicsObject):
     def mouseMoveEvent(self, event: QGraphicsSceneMouseEvent) -> None:
         if self._drag is None:
             return
-        bar, scale = self._bar, self.scale
+        bar, scale = self._bar, self.colour_scale
         moved = (event.pos().y() - self._drag) / bar.height()
         upper = self._drag < bar.center().y()
         self._drag = event.pos().y()
@@ -203,7 +203,7 @@ class ColourBar(QGraphicsObject):
     def ask(self) -> None:
         """Open a small window in which both limits can be typed."""
         views = self.scene().views() if self.scene() else []
-        dialog = LimitsDialog(self.scale.low, self.scale.high, views[0] if views else None)
+        dialog = LimitsDialog(self.colour_scale.low, self.colour_scale.high, views[0] if views else None)
         dialog.chosen.connect(self._chosen)
         dialog.open()
 

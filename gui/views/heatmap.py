@@ -124,11 +124,11 @@ class HeatmapView(StepPlot[Heatmap]):
         (x0, x1), (y0, y1) = self.x_range, self._y
         across = Sampling(self.column_cells(), x0, x1, self.columns)
         up = Sampling(rows, y0, y1, max(2, round(self.box.height() * self.devicePixelRatioF())))
-        centre = self.spec.centre if self.bar.scale.diverging else None
+        centre = self.spec.centre if self.bar.colour_scale.diverging else None
         seen = across.reduce(cells, self._keep, centre)[:, order]
         shown = up.reduce(seen.T, self._keep, centre).T
         area = QRectF(x0, y0, x1 - x0, y1 - y0)
-        self._raster.paint_cells(self.bar.scale.shades(shown), across, up, area, self.bar.colours)
+        self._raster.paint_cells(self.bar.colour_scale.shades(shown), across, up, area, self.bar.colours)
         self._draw_contours(seen, across, rows)
         self._draw_marks()
         return bool(len(steps))

@@ -62,7 +62,7 @@ class IndexAxis(Axis):
         return [(float(every), self._places[inside[inside % every == 0]])]
 
     def tickStrings(self, values: np.ndarray, scale: float, spacing: float) -> list[str]:
-        return [self.texts[place] for place in np.searchsorted(self._places, np.asarray(values))]
+        return [self.texts[int(place)] for place in np.searchsorted(self._places, np.asarray(values))]
 
     def drawPicture(self, p: QPainter, axisSpec, tickSpecs, textSpecs) -> None:
         if not self._slanted:

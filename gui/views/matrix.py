@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QMenu
 
@@ -36,7 +36,6 @@ class MatrixView(TiledPlot[Matrix]):
         self.reordered = spec.order is not None
         self._order = (np.empty(0, int), np.empty(0, int))
         self._many = False
-        self.canvas.scene().sigMouseClicked.connect(self._clicked)
         self._paint()
 
     def matrices(self) -> np.ndarray | None:
@@ -113,16 +112,8 @@ class MatrixView(TiledPlot[Matrix]):
     def _which(self, layer: int, head: int) -> str:
         return f"layer&nbsp;{layer + 1}&nbsp;head&nbsp;{head + 1}"
 
-    @Slot(object)
-    def _clicked(self, event: Any) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and not event.double():
-            self._click(event.scenePos())
-
-    def _click(self, place: QPointF) -> None:
-        if not self.box.sceneBoundingRect().contains(place) or not self.tiles.size:
-            return
-        point = self.box.mapSceneToView(place)
-        cell = self.cell_at(point.x(), point.y())
+    def _clicked(self, x: float, y: float) -> None:
+        cell = self.cell_at(x, y)
         if self.enlarged is not None:
             self.enlarge(None)
         elif cell is not None and self._many:

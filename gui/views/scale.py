@@ -76,6 +76,13 @@ class Scale:
         return shade
 
 
+def viridis(places: np.ndarray) -> NDArray[np.uint8]:
+    """Colours (n, 4) of the sequential map at places (n,) from 0 to 1."""
+    found = pg.colormap.get("viridis")
+    assert found is not None  # pyqtgraph ships it
+    return np.asarray(found.map(places, mode=pg.ColorMap.BYTE))
+
+
 def palette(theme: Theme, diverging: bool, *, dots: bool = False) -> NDArray[np.uint8]:
     """Colours (COUNT + 1, 4) as red, green, blue, alpha; the last one is for missing values.
 
@@ -89,7 +96,7 @@ def palette(theme: Theme, diverging: bool, *, dots: bool = False) -> NDArray[np.
     if diverging:
         rgba[:COUNT, :3] = steps_between(DIVERGING_DARK if theme.dark else DIVERGING, COUNT)
     else:
-        rgba[:COUNT, :3] = pg.colormap.get("viridis").map(np.linspace(*ends, COUNT))[:, :3]
+        rgba[:COUNT] = viridis(np.linspace(*ends, COUNT))
     missing = theme.sunken
     rgba[COUNT, :3] = [int(missing[i : i + 2], 16) for i in (1, 3, 5)]
     return rgba

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QGraphicsTextItem, QMenu
 
@@ -59,7 +59,6 @@ class ScatterView(SnapshotPlot[Scatter]):
             self.bar.changed.connect(self._later)
             self.canvas.set_gutter(BAR_PX)
         self._set_axes()
-        self.canvas.scene().sigMouseClicked.connect(self._clicked)
         self._paint()
 
     def _set_axes(self) -> None:
@@ -171,7 +170,7 @@ class ScatterView(SnapshotPlot[Scatter]):
         self.bar.place(self.box.geometry())
         # few brushes, so that many points are drawn quickly
         palette = [pg.mkBrush(*map(int, rgba)) for rgba in self.bar.colours]
-        shades = self.bar.scale.shades(values).astype(int)
+        shades = self.bar.colour_scale.shades(values).astype(int)
         step = COUNT // SHADES
         coarse = np.where(shades == COUNT, COUNT, np.minimum(shades // step * step + step // 2, COUNT - 1))
         return np.array(palette, dtype=object)[coarse]
@@ -205,14 +204,8 @@ class ScatterView(SnapshotPlot[Scatter]):
         place = int(np.argmin(far))
         return place if far[place] <= REACH_PX else None
 
-    @Slot(object)
-    def _clicked(self, event: Any) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and not event.double():
-            self._click(event.scenePos())
-
-    def _click(self, place: QPointF) -> None:
-        point = self.box.mapSceneToView(place)
-        number = self.nearest(point.x(), point.y())
+    def _clicked(self, x: float, y: float) -> None:
+        number = self.nearest(x, y)
         self.select("point", number)
         if number is not None:
             self.picked.emit("point", number)

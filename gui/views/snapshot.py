@@ -2,9 +2,10 @@
 
 import math
 import time
+from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
@@ -26,6 +27,9 @@ class SnapshotPlot(Plot[Spec]):
         self.moment = Moment(run.source, spec.names)
         for plot_axis in (bottom, left):
             plot_axis.setZValue(self.box.zValue() - 1)  # grids behind bars and dots
+        scene = self.canvas.sceneObj
+        assert scene is not None  # None only once the canvas is closed
+        scene.sigMouseClicked.connect(self._mouse_clicked)
         self._held = False
         self._stretch: tuple[Stretch, Stretch] | None = None
         self._drawn_at = -math.inf
@@ -60,7 +64,7 @@ class SnapshotPlot(Plot[Spec]):
         return super().empty_text()
 
     @property
-    def config(self):
+    def config(self) -> Any:
         """The knobs in force at the step shown."""
         step = self.moment.step
         configs = self.history.configs()
@@ -105,6 +109,16 @@ class SnapshotPlot(Plot[Spec]):
         self._pointer = None
         super()._mouse_left()
         self._move_cursor()
+
+    @Slot(object)
+    def _mouse_clicked(self, event: Any) -> None:
+        place = event.scenePos()
+        if event.button() == Qt.MouseButton.LeftButton and self.box.sceneBoundingRect().contains(place):
+            point = self.box.mapSceneToView(place)
+            self._clicked(point.x(), point.y())
+
+    def _clicked(self, x: float, y: float) -> None:
+        """The user clicked at these box coordinates."""
 
     def _move_cursor(self) -> None:
         step = self.moment.step

@@ -92,12 +92,12 @@ class TiledPlot(SnapshotPlot[Spec]):
         cells = np.full((len(side[1][0]) - 1, len(side[0][0]) - 1), np.nan, tiles.dtype)
         filled = np.ix_(~side[1][1], ~side[0][1])
         cells[filled] = tiles.transpose(1, 3, 0, 2).reshape(columns * across, rows * down)
-        centre = self.bar.centre if self.bar.scale.diverging else None
+        centre = self.bar.centre if self.bar.colour_scale.diverging else None
         shown = up.reduce(right.reduce(cells, "largest", centre).T, "largest", centre).T
         for sampling, (_, empty) in ((up, side[0]), (right, side[1])):
             sampling.leave_out(empty)
         area = QRectF(x0, y0, x1 - x0, y1 - y0)
-        self.raster.paint_cells(self.bar.scale.shades(shown), right, up, area, self.bar.colours)
+        self.raster.paint_cells(self.bar.colour_scale.shades(shown), right, up, area, self.bar.colours)
 
     def clear(self) -> None:
         self.tiles = np.empty((0, 0, 0, 0))
