@@ -53,6 +53,24 @@ class Source(Protocol):
     def events(self, start: int = 0) -> list[Event]: ...
 
 
+def steps_of(source: Source, name: str, start: int = 0) -> NDArray[np.int64]:
+    """Recorded steps (T,) of a series from row ``start`` on; KeyError when there is no such series.
+
+    A source that can read steps without their values offers a method ``steps(name, start)``.
+    """
+    read = getattr(source, "steps", None)
+    return read(name, start) if read is not None else source.series(name, start)[0]
+
+
+def row_of(source: Source, name: str, index: int) -> np.ndarray:
+    """The values (...) of one row of a series; KeyError or IndexError when there is no such row.
+
+    A source that can read a row without the others offers a method ``row(name, index)``.
+    """
+    read = getattr(source, "row", None)
+    return read(name, index) if read is not None else source.series(name, index)[1][0]
+
+
 class _Column:
     """Rows that grow by doubling, so that appending is cheap and reading gives a view without a copy."""
 

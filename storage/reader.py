@@ -116,6 +116,41 @@ class RunReader:
             raise KeyError(name)
         return rows
 
+    def steps(self, name: str, start: int = 0) -> NDArray[np.int64]:
+        """Recorded steps, shape (T,), from row ``start`` on, without the values.
+
+        Raises:
+            KeyError: There is no such series, or it has no row yet.
+        """
+
+        def read(file: h5py.File) -> NDArray[np.int64] | None:
+            if (columns := self._columns(file, name)) is None:
+                return None
+            steps = safe.numbers(columns[0], start, columns[2])
+            return steps[: _whole(steps)]
+
+        steps = self._read(read)
+        if steps is None:
+            raise KeyError(name)
+        return steps
+
+    def row(self, name: str, index: int) -> np.ndarray:
+        """The values of one row, shape (...), without those of any other.
+
+        Raises:
+            KeyError: There is no such row.
+        """
+
+        def read(file: h5py.File) -> np.ndarray | None:
+            if (columns := self._columns(file, name)) is None or not 0 <= index < columns[2]:
+                return None
+            return safe.numbers(columns[1], index, index + 1)[0]
+
+        row = self._read(read)
+        if row is None:
+            raise KeyError(f"{name} has no row {index}")
+        return row
+
     def events(self, start: int = 0) -> list[Any]:
         """What happened, from event ``start`` on: step, time, kind and payload of each."""
         return self._read(lambda file: self._events(file, start))
@@ -195,6 +230,16 @@ class RunReader:
         return len(safe.dataset(series, STEP, self._size))
 
     def _rows(self, file: h5py.File, name: str, start: int) -> tuple[NDArray[np.int64], np.ndarray] | None:
+        if (columns := self._columns(file, name)) is None:
+            return None
+        step, value, count = columns
+        steps = safe.numbers(step, start, count)
+        values = safe.numbers(value, start, count)
+        whole = _whole(steps)
+        return steps[:whole], values[:whole]
+
+    def _columns(self, file: h5py.File, name: str) -> tuple[h5py.Dataset, h5py.Dataset, int] | None:
+        """Where the steps and values of a series are, and how many rows both have; None without any."""
         parent = safe.group(file, SERIES)
         if not safe.has(parent, name):
             return None
@@ -205,12 +250,7 @@ class RunReader:
         if step.dtype != np.int64 or step.ndim != 1 or not value.ndim:
             raise RunFileError(f"series {name} has no steps")
         count = min(len(step), len(value))
-        if not count:
-            return None
-        steps = safe.numbers(step, start, count)
-        values = safe.numbers(value, start, count)
-        whole = _whole(steps)
-        return steps[:whole], values[:whole]
+        return (step, value, count) if count else None
 
     def _events(self, file: h5py.File, start: int) -> list[Any]:
         events = safe.group(file, EVENTS)

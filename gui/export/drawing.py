@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gui.export.fields import draw_heatmap, draw_images, draw_matrix
+from gui.export.moments import draw_bars, draw_distribution, draw_profile, draw_scatter, draw_table
 from gui.theme import LIGHT
-from lab.views import Curves, Ribbon, Trace, View
+from lab.views import (
+    Bars,
+    Curves,
+    Distribution,
+    Heatmap,
+    ImageGrid,
+    Matrix,
+    Profile,
+    Ribbon,
+    Scatter,
+    Table,
+    Trace,
+    View,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -139,4 +154,12 @@ DRAWINGS: dict[type[View], Callable[[Any, Any, Sequence[Any]], None]] = {
     Curves: draw_curves,
     Ribbon: draw_ribbon,
     Trace: draw_trace,
+    Heatmap: draw_heatmap,
+    Matrix: draw_matrix,
+    ImageGrid: draw_images,
+    Distribution: draw_distribution,
+    Scatter: draw_scatter,
+    Profile: draw_profile,
+    Bars: draw_bars,
+    Table: draw_table,
 }

@@ -55,11 +55,16 @@ class FigureError(ValueError):
 
 @dataclass(frozen=True)
 class Panel:
-    """One run in a figure: where its rows come from and what they mean."""
+    """One run in a figure: where its rows come from and what they mean.
+
+    Attributes:
+        step: Where views of one moment stand; None for the newest rows.
+    """
 
     source: RunReader
     config: Any
     label: str
+    step: int | None = None
 
 
 def write_figure(

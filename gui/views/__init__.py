@@ -3,14 +3,43 @@
 from gui.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import StepAxis
+from gui.views.bars import BarsView
 from gui.views.base import ViewWidget
 from gui.views.curves import CurvesView
+from gui.views.distribution import DistributionView
+from gui.views.heatmap import HeatmapView
+from gui.views.image_grid import ImageGridView
+from gui.views.matrix import MatrixView
+from gui.views.profile import ProfileView
 from gui.views.ribbon import RibbonView
+from gui.views.scatter import ScatterView
+from gui.views.table import TableView
 from gui.views.trace import TraceView
-from lab.views import Curves, Ribbon, Trace, View
+from lab.views import (
+    Bars,
+    Curves,
+    Distribution,
+    Heatmap,
+    ImageGrid,
+    Matrix,
+    Profile,
+    Ribbon,
+    Scatter,
+    Table,
+    Trace,
+    View,
+)
 
 WIDGETS: dict[type[View], type[ViewWidget]] = {
     Curves: CurvesView,
+    Heatmap: HeatmapView,
+    Matrix: MatrixView,
+    ImageGrid: ImageGridView,
+    Distribution: DistributionView,
+    Scatter: ScatterView,
+    Profile: ProfileView,
+    Table: TableView,
+    Bars: BarsView,
     Ribbon: RibbonView,
     Trace: TraceView,
 }

@@ -5,6 +5,8 @@ import math
 import re
 from typing import Any
 
+from gui.theme import Theme
+
 THIN = "\u2009"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -36,6 +38,12 @@ def rich(symbol: str) -> str:
     """HTML of a symbol as the field writes it in plain text: ``λ_max(Ĥ)`` gets its subscript, ``g_t^2`` its power."""
     marked = re.sub(r"\^(\w+|\{[^}]*\})", r"<sup>\1</sup>", html.escape(symbol))
     return re.sub(r"_(\{[^}]*\}|[^\W_]+)", r"<sub>\1</sub>", marked).replace("{", "").replace("}", "")
+
+
+def with_step(said: str, step: int, theme: Theme) -> str:
+    """HTML of a read-out and the step that it is of."""
+    when = f'<span style="color:{theme.muted}">step&nbsp;{whole(step)}</span>'
+    return f'<span style="color:{theme.text}">{said}</span>&nbsp;&nbsp; {when}' if said else when
 
 
 def changes(payload: dict[str, Any]) -> str:

@@ -1,0 +1,115 @@
+"""Views whose values are colours, drawn with matplotlib: heatmaps, matrices, image grids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gui.export.parts import colour_map, norm, one_each, split, symbol, value_at
+from lab.views import Heatmap, ImageGrid, Matrix
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_COLUMNS = 2000  # of a heatmap's readings; more are finer than any printer
+
+
+def draw_heatmap(axes: Axes, spec: Heatmap, panels: Sequence[Any]) -> None:
+    """Every reading at its true step, every row at its true coordinate; one picture for each run."""
+    for cell, panel in one_each(axes, panels):
+        if spec.series not in panel.source.names():
+            continue
+        step, value = panel.source.series(spec.series)
+        value = np.asarray(value, float).reshape(len(step), -1)
+        rows = value_at(panel, spec.rows) if spec.rows else None
+        rows = np.arange(value.shape[1], dtype=float) if rows is None else rows
+        order = np.argsort(rows, kind="stable")
+        step, value = _thinned(step, value, spec.centre)
+        if spec.x_log:
+            step = np.maximum(step, 1)
+        colours = norm(value, spec.z_range, log=spec.z_log, centre=spec.centre)
+        shown = np.where(value > 0, value, np.where(np.isnan(value), np.nan, colours.vmin)) if spec.z_log else value
+        options = {"norm": colours, "cmap": colour_map(spec.centre), "shading": "nearest", "rasterized": True}
+        mesh = cell.pcolormesh(step, rows[order], shown[:, order].T, **options)
+        if spec.contours and min(value.shape) > 1:
+            cell.contour(step, rows[order], value[:, order].T, sorted(spec.contours), colors="white", linewidths=0.7)
+        if spec.x_log:
+            cell.set_xscale("log")
+        cell.set_xlabel(spec.x_label)
+        cell.set_ylabel(spec.y_label)
+        _bar(cell, mesh, spec.z_label or symbol(panel, spec.series))
+
+
+def _thinned(step: np.ndarray, value: np.ndarray, centre: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """At most MOST_COLUMNS readings, each the largest of its stretch, or the farthest from the centre."""
+    every = -(-len(step) // MOST_COLUMNS)
+    if every == 1:
+        return step, value
+    starts = np.arange(0, len(step), every)
+    top = np.fmax.reduceat(value, starts, axis=0)
+    if centre is None:
+        return step[starts], top
+    bottom = np.fmin.reduceat(value, starts, axis=0)
+    return step[starts], np.where(centre - bottom > top - centre, bottom, top)
+
+
+def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
+    """The matrix at the panel's step, reordered where the view declares an order; many heads as small multiples."""
+    for cell, panel in one_each(axes, panels):
+        value = value_at(panel, spec.series)
+        if value is None:
+            continue
+        value = value.reshape((1,) * (4 - value.ndim) + value.shape)
+        layers, heads, count, width = value.shape
+        order = value_at(panel, spec.order) if spec.order else None
+        rows = np.arange(count) if order is None else order.astype(int)
+        columns = rows if count == width else np.arange(width)
+        options = {"norm": norm(value, spec.z_range, centre=spec.centre), "cmap": colour_map(spec.centre)}
+        many = layers * heads > 1
+        grid = split(cell, layers, heads, sharex=True, sharey=True) if many else np.array([[cell]])
+        aspect = "equal" if count == width else "auto"
+        for (layer, head), tile in np.ndenumerate(grid):
+            image = tile.imshow(value[layer, head][np.ix_(rows, columns)], aspect=aspect, **options)
+            if many:
+                tile.set(xticks=[], yticks=[])
+                tile.set_xlabel(f"head {head + 1}" if layer == layers - 1 else "")
+                tile.set_ylabel(f"layer {layer + 1}" if head == 0 and layers > 1 else "")
+        if not many:
+            _name_cells(grid[0, 0], spec, rows, columns)
+        _bar(grid.ravel().tolist(), image, spec.z_label)
+
+
+def _name_cells(tile: Axes, spec: Matrix, rows: np.ndarray, columns: np.ndarray) -> None:
+    if spec.labels:
+        for axis, shown in ((tile.yaxis, rows), (tile.xaxis, columns)):
+            named = [spec.labels[i] if i < len(spec.labels) else str(i) for i in shown]
+            axis.set_ticks(range(len(shown)), named)
+    tile.set_xlabel(spec.x_label)
+    tile.set_ylabel(spec.y_label)
+
+
+def draw_images(axes: Axes, spec: ImageGrid, panels: Sequence[Any]) -> None:
+    """The images at the panel's step in reading order, with their numbers."""
+    for cell, panel in one_each(axes, panels):
+        images = value_at(panel, spec.series)
+        if images is None:
+            continue
+        labels = value_at(panel, spec.labels) if spec.labels else None
+        area = cell.get_window_extent()
+        columns = int(np.clip(np.ceil(np.sqrt(len(images) * area.width / area.height)), 1, len(images)))
+        colours = norm(images, spec.z_range)
+        for number, tile in enumerate(split(cell, -(-len(images) // columns), columns).ravel()):
+            tile.set(xticks=[], yticks=[])
+            tile.spines[:].set_visible(False)
+            if number >= len(images):
+                continue
+            tile.imshow(images[number], cmap="gray", norm=colours)
+            if labels is not None and number < len(labels):
+                tile.set_xlabel(f"{labels[number]:.3g}", labelpad=1.5)
+
+
+def _bar(cell: Any, shown: Any, label: str) -> None:
+    figure = (cell[0] if isinstance(cell, list) else cell).figure
+    figure.colorbar(shown, ax=cell, label=label)

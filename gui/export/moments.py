@@ -1,0 +1,197 @@
+"""Views of one moment drawn with matplotlib: distributions, scatter plots, profiles, bars, tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gui.export.parts import colour_map, first_value, norm, split, symbol, value_at
+from gui.theme import LIGHT
+from lab.stream import steps_of
+from lab.views import Bars, Distribution, Line, Profile, Scatter, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NOW, FIRST = LIGHT.line(0)[0], LIGHT.line(1)[0]
+TRAIL_ROWS = 400
+DEPTH = 1e-8  # a density on a logarithmic axis is shown so far below its top
+
+
+def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> None:
+    """Histogram or density at the panel's step; the first row is pale behind it."""
+    for number, panel in enumerate(panels):
+        rows = [(value_at(panel, spec.series), LIGHT.line(number)[0], panel.label or "now")]
+        if spec.initial:
+            rows.insert(0, (first_value(panel, spec.series), LIGHT.field_edge, f"{panel.label} first".strip()))
+        shown = [(value, colour, label) for value, colour, label in rows if value is not None]
+        if not shown:
+            continue
+        if spec.grid is not None:
+            for value, colour, label in shown:
+                grid = value_at(panel, spec.grid) if value is rows[-1][0] else first_value(panel, spec.grid)
+                axes.fill_between(grid, value, color=colour, alpha=0.35, linewidth=0)
+                axes.plot(grid, value, color=colour, label=label)
+            continue
+        edges = _edges(np.concatenate([value for value, _, _ in shown]), spec)
+        for value, colour, label in shown:
+            axes.hist(value[np.isfinite(value)], edges, color=colour, alpha=0.6, label=label)
+    _references(axes, spec.lines, panels, vertical=True)
+    _scales(axes, spec.x_log, spec.y_log)
+    if spec.y_log and spec.grid is not None:
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], axes.get_ylim()[1] * DEPTH))
+    axes.set_xlabel(spec.x_label or (symbol(panels[0], spec.series) if panels else ""))
+    axes.set_ylabel("count" if spec.grid is None else "density")
+    axes.legend(loc="best")
+
+
+def _edges(values: np.ndarray, spec: Distribution) -> np.ndarray:
+    usable = values[np.isfinite(values) & ((values > 0) | (not spec.x_log))]
+    low, high = (float(usable.min()), float(usable.max())) if usable.size else (0.1, 1.0)
+    if spec.x_log:
+        low, high = (low, high) if low < high else (low / 2, high * 2)
+        return np.geomspace(low, high, spec.bins + 1)
+    return np.linspace(low, high, spec.bins + 1) if low < high else np.linspace(low - 0.5, high + 0.5, spec.bins + 1)
+
+
+def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
+    """Points at the panel's step, those of the first row in the second colour, and their trails."""
+    if spec.polar:
+        axes = split(axes, 1, 1, subplot_kw={"projection": "polar"})[0, 0]
+    for panel in panels:
+        x, y = value_at(panel, spec.x), value_at(panel, spec.y)
+        if x is None or y is None:
+            continue
+        if spec.trails:
+            for way in _trails(spec, panel):
+                axes.plot(*way, color=LIGHT.muted, alpha=0.3, linewidth=0.4, zorder=0)
+        if spec.initial:
+            start = first_value(panel, spec.x), first_value(panel, spec.y)
+            axes.scatter(*start, s=4, color=FIRST, alpha=0.6, linewidths=0, label="first", zorder=1)
+        colour = value_at(panel, spec.colour) if spec.colour else None
+        if colour is None:
+            axes.scatter(x, y, s=7, color=NOW, linewidths=0, label=panel.label or "now", zorder=2)
+            continue
+        options = {"c": colour, "cmap": colour_map(None), "norm": norm(colour, None)}
+        points = axes.scatter(x, y, s=7, linewidths=0, zorder=2, label=panel.label or "now", **options)
+        if axes.figure is not None:
+            axes.figure.colorbar(points, ax=axes, label=symbol(panel, spec.colour or ""))
+    _scales(axes, spec.x_log and not spec.polar, spec.y_log)
+    if not spec.polar:
+        axes.set_xlabel(spec.x_label)
+        axes.set_ylabel(spec.y_label)
+    if spec.initial and spec.polar:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.08, 1.05))
+    elif spec.initial:
+        axes.legend(loc="best")
+
+
+def _trails(spec: Scatter, panel: Any) -> list[np.ndarray]:
+    """The way (2, T) of every point up to the panel's step, evenly thinned to TRAIL_ROWS rows."""
+    (x_step, x), (y_step, y) = panel.source.series(spec.x), panel.source.series(spec.y)
+    step, at_x, at_y = np.intersect1d(x_step, y_step, return_indices=True)
+    stop = len(step) if panel.step is None else int(np.searchsorted(step, panel.step, side="right"))
+    if not stop:
+        return []
+    chosen = np.unique(np.linspace(0, stop - 1, min(stop, TRAIL_ROWS)).astype(int))
+    ways = np.stack([np.asarray(x, float)[at_x[chosen]], np.asarray(y, float)[at_y[chosen]]])
+    return list(ways.transpose(2, 0, 1))
+
+
+def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
+    """Lines and dots over one variable at the panel's step; a series with a single row stays as it is."""
+    count = 0
+    for panel in panels:
+        x = value_at(panel, spec.x)
+        for name in spec.series if x is not None else ():
+            single = name in panel.source.names() and len(steps_of(panel.source, name)) == 1
+            y = first_value(panel, name) if single else value_at(panel, name)
+            if x is None or y is None:
+                continue
+            order = np.argsort(x, kind="stable")
+            colour, dashes = LIGHT.line(count)
+            label = ", ".join(part for part in (symbol(panel, name), panel.label) if part)
+            style = {"linestyle": "", "marker": ".", "markersize": 3.0} if name in spec.points else {}
+            style = style or {"dashes": dashes or (None, None)}
+            axes.plot(x[order], y[order], color=colour, label=label, **style)
+            count += 1
+    _references(axes, spec.lines, panels, vertical=False)
+    _scales(axes, spec.x_log, spec.y_log)
+    axes.set_xlabel(spec.x_label)
+    axes.set_ylabel(spec.y_label)
+    if count > 1 or spec.lines:
+        axes.legend(loc="best")
+
+
+def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
+    """One bar for each number; those of several runs side by side."""
+    width = 0.8 / max(len(panels), 1)
+    count = 0
+    for number, panel in enumerate(panels):
+        value = value_at(panel, spec.series)
+        if value is None:
+            continue
+        count = max(count, len(value))
+        places = np.arange(len(value)) + (number - (len(panels) - 1) / 2) * width
+        axes.bar(places, value, width * 0.9, color=LIGHT.line(number)[0], label=panel.label)
+    names = [spec.labels[i] if i < len(spec.labels) else str(i) for i in range(count)]
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 60 else {}
+    axes.set_xticks(range(count), names, **slanted)
+    _references(axes, spec.lines, panels, vertical=False)
+    if spec.y_range:
+        axes.set_ylim(*spec.y_range)
+    axes.set_ylabel(spec.y_label)
+    if len(panels) > 1 or spec.lines:
+        axes.legend(loc="best")
+
+
+def draw_table(axes: Axes, spec: Table, panels: Sequence[Any]) -> None:
+    """Measured numbers and closed forms, with the relative difference."""
+    axes.set_axis_off()
+    cells: list[list[str]] = []
+    for row in spec.rows:
+        cells.append([row.label])
+        for panel in panels:
+            value = value_at(panel, row.series)
+            measured = math.nan if value is None else float(value.ravel()[row.index or 0])
+            expected = math.nan
+            if row.expected is not None:
+                try:
+                    expected = float(row.expected(panel.config))
+                except (AttributeError, ArithmeticError, ValueError):  # it holds for other settings only
+                    expected = math.nan
+            apart = (measured - expected) / abs(expected) if expected else math.nan
+            cells[-1] += [
+                f"{measured:.4g}",
+                *("–" if math.isnan(v) else f"{v:{f}}" for v, f in ((expected, ".4g"), (apart, "+.2%"))),
+            ]
+    heads = [""] + [
+        f"{head} {panel.label}".strip() for panel in panels for head in ("measured", "closed form", "difference")
+    ]
+    table = axes.table(cells, colLabels=heads, loc="upper left", cellLoc="right", edges="horizontal")
+    table.auto_set_column_width(range(len(heads)))
+    for (_, column), cell in table.get_celld().items():
+        cell.set_linewidth(0.4)
+        cell.set_text_props(ha="left" if column == 0 else "right")
+
+
+def _references(axes: Axes, lines: Sequence[Line], panels: Sequence[Any], *, vertical: bool) -> None:
+    drawn = set()
+    for line in lines:
+        for panel in panels:
+            value = line.at(panel.config)
+            if (line.label, value) in drawn or not math.isfinite(value):
+                continue
+            drawn.add((line.label, value))
+            draw = axes.axvline if vertical else axes.axhline
+            draw(value, color=LIGHT.text, linestyle="--", linewidth=0.8, label=line.label)
+
+
+def _scales(axes: Axes, x_log: bool, y_log: bool) -> None:
+    if x_log:
+        axes.set_xscale("log")
+    if y_log:
+        axes.set_yscale("log")

@@ -1,0 +1,87 @@
+"""What several drawings need: the rows at a step, room for several runs, norms of colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gui.colour_maps import DIVERGING
+from lab.stream import row_of, steps_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
+
+
+def value_at(panel: Any, name: str) -> np.ndarray | None:
+    """The latest row of a series at or before the panel's step (None: the newest); None where there is none."""
+    if name not in panel.source.names():
+        return None
+    steps = steps_of(panel.source, name)
+    row = (len(steps) if panel.step is None else int(np.searchsorted(steps, panel.step, side="right"))) - 1
+    return None if row < 0 else np.asarray(row_of(panel.source, name, row), float)
+
+
+def first_value(panel: Any, name: str) -> np.ndarray | None:
+    """The first row of a series."""
+    recorded = name in panel.source.names() and len(steps_of(panel.source, name))
+    return np.asarray(row_of(panel.source, name, 0), float) if recorded else None
+
+
+def symbol(panel: Any, name: str) -> str:
+    """How the field writes a series."""
+    attrs = panel.source.attrs(name)
+    return attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
+
+
+def split(axes: Axes, rows: int, columns: int, **options: Any) -> np.ndarray:
+    """``rows`` x ``columns`` axes in the place of one, whose title the first of them takes; (rows, columns)."""
+    if rows * columns == 1 and not options:
+        return np.array([[axes]])
+    figure, place = axes.figure, axes.get_subplotspec()
+    assert figure is not None
+    assert place is not None
+    axes.set_axis_off()
+    cells = place.subgridspec(rows, columns).subplots(squeeze=False, **options)
+    cells[0, 0].set_title(axes.get_title(loc="left"), loc="left")
+    axes.set_title("", loc="left")
+    return cells
+
+
+def one_each(axes: Axes, panels: Sequence[Any]) -> list[tuple[Axes, Any]]:
+    """Axes of its own for every run, side by side and named where there are several."""
+    cells = split(axes, 1, max(len(panels), 1)).ravel()
+    for cell, panel in zip(cells, panels, strict=False):
+        if len(panels) > 1:
+            cell.set_title(panel.label)
+    return list(zip(cells, panels, strict=False))
+
+
+def norm(
+    values: np.ndarray, limits: tuple[float, float] | None, *, log: bool = False, centre: float | None = None
+) -> Normalize:
+    """Limits of the colours, as the screen has them: the data's or the declared ones, even about a centre."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    usable = values[np.isfinite(values) & ((values > 0) | (not log))]
+    low, high = limits or ((float(usable.min()), float(usable.max())) if usable.size else (0.1, 1.0))
+    if log:
+        low = max(low, high * 1e-12)
+        if centre is not None and centre > 0:
+            reach = max(high / centre, centre / low)
+            low, high = centre / reach, centre * reach
+        return LogNorm(low, high, clip=True)
+    if centre is not None:
+        reach = max(high - centre, centre - low)
+        low, high = centre - reach, centre + reach
+    return Normalize(low, high)
+
+
+def colour_map(centre: float | None) -> Colormap:
+    """The sequential map, or with a centre the diverging one."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return colormaps["viridis"] if centre is None else LinearSegmentedColormap.from_list("diverging", DIVERGING)

@@ -1,0 +1,167 @@
+"""A matrix at the slider's step: cosine similarity, attention, embeddings; many heads as small multiples."""
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import QMenu
+
+from gui.open_run import OpenRun
+from gui.theme import Theme
+from gui.views.axes import StepAxis
+from gui.views.colour_bar import ColourBar
+from gui.views.index_axis import IndexAxis
+from gui.views.text import rich, short
+from gui.views.tiles import TiledPlot
+from lab.views import Matrix
+
+
+class MatrixView(TiledPlot[Matrix]):
+    """A series of matrices (N, M), or of heads (H, N, M), or of layers of heads (L, H, N, M).
+
+    Several matrices stand side by side; a click enlarges one, another click or Esc goes back.
+
+    Attributes:
+        enlarged: Layer and head that fill the view; None for all.
+        reordered: Rows, and columns of square matrices, stand in the order that the view declares.
+    """
+
+    picked = Signal(str, int)  # "row" and its number, or "head" and layer · heads + head
+
+    def __init__(self, spec: Matrix, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
+        bar = ColourBar(spec.z_label, centre=spec.centre, fixed=spec.z_range)
+        super().__init__(spec, run, theme, axis, bar)
+        self.enlarged: tuple[int, int] | None = None
+        self.reordered = spec.order is not None
+        self._order = (np.empty(0, int), np.empty(0, int))
+        self._many = False
+        self._paint()
+
+    def matrices(self) -> np.ndarray | None:
+        """What holds at the slider's step, as (L, H, N, M), in the series' own order."""
+        value = self.moment.value(self.spec.series)
+        if value is None or not value.size:
+            return None
+        if value.ndim not in (2, 3, 4):
+            raise ValueError(f"{self.spec.series} has rows of shape {value.shape}; (N, M) to (L, H, N, M) can be shown")
+        value = value if value.dtype.kind == "f" else value.astype(float)
+        return value.reshape((1,) * (4 - value.ndim) + value.shape)
+
+    def order(self, count: int) -> np.ndarray:
+        """The order in which ``count`` rows are shown."""
+        found = self.moment.value(self.spec.order) if self.spec.order and self.reordered else None
+        if found is None:
+            return np.arange(count)
+        order = np.asarray(found).ravel().astype(int)
+        if not np.array_equal(np.sort(order), np.arange(count)):
+            raise ValueError(f"{self.spec.order} does not order the {count} rows of {self.spec.series}")
+        return order
+
+    def _draw(self) -> bool:
+        matrices = self.matrices()
+        if matrices is None:
+            self.clear()
+            return False
+        layers, heads, count, width = matrices.shape
+        rows = self.order(count)
+        columns = rows if count == width else np.arange(width)
+        self._order = (rows, columns)
+        tiles = matrices if not (self.reordered and self.spec.order) else matrices[:, :, rows][..., columns]
+        self._many = layers * heads > 1
+        if self.enlarged is not None and (self.enlarged[0] >= layers or self.enlarged[1] >= heads):
+            self.enlarged = None
+        if self.enlarged is not None:
+            layer, head = self.enlarged
+            tiles = tiles[layer : layer + 1, head : head + 1]
+        self.paint_tiles(tiles, locked=count == width)
+        self._name_axes(single=tiles.shape[:2] == (1, 1))
+        return True
+
+    def _name_axes(self, *, single: bool) -> None:
+        bottom, left = self.canvas.bottom_axis, self.canvas.left_axis
+        assert isinstance(bottom, IndexAxis)
+        assert isinstance(left, IndexAxis)
+        if single:
+            left.name([self.label(i) for i in self._order[0]])
+            bottom.name([self.label(j) for j in self._order[1]])
+            names = (self.spec.x_label, self.spec.y_label)
+        else:
+            down, across = self.centres()
+            left.name([str(number + 1) for number in range(len(down))], down)
+            bottom.name([str(number + 1) for number in range(len(across))], across)
+            names = ("head", "layer") if len(down) > 1 else ("head", "")
+        for axis, name in ((bottom, names[0]), (left, names[1])):
+            axis.setLabel(rich(name) if name else None)
+
+    def label(self, index: int) -> str:
+        """Name of a row, or of a column of a square matrix."""
+        labels = self.spec.labels
+        return labels[index] if labels and index < len(labels) else str(index)
+
+    def _said(self) -> str:
+        cell = self.cell_at(*self._pointer) if self._pointer else None
+        if cell is None:
+            return self._which(*self.enlarged) if self.enlarged else ""
+        row, column, i, j = cell
+        value = float(self.tiles[row, column, i, j])
+        place = f"({self.label(self._order[0][i])}, {self.label(self._order[1][j])})"
+        which = self._which(*(self.enlarged or (row, column))) + "&nbsp;&nbsp; " if self._many else ""
+        return f"{which}{rich(place)}&nbsp;&nbsp; {rich(self.spec.z_label or 'value')}&nbsp;{short(value)}"
+
+    def _which(self, layer: int, head: int) -> str:
+        return f"layer&nbsp;{layer + 1}&nbsp;head&nbsp;{head + 1}"
+
+    def _clicked(self, x: float, y: float) -> None:
+        cell = self.cell_at(x, y)
+        if self.enlarged is not None:
+            self.enlarge(None)
+        elif cell is not None and self._many:
+            self.enlarge((cell[0], cell[1]))
+            self.picked.emit("head", cell[0] * self.tiles.shape[1] + cell[1])
+        elif cell is not None:
+            self.picked.emit("row", int(self._order[0][cell[2]]))
+
+    def enlarge(self, which: tuple[int, int] | None) -> None:
+        """Let one matrix, given by layer and head, fill the view; None shows all."""
+        self.enlarged, self._held = which, False
+        self._later()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.enlarged is not None:
+            self.enlarge(None)
+        else:
+            super().keyPressEvent(event)
+
+    @Slot(bool)
+    def set_reordered(self, reordered: bool) -> None:
+        """Show rows in the declared order, or as they are."""
+        self.reordered = reordered
+        self._later()
+
+    def menu(self) -> QMenu:
+        menu = super().menu()
+        if self.spec.order:
+            action = QAction("Reordered", menu, checkable=True, checked=self.reordered)
+            action.toggled.connect(self.set_reordered)
+            menu.addAction(action)
+        return menu
+
+    def settings(self) -> dict[str, Any]:
+        return {"reordered": self.reordered, "enlarged": self.enlarged and list(self.enlarged), **super().settings()}
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        super().restore(settings)
+        self.set_reordered(bool(settings.get("reordered", self.reordered)))
+        which = settings.get("enlarged")
+        self.enlarge((int(which[0]), int(which[1])) if isinstance(which, list) and len(which) == 2 else None)
+
+    def numbers(self) -> str:
+        lines = [f"step\t{self.moment.step}"] if self.tiles.size else []
+        for row, column in np.ndindex(*self.tiles.shape[:2]):
+            layer, head = self.enlarged or (row, column)
+            lines.append(f"layer {layer + 1}\thead {head + 1}" if self._many else "")
+            lines.append("\t".join(["", *(self.label(j) for j in self._order[1])]))
+            for i, values in zip(self._order[0], self.tiles[row, column].tolist(), strict=True):
+                lines.append("\t".join([self.label(i), *map(repr, values)]))
+        return "\n".join(line for line in lines if line)

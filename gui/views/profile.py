@@ -1,0 +1,133 @@
+"""Functions of one variable at the slider's step: target, output, residual; spectra against frequency."""
+
+import numpy as np
+import pyqtgraph as pg
+
+from gui.open_run import OpenRun
+from gui.theme import Theme
+from gui.views.axes import Axis, StepAxis
+from gui.views.reference import References
+from gui.views.snapshot import SnapshotPlot, flat, stretch_of
+from gui.views.step_plot import CRISP
+from gui.views.text import rich, short
+from lab.views import Profile
+
+FEW_POINTS = 80  # up to so many dots are large
+SMOOTH_POINTS = 4000  # up to so many points a line is drawn smooth and thicker
+
+
+class ProfileView(SnapshotPlot[Profile]):
+    """Lines and dots over one variable; a series with a single row, a target, stays as it is."""
+
+    def __init__(self, spec: Profile, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
+        super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
+        self._curves = {name: pg.PlotCurveItem() for name in spec.series if name not in spec.points}
+        self._dots = {name: pg.ScatterPlotItem(size=7, **CRISP) for name in spec.points}
+        self._rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for number, item in enumerate((*self._dots.values(), *self._curves.values())):
+            item.setZValue(number)
+            self.box.addItem(item, ignoreBounds=True)
+        self._references = References(self.box, spec.lines, vertical=False)
+        for plot_axis, log in ((self.canvas.bottom_axis, spec.x_log), (self.canvas.left_axis, spec.y_log)):
+            plot_axis.set_log(log)
+        self.canvas.bottom_axis.setLabel(rich(spec.x_label or self.symbol(spec.x)))
+        self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
+        self._paint()
+
+    def rows(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Places and values (K,) of each series that holds at the slider's step, places rising."""
+        x = flat(self.moment.value(self.spec.x), self.spec.x)
+        found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for name in self.spec.series if x is not None else ():
+            y = flat(self._value(name), name)
+            if x is None or y is None:
+                continue
+            if len(x) != len(y):
+                raise ValueError(f"{name} has {len(y)} values, {self.spec.x} {len(x)}")
+            order = np.argsort(x, kind="stable")
+            found[name] = (x[order], y[order])
+        return found
+
+    def _value(self, name: str) -> np.ndarray | None:
+        # a target is recorded once, and not always at step 0
+        return self.moment.first(name) if self.moment.count(name) == 1 else self.moment.value(name)
+
+    def _draw(self) -> bool:
+        self._rows = self.rows()
+        paths = {name: (_of(x, self.spec.x_log), _of(y, self.spec.y_log)) for name, (x, y) in self._rows.items()}
+        values = self._references.values(self.config) if self.spec.lines else np.empty(0)
+        levels = _of(values, self.spec.y_log)
+        if paths:
+            y = stretch_of(*(y for _, y in paths.values()), margin=0.08)
+            near = levels[np.isfinite(levels) & (np.abs(levels - sum(y) / 2) < 4 * (y[1] - y[0]))]
+            y = stretch_of(*(y for _, y in paths.values()), near, margin=0.08)
+            self._fit(stretch_of(*(x for x, _ in paths.values()), margin=0.02), y)
+        for name, item in self._curves.items():
+            x, y = paths.get(name, (np.empty(0), np.empty(0)))
+            item.setData(x, y, connect="finite", antialias=len(x) <= SMOOTH_POINTS)
+        for name, item in self._dots.items():
+            x, y = paths.get(name, (np.empty(0), np.empty(0)))
+            kept = np.isfinite(x) & np.isfinite(y)
+            item.setData(x[kept], y[kept], size=7 if len(x) <= FEW_POINTS else 4)
+        self._pens()
+        self._references.place(levels, 0.0)
+        self._draw_names(paths, levels)
+        return bool(paths)
+
+    def _draw_names(self, paths: dict[str, tuple[np.ndarray, np.ndarray]], levels: np.ndarray) -> None:
+        (_, right), (low, high) = self.box.viewRange()
+        names = self._references.names(levels, right, self.theme)
+        for name, (x, y) in paths.items():
+            shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & (x <= right))[-1:]
+            if len(shown):
+                colour = self.readable(self._colour(name))
+                names.append((self.symbol(name), colour, right, float(np.clip(y[shown[0]], low, high))))
+        self.names.place([name for name in names if low <= name[3] <= high])
+        self.canvas.set_gutter(max(24, self.names.width + 4))
+
+    def _colour(self, name: str) -> str:
+        return self.theme.line(self.spec.series.index(name))[0]
+
+    def _pens(self) -> None:
+        for name, item in self._curves.items():
+            dense = len(self._rows.get(name, ((),))[0]) > SMOOTH_POINTS
+            _, dash = self.theme.line(self.spec.series.index(name))
+            more = {"dash": list(dash)} if dash else {}
+            item.setPen(pg.mkPen(self._colour(name), width=1 if dense else 1.6, **more))
+        for name, item in self._dots.items():
+            item.setBrush(pg.mkBrush(self._colour(name)))
+
+    def _paint(self) -> None:
+        super()._paint()
+        for plot_axis in (self.canvas.bottom_axis, self.canvas.left_axis):
+            plot_axis.setGrid(150)
+        self._references.set_theme(self.theme)
+        self._pens()
+
+    def _said(self) -> str:
+        if self._pointer is None or not self._rows:
+            return ""
+        at = 10.0 ** min(self._pointer[0], 300.0) if self.spec.x_log else self._pointer[0]
+        texts = []
+        for name, (x, y) in self._rows.items():
+            place = int(np.argmin(np.abs(np.where(np.isfinite(x), x, np.inf) - at)))
+            if not texts:
+                texts.append(f"{rich(self.spec.x_label or self.symbol(self.spec.x))}&nbsp;{short(float(x[place]))}")
+            colour = self.readable(self._colour(name))
+            value = short(float(y[place]))
+            texts.append(f'<span style="color:{colour}">{rich(self.symbol(name))}&nbsp;{value}</span>')
+        return "&nbsp;&nbsp; ".join(texts)
+
+    def numbers(self) -> str:
+        if not self._rows:
+            return ""
+        x = next(iter(self._rows.values()))[0]
+        columns = [x.tolist(), *(y.tolist() for _, y in self._rows.values())]
+        head = "\t".join([self.spec.x, *self._rows])
+        return "\n".join([head, *("\t".join(map(repr, row)) for row in zip(*columns, strict=True))])
+
+
+def _of(values: np.ndarray, log: bool) -> np.ndarray:
+    """Box coordinates: exponents of ten on a logarithmic axis, which shows nothing at or below 0."""
+    values = np.asarray(values, float)
+    return np.log10(np.where(values > 0, values, np.nan)) if log else np.where(np.isfinite(values), values, np.nan)
