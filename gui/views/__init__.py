@@ -9,6 +9,7 @@ from gui.views.curves import CurvesView
 from gui.views.distribution import DistributionView
 from gui.views.heatmap import HeatmapView
 from gui.views.image_grid import ImageGridView
+from gui.views.landscape import LandscapeView
 from gui.views.matrix import MatrixView
 from gui.views.profile import ProfileView
 from gui.views.ribbon import RibbonView
@@ -21,6 +22,7 @@ from lab.views import (
     Distribution,
     Heatmap,
     ImageGrid,
+    Landscape,
     Matrix,
     Profile,
     Ribbon,
@@ -39,6 +41,7 @@ WIDGETS: dict[type[View], type[ViewWidget]] = {
     Scatter: ScatterView,
     Profile: ProfileView,
     Table: TableView,
+    Landscape: LandscapeView,
     Bars: BarsView,
     Ribbon: RibbonView,
     Trace: TraceView,
