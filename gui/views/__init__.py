@@ -7,6 +7,7 @@ from gui.views.bars import BarsView
 from gui.views.base import ViewWidget
 from gui.views.curves import CurvesView
 from gui.views.distribution import DistributionView
+from gui.views.flow_graph import FlowGraphView
 from gui.views.heatmap import HeatmapView
 from gui.views.image_grid import ImageGridView
 from gui.views.landscape import LandscapeView
@@ -20,6 +21,7 @@ from lab.views import (
     Bars,
     Curves,
     Distribution,
+    FlowGraph,
     Heatmap,
     ImageGrid,
     Landscape,
@@ -41,6 +43,7 @@ WIDGETS: dict[type[View], type[ViewWidget]] = {
     Scatter: ScatterView,
     Profile: ProfileView,
     Table: TableView,
+    FlowGraph: FlowGraphView,
     Landscape: LandscapeView,
     Bars: BarsView,
     Ribbon: RibbonView,
