@@ -207,7 +207,7 @@ class FlowCanvas(QWidget):
 
     def _pen(self, head: int, share: float, negative: bool, frame: Frame) -> QPen:
         # mixed with the ground instead of transparent: four times faster, and crossing edges make no third colour
-        colour = mixed(self.colour(head), self.theme.ground, 0.75 * (1 - share))
+        colour = mixed(self.colour(head), self.theme.ground, 0.65 * (1 - share))
         widest = min(6.0, max(0.35 * frame.gap, 1.5))
         pen = QPen(colour, max(widest * share, 1.0))
         pen.setCapStyle(Qt.PenCapStyle.FlatCap)
