@@ -336,7 +336,8 @@ class FlowGraph(View):
         tokens: Series (T, n) of token numbers shown under the nodes.
         marks: Series (T, k) of positions to stress: anchor, key.
         mark_labels: One text for each mark.
-        action: The experiment's action that masks an edge; None when edges cannot be masked.
+        action: The experiment's action that masks an edge, or gives it back; None when edges cannot be masked.
+        clear: The experiment's action that gives all masked edges back.
     """
 
     series: str
@@ -344,6 +345,7 @@ class FlowGraph(View):
     marks: str | None = field(default=None, kw_only=True)
     mark_labels: tuple[str, ...] = field(default=(), kw_only=True)
     action: str | None = field(default=None, kw_only=True)
+    clear: str | None = field(default=None, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ from gui.views.bars import BarsView
 from gui.views.base import ViewWidget
 from gui.views.curves import CurvesView
 from gui.views.distribution import DistributionView
+from gui.views.flow_graph import FlowGraphView
 from gui.views.heatmap import HeatmapView
 from gui.views.image_grid import ImageGridView
+from gui.views.landscape import LandscapeView
 from gui.views.matrix import MatrixView
 from gui.views.profile import ProfileView
 from gui.views.ribbon import RibbonView
@@ -19,8 +21,10 @@ from lab.views import (
     Bars,
     Curves,
     Distribution,
+    FlowGraph,
     Heatmap,
     ImageGrid,
+    Landscape,
     Matrix,
     Profile,
     Ribbon,
@@ -39,6 +43,8 @@ WIDGETS: dict[type[View], type[ViewWidget]] = {
     Scatter: ScatterView,
     Profile: ProfileView,
     Table: TableView,
+    FlowGraph: FlowGraphView,
+    Landscape: LandscapeView,
     Bars: BarsView,
     Ribbon: RibbonView,
     Trace: TraceView,
