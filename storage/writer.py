@@ -46,7 +46,7 @@ from .reader import RunReader
 from .recover import recover
 from .rows import SeriesRows, new_series, text_dataset
 
-FLUSH_EVERY = 0.5
+FLUSH_EVERY = 1.0
 """Seconds that a row waits in memory at most, as long as rows keep coming."""
 
 
