@@ -176,7 +176,7 @@ class Surface(GLViewMixin, QWidget):
 
     def wheelEvent(self, ev: QWheelEvent) -> None:
         nearer = 0.999 ** (ev.angleDelta().y() or ev.angleDelta().x())
-        self.setCameraPosition(distance=min(max(self.opts["distance"] * nearer, NEAREST), FARTHEST))
+        self.setCameraPosition(distance=min(max(float(self.opts["distance"]) * nearer, NEAREST), FARTHEST))
 
     def orbit(self, azim: float, elev: float) -> None:
         super().orbit(azim, elev)
