@@ -9,13 +9,16 @@ import numpy as np
 
 from gui.export.fields import draw_heatmap, draw_images, draw_matrix
 from gui.export.moments import draw_bars, draw_distribution, draw_profile, draw_scatter, draw_table
+from gui.export.spaces import draw_flow_graph, draw_landscape
 from gui.theme import LIGHT
 from lab.views import (
     Bars,
     Curves,
     Distribution,
+    FlowGraph,
     Heatmap,
     ImageGrid,
+    Landscape,
     Matrix,
     Profile,
     Ribbon,
@@ -162,4 +165,6 @@ DRAWINGS: dict[type[View], Callable[[Any, Any, Sequence[Any]], None]] = {
     Profile: draw_profile,
     Bars: draw_bars,
     Table: draw_table,
+    Landscape: draw_landscape,
+    FlowGraph: draw_flow_graph,
 }

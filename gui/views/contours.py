@@ -117,4 +117,4 @@ def _best(line: np.ndarray, taken: np.ndarray, area: QRectF) -> tuple[float, tup
     at = int(np.argmax(room))
     along = line[at + 6] - line[at]
     angle = float(np.degrees(np.arctan2(along[1], along[0])))
-    return float(room[at]), (*map(float, middle[at]), (angle + 90) % 180 - 90)
+    return float(room[at]), (float(middle[at, 0]), float(middle[at, 1]), (angle + 90) % 180 - 90)

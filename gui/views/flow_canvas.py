@@ -18,10 +18,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QWidget
 
+from gui.flow_edges import Edge, Edges, Frame, bent, distances
 from gui.theme import LIGHT, Theme
 from gui.views.axes import TICK_PX, font_px
 from gui.views.base import mixed, readable
-from gui.views.flow_edges import Edge, Edges, Frame, bent, distances
 from gui.views.text import short
 
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 16.0, 30.0, 40.0  # points around the nodes of one graph
@@ -72,7 +72,7 @@ class FlowCanvas(QWidget):
         self.graph: Graph | None = None
         self.pointed: Edge | None = None
         self.locked: Edge | None = None
-        self.window: tuple[float, float] | None = None  # tokens in sight; None for all
+        self.sight: tuple[float, float] | None = None  # tokens in sight; None for all
         self._image: QImage | None = None
         self._press: tuple[QPointF, tuple[float, float]] | None = None
         self._dragged = False
@@ -103,13 +103,21 @@ class FlowCanvas(QWidget):
         columns = max(1, min(count, round((count * self.width() / max(self.height(), 1) / 1.6) ** 0.5)))
         rows = -(-count // columns)
         width, height = self.width() / columns, self.height() / rows
-        low, high = self.window or (0.0, float(graph.tokens))
+        low, high = self.sight or (0.0, float(graph.tokens))
         frames = []
         for number in range(count):
             corner = QPointF(number % columns * width, number // columns * height)
             area = QRectF(corner.x() + LEFT, corner.y() + TOP, width - LEFT - RIGHT, height - TOP - BOTTOM)
             area.setSize(area.size().expandedTo(QSizeF(20, 20)))
-            frames.append(Frame(area, graph.layers, low, high, len(graph.panels[number])))
+            frames.append(
+                Frame(
+                    (area.left(), area.top(), area.width(), area.height()),
+                    graph.layers,
+                    low,
+                    high,
+                    len(graph.panels[number]),
+                )
+            )
         return frames
 
     def curves(self, panel: int, places: np.ndarray) -> np.ndarray:
@@ -124,7 +132,7 @@ class FlowCanvas(QWidget):
         """The edge under the pointer: the nearest, of equally near ones the strongest."""
         graph = self.graph
         for panel, frame in enumerate(self.frames() if graph else ()):
-            if graph and frame.area.adjusted(-NEAR_PX, -NEAR_PX, NEAR_PX, NEAR_PX).contains(place):
+            if graph and _area(frame).adjusted(-NEAR_PX, -NEAR_PX, NEAR_PX, NEAR_PX).contains(place):
                 places = graph.edges.places
                 places = places[np.isin(places[:, 1], graph.panels[panel])]
                 if not len(places):
@@ -143,12 +151,13 @@ class FlowCanvas(QWidget):
             rate = painter.deviceTransform().m11()
             size = QSize(max(round(self.width() * rate), 1), max(round(self.height() * rate), 1))
             if self._image is None or self._image.size() != size:
-                self._image = QImage(size, QImage.Format.Format_RGB32)
-                self._image.setDevicePixelRatio(rate)
-                self._image.fill(QColor(self.theme.ground))
-                inner = QPainter(self._image)
+                image = QImage(size, QImage.Format.Format_RGB32)
+                image.setDevicePixelRatio(rate)
+                image.fill(QColor(self.theme.ground))
+                inner = QPainter(image)
                 self._paint_graph(inner, self.graph)
                 inner.end()
+                self._image = image
             painter.drawImage(QRectF(self.rect()), self._image)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             for edge in dict.fromkeys((self.locked, self.pointed)):
@@ -162,7 +171,7 @@ class FlowCanvas(QWidget):
             self._paint_marks(painter, graph, frame)
             self._paint_residual(painter, graph, frame)
             painter.save()
-            painter.setClipRect(frame.area.adjusted(-8, -8, 8, 8))
+            painter.setClipRect(_area(frame).adjusted(-8, -8, 8, 8))
             self._paint_edges(painter, graph, panel, frame)
             self._paint_masked(painter, graph, panel)
             self._paint_nodes(painter, graph, frame)
@@ -178,14 +187,14 @@ class FlowCanvas(QWidget):
             colour = QColor(self.theme.lines[MARKS[number % len(MARKS)]])
             colour.setAlpha(60)
             x = float(frame.x(token))
-            if frame.area.left() <= x <= frame.area.right():
-                painter.fillRect(QRectF(x - half, frame.area.top() - 8, 2 * half, frame.area.height() + 16), colour)
+            if _area(frame).left() <= x <= _area(frame).right():
+                painter.fillRect(QRectF(x - half, _area(frame).top() - 8, 2 * half, _area(frame).height() + 16), colour)
 
     def _paint_residual(self, painter: QPainter, graph: Graph, frame: Frame) -> None:
         painter.setPen(QPen(QColor(self.theme.edge), 1))
         for token in self._tokens_in_sight(graph, frame):
             x = float(frame.x(token))
-            painter.drawLine(QPointF(x, frame.area.top()), QPointF(x, frame.area.bottom()))
+            painter.drawLine(QPointF(x, _area(frame).top()), QPointF(x, _area(frame).bottom()))
 
     def _tokens_in_sight(self, graph: Graph, frame: Frame) -> range:
         return range(max(int(np.ceil(frame.low - 0.5)), 0), min(int(np.floor(frame.high - 0.5)) + 1, graph.tokens))
@@ -256,7 +265,7 @@ class FlowCanvas(QWidget):
         painter.setFont(font_px(TICK_PX))
         metrics = QFontMetricsF(painter.font())
         painter.setPen(QColor(self.theme.muted))
-        area, centre = frame.area, Qt.AlignmentFlag.AlignCenter
+        area, centre = _area(frame), Qt.AlignmentFlag.AlignCenter
         every = max(1, int(np.ceil(16 / max(area.height() / graph.layers, 1))))
         for layer in range(0, graph.layers + 1, every):
             text = "input" if layer == 0 else "output" if layer == graph.layers else f"layer {layer}"
@@ -322,7 +331,7 @@ class FlowCanvas(QWidget):
             begin, window = self._press
             moved = event.position() - begin
             self._dragged |= moved.manhattanLength() >= QApplication.startDragDistance()
-            if self._dragged and self.window is not None:
+            if self._dragged and self.sight is not None:
                 self._look(window[0] - moved.x() / self.frames()[0].gap, window[1] - window[0])
             return
         self._point_at(self.edge_at(event.position()))
@@ -339,7 +348,7 @@ class FlowCanvas(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.graph is not None:
-            self._press = (event.position(), self.window or (0.0, float(self.graph.tokens)))
+            self._press = (event.position(), self.sight or (0.0, float(self.graph.tokens)))
             self._dragged = False
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -356,10 +365,10 @@ class FlowCanvas(QWidget):
         self.menu_requested.emit(QPointF(event.globalPos()))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        frame = next((f for f in self.frames() if f.area.left() <= event.position().x() <= f.area.right()), None)
+        frame = next((f for f in self.frames() if _area(f).left() <= event.position().x() <= _area(f).right()), None)
         if frame is None:
             return
-        share = (event.position().x() - frame.area.left()) / frame.area.width()
+        share = (event.position().x() - _area(frame).left()) / _area(frame).width()
         at = frame.low + share * (frame.high - frame.low)
         width = (frame.high - frame.low) * 0.998 ** event.angleDelta().y()
         self._look(at - share * width, width)
@@ -370,6 +379,10 @@ class FlowCanvas(QWidget):
         tokens = float(self.graph.tokens)
         width = min(max(width, 3.0), tokens)
         low = min(max(low, 0.0), tokens - width)
-        self.window = None if width >= tokens else (low, low + width)
+        self.sight = None if width >= tokens else (low, low + width)
         self.redraw()
         self.moved.emit()
+
+
+def _area(frame: Frame) -> QRectF:
+    return QRectF(*frame.area)

@@ -9,12 +9,12 @@ from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
+from gui.flow_edges import MOST, Edge, checked, masked_edges, strongest_edges
 from gui.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import StepAxis, font_px
 from gui.views.base import ViewWidget
 from gui.views.flow_canvas import FlowCanvas, Graph
-from gui.views.flow_edges import MOST, Edge, checked, masked_edges, strongest_edges
 from gui.views.rows import Moment
 from gui.views.snapshot import FRAME
 from gui.views.text import short, whole
@@ -50,7 +50,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         self.canvas.menu_requested.connect(self._open_menu)
         self._keys = [self._key("Show all tokens", "A", self.show_all)]
         if spec.action is not None:
-            self._keys.append(self._key("Mask the edge, or give it back", "M", self.mask))
+            self._keys.append(self._key("Mask the edge, or give it back", "M", self.mask_edge))
         self._paint()
 
     def _make_controls(self) -> QWidget:
@@ -163,8 +163,9 @@ class FlowGraphView(ViewWidget[FlowGraph]):
     def _show_heads(self, count: int) -> None:
         if self.heads.count() == count:
             return
-        while (item := self.heads.takeAt(0)) is not None:
-            item.widget().deleteLater()
+        for button in self.head_buttons():
+            self.heads.removeWidget(button)
+            button.deleteLater()
         for head in range(count):
             button = QToolButton()
             button.setText(str(head))
@@ -179,8 +180,9 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         self._colour_heads()
 
     def head_buttons(self) -> list[QToolButton]:
-        found = (self.heads.itemAt(n).widget() for n in range(self.heads.count()))
-        return [button for button in found if isinstance(button, QToolButton)]
+        items = (self.heads.itemAt(n) for n in range(self.heads.count()))
+        buttons = (item.widget() for item in items if item is not None)
+        return [button for button in buttons if isinstance(button, QToolButton)]
 
     @Slot(bool)
     def _head_toggled(self, _: bool) -> None:
@@ -251,7 +253,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         return self.spec.action is not None and self.run.live
 
     @Slot()
-    def mask(self) -> None:
+    def mask_edge(self) -> None:
         """Mask the chosen edge of a live run, or give it back."""
         edge = self.chosen
         if edge is None or not self.can_mask or self.spec.action is None:
@@ -268,7 +270,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
     @Slot()
     def show_all(self) -> None:
         """Show every token."""
-        self.canvas.window = None
+        self.canvas.sight = None
         self.canvas.redraw()
 
     # Menu, settings, numbers.
@@ -300,7 +302,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
     def _mask_later(self, edge: Edge | None):
         def mask() -> None:
             self.canvas.locked, self.canvas.pointed = edge, None
-            self.mask()
+            self.mask_edge()
 
         return mask
 

@@ -125,10 +125,10 @@ class LandscapeView(SnapshotPlot[Landscape]):
             self._clear()
             return False
         self.bar.fit(*finite_range(section.values, positive=self.bar.log))
-        self.contours = contours_of(section, self.bar.scale, levels_of(self.bar.scale), self.bar.colours)
+        self.contours = contours_of(section, self.bar.colour_scale, levels_of(self.bar.colour_scale), self.bar.colours)
         self._say_corner()
         if self.in_space and self.surface is not None:
-            self.surface.show_section(section, self.bar.scale, self.bar.colours, self.contours)
+            self.surface.show_section(section, self.bar.colour_scale, self.bar.colours, self.contours)
             self.surface.show_way(self.way())
         else:
             self._draw_flat(section)
@@ -147,7 +147,7 @@ class LandscapeView(SnapshotPlot[Landscape]):
         self._fit((float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
         rate = self.devicePixelRatioF()
         columns, rows = (min(CELLS, max(2, round(size * rate / 2))) for size in (self.box.width(), self.box.height()))
-        place = section.resampled(self.bar.scale.place(section.values), columns, rows)
+        place = section.resampled(self.bar.colour_scale.place(section.values), columns, rows)
         shades = np.where(
             np.isnan(place), len(self.bar.colours) - 1, np.nan_to_num(place) * (len(self.bar.colours) - 2)
         )
@@ -261,7 +261,8 @@ class LandscapeView(SnapshotPlot[Landscape]):
             colour.setAlpha(150)
             item.setPen(pg.mkPen(colour, width=1))
         self._point.setBrush(pg.mkBrush(POINT))
-        ground = f"rgba({', '.join(str(c) for c in QColor(self.theme.ground).getRgb()[:3])}, 215)"
+        paper = QColor(self.theme.ground)
+        ground = f"rgba({paper.red()}, {paper.green()}, {paper.blue()}, 215)"
         self.corner.setStyleSheet(
             f"color: {self.theme.text}; background: {ground}; border-radius: 4px; padding: 2px 6px;"
         )

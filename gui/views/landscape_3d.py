@@ -127,7 +127,7 @@ class Surface(GLViewMixin, QWidget):
         assert section is not None  # the surface comes first
         height = section.at(self._heights, way)
         path = self._in_box(way[:, 0], way[:, 1], height + 0.006)
-        finite = np.isfinite(path).all(axis=1)
+        finite = np.atleast_1d(np.isfinite(path).all(axis=1))
         self._last = path[-1] if len(path) and finite[-1] else None
         # pieces within the section: each pair of neighbours that both have a height
         both = np.flatnonzero(finite[1:] & finite[:-1])
@@ -151,12 +151,12 @@ class Surface(GLViewMixin, QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
-        self.opts["bgcolor"] = (0.0, 0.0, 0.0, 0.0)
+        self.setBackgroundColor(0, 0, 0, 0)
         for dark, item in self._levels.items():
-            item.setData(color=(*QColor(DARK if dark else BRIGHT).getRgbF()[:3], 0.55))
-        self._behind.setData(color=(*QColor(theme.text).getRgbF()[:3], 0.3))
-        self._rim.setData(color=(*QColor(DARK).getRgbF()[:3], 1.0))
-        self._way.setData(color=(*QColor(BRIGHT).getRgbF()[:3], 1.0))
+            item.setData(color=_rgba(DARK if dark else BRIGHT, 0.55))
+        self._behind.setData(color=_rgba(theme.text, 0.3))
+        self._rim.setData(color=_rgba(DARK))
+        self._way.setData(color=_rgba(BRIGHT))
         self.update()
 
     # The camera.
@@ -176,7 +176,7 @@ class Surface(GLViewMixin, QWidget):
 
     def wheelEvent(self, ev: QWheelEvent) -> None:
         nearer = 0.999 ** (ev.angleDelta().y() or ev.angleDelta().x())
-        self.setCameraPosition(distance=min(max(self.opts["distance"] * nearer, NEAREST), FARTHEST))
+        self.setCameraPosition(distance=min(max(float(self.opts["distance"]) * nearer, NEAREST), FARTHEST))
 
     def orbit(self, azim: float, elev: float) -> None:
         super().orbit(azim, elev)
@@ -223,28 +223,30 @@ class Surface(GLViewMixin, QWidget):
 
     def _rendered(self, size: QSize, rate: float) -> QImage:
         """The surface in a picture of so many pixels, ``rate`` of them a point."""
-        if self._image is None or self._image.size() != size:
-            context = opengl.shared()
-            if not context.begin():
-                raise RuntimeError("OpenGL stopped working")
-            try:
-                self.initializeGL()
-                if self._buffer is None or self._buffer.size() != size:
-                    wanted = QOpenGLFramebufferObjectFormat()
-                    wanted.setAttachment(QOpenGLFramebufferObject.Attachment.CombinedDepthStencil)
-                    wanted.setSamples(SAMPLES)
-                    self._buffer = QOpenGLFramebufferObject(size, wanted)
-                self._buffer.bind()
-                for item, width in ((self._behind, 2.0), (self._rim, 4.5), (self._way, 2.2)):
-                    item.width = width * rate
-                GL.glViewport(0, 0, size.width(), size.height())
-                area = (0, 0, size.width(), size.height())
-                self.paint(region=area, viewport=area)
-                self._image = self._buffer.toImage()
-                self._buffer.release()
-            finally:
-                context.end()
-        return self._image
+        if self._image is not None and self._image.size() == size:
+            return self._image
+        context = opengl.shared()
+        if not context.begin():
+            raise RuntimeError("OpenGL stopped working")
+        try:
+            self.initializeGL()
+            buffer = self._buffer
+            if buffer is None or buffer.size() != size:
+                wanted = QOpenGLFramebufferObjectFormat()
+                wanted.setAttachment(QOpenGLFramebufferObject.Attachment.CombinedDepthStencil)
+                wanted.setSamples(SAMPLES)
+                self._buffer = buffer = QOpenGLFramebufferObject(size, wanted)
+            buffer.bind()
+            for item, width in ((self._behind, 2.0), (self._rim, 4.5), (self._way, 2.2)):
+                item.width = width * rate
+            GL.glViewport(0, 0, size.width(), size.height())
+            area = (0, 0, size.width(), size.height())
+            self.paint(region=area, viewport=area)
+            self._image = image = buffer.toImage()
+            buffer.release()
+        finally:
+            context.end()
+        return image
 
     # Floor, walls, ticks.
 
@@ -252,7 +254,7 @@ class Surface(GLViewMixin, QWidget):
         area = (0, 0, max(self.width(), 1), max(self.height(), 1))
         self._to_screen = self.projectionMatrix(area, area) * self.viewMatrix()
 
-    def screen(self, x: float, y: float, z: float) -> QPointF:
+    def on_screen(self, x: float, y: float, z: float) -> QPointF:
         """Where a place in the box is on the widget."""
         place = self._to_screen.map(QVector3D(x, y, z))
         return QPointF((place.x() + 1) / 2 * self.width(), (1 - place.y()) / 2 * self.height())
@@ -289,7 +291,7 @@ class Surface(GLViewMixin, QWidget):
         wall_x = [(far_x, -1, 0), (far_x, 1, 0), (far_x, 1, top), (far_x, -1, top)]
         wall_y = [(-1, far_y, 0), (1, far_y, 0), (1, far_y, top), (-1, far_y, top)]
         for corners in (floor, wall_x, wall_y):
-            painter.drawPolygon([self.screen(*corner) for corner in corners])
+            painter.drawPolygon([self.on_screen(*corner) for corner in corners])
         for x in self.ticks(0)[0]:
             self._line(painter, [(x, -far_y, 0), (x, far_y, 0), (x, far_y, top)])
         for y in self.ticks(1)[0]:
@@ -298,27 +300,27 @@ class Surface(GLViewMixin, QWidget):
             self._line(painter, [(-far_x, far_y, z), (far_x, far_y, z), (far_x, -far_y, z)])
 
     def _line(self, painter: QPainter, points: list[tuple[float, float, float]]) -> None:
-        painter.drawPolyline([self.screen(*point) for point in points])
+        painter.drawPolyline([self.on_screen(*point) for point in points])
 
     def _paint_axes(self, painter: QPainter) -> None:
         far_x, far_y = self._far()
         painter.setPen(QPen(QColor(self.theme.field_edge), 1))
         self._line(painter, [(far_x, -far_y, 0), (-far_x, -far_y, 0), (-far_x, far_y, 0)])
-        middle = self.screen(0, 0, 0)
+        middle = self.on_screen(0, 0, 0)
         painter.setFont(font_px(TICK_PX))
         painter.setPen(QColor(self.theme.muted))
         for place, text in zip(*self.ticks(0), strict=True):
-            self._tick(painter, text, self.screen(place, -far_y, 0), middle, 10)
+            self._tick(painter, text, self.on_screen(place, -far_y, 0), middle, 10)
         for place, text in zip(*self.ticks(1), strict=True):
-            self._tick(painter, text, self.screen(-far_x, place, 0), middle, 10)
+            self._tick(painter, text, self.on_screen(-far_x, place, 0), middle, 10)
         # upwards at the wall's edge that stands farthest left
-        x, y = min(((-far_x, far_y), (far_x, -far_y)), key=lambda corner: self.screen(*corner, 0).x())
+        x, y = min(((-far_x, far_y), (far_x, -far_y)), key=lambda corner: self.on_screen(*corner, 0).x())
         for place, text in zip(*self.ticks(2), strict=True):
-            at = self.screen(x, y, place)
+            at = self.on_screen(x, y, place)
             self._tick(painter, text, at, at + QPointF(100, 0), 8)
-        self._name(painter, self.labels[0], self.screen(0, -far_y, 0), middle, 34)
-        self._name(painter, self.labels[1], self.screen(-far_x, 0, 0), middle, 34)
-        top = self.screen(x, y, HEIGHT)
+        self._name(painter, self.labels[0], self.on_screen(0, -far_y, 0), middle, 34)
+        self._name(painter, self.labels[1], self.on_screen(-far_x, 0, 0), middle, 34)
+        top = self.on_screen(x, y, HEIGHT)
         self._name(painter, self.labels[2], top, top + QPointF(0, 100), 16)
 
     def _tick(self, painter: QPainter, text: str, at: QPointF, away: QPointF, gap: float) -> None:
@@ -343,7 +345,7 @@ class Surface(GLViewMixin, QWidget):
         if self._last is not None:
             painter.setPen(QPen(QColor(BRIGHT), 2))
             painter.setBrush(QColor(POINT))
-            painter.drawEllipse(self.screen(*self._last.tolist()), 5.5, 5.5)
+            painter.drawEllipse(self.on_screen(*self._last.tolist()), 5.5, 5.5)
 
 
 def _beside(at: QPointF, away: QPointF, gap: float, width: float, height: float) -> QPointF:
@@ -351,6 +353,11 @@ def _beside(at: QPointF, away: QPointF, gap: float, width: float, height: float)
     dx, dy = at.x() - away.x(), at.y() - away.y()
     far = math.hypot(dx, dy) or 1.0
     return QPointF(at.x() + dx / far * gap - width * (0.5 - 0.5 * dx / far), at.y() + dy / far * (gap + height))
+
+
+def _rgba(colour: str, opacity: float = 1.0) -> tuple[float, float, float, float]:
+    ink = QColor(colour)
+    return ink.redF(), ink.greenF(), ink.blueF(), opacity
 
 
 def _faces(rows: int, columns: int) -> np.ndarray:

@@ -4,9 +4,9 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
+from gui.flow_edges import Edge, Frame, bent, masked_edges, strongest_edges
 from gui.theme import DARK, LIGHT
 from gui.views import make_view
-from gui.views.flow_edges import Edge, Frame, bent, masked_edges, strongest_edges
 from gui.views.flow_graph import FlowGraphView
 from lab.stream import Event, MemoryRun
 from lab.views import FlowGraph
@@ -126,7 +126,7 @@ def test_masking_asks_the_live_run_and_masked_edges_are_crossed(qtbot) -> None:
     view = shown(qtbot, run, live=True)
     view.lock(LATE)
     with qtbot.waitSignal(view.masked) as asked:
-        view.mask()
+        view.mask_edge()
     assert asked.args == [1, 0, 4, 0]
     assert view.run.calls == [("mask_edge", {"layer": 1, "head": 0, "target": 4, "source": 0})]
     view.lock(None)
@@ -142,7 +142,7 @@ def test_masking_asks_the_live_run_and_masked_edges_are_crossed(qtbot) -> None:
 def test_a_stored_run_cannot_be_masked(qtbot) -> None:
     view = shown(qtbot, two_steps())
     view.lock(STRONG)
-    view.mask()
+    view.mask_edge()
     assert view.run.calls == []
     (mask,) = (action for action in view.menu().actions() if "this edge" in action.text())
     assert not mask.isEnabled()
@@ -168,7 +168,7 @@ def test_heads_can_be_left_out_and_stand_side_by_side(qtbot) -> None:
     view.apart.setChecked(True)
     view.draw()
     one, two = view.canvas.frames()
-    assert one.area.right() < two.area.left() or one.area.bottom() < two.area.top()
+    assert one.area[0] + one.area[2] < two.area[0] or one.area[1] + one.area[3] < two.area[1]
     assert view.canvas.edge_at(QPointF(middle(view, WEAK, panel=1))) == WEAK
     view.head_buttons()[0].setChecked(False)
     view.draw()
@@ -193,7 +193,7 @@ def test_the_wheel_zooms_along_the_tokens_and_a_brings_all_back(qtbot) -> None:
     view.draw()
     assert view.canvas.frames()[0] == frame  # no drawing resets it
     view.show_all()
-    assert view.canvas.window is None
+    assert view.canvas.sight is None
 
 
 def test_the_strongest_edges_are_kept_and_the_rest_counted() -> None:
@@ -209,9 +209,7 @@ def test_the_strongest_edges_are_kept_and_the_rest_counted() -> None:
 
 
 def test_an_edge_runs_from_its_source_below_to_its_target_above() -> None:
-    from PySide6.QtCore import QRectF
-
-    frame = Frame(QRectF(0, 0, 100, 60), layers=2, low=0.0, high=5.0)
+    frame = Frame((0, 0, 100, 60), layers=2, low=0.0, high=5.0)
     curve = frame.curves(np.array([[1, 0, 4, 0]]))[0]
     np.testing.assert_allclose(curve[[0, -1]], [[10, 30], [90, 0]])
 

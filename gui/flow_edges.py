@@ -1,11 +1,10 @@
-"""Which edges of an information-flow graph are drawn, where, and which are masked. Arrays only, no widgets."""
+"""Which edges of an information-flow graph are drawn, where, and which are masked. No Qt, for figures too."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from PySide6.QtCore import QRectF
 
 from lab.stream import Event
 from lab.views import FlowGraph
@@ -100,13 +99,13 @@ class Frame:
     """Where the nodes of one graph stand: tokens from left to right, layers from below.
 
     Attributes:
-        area: What the nodes fill, in points.
+        area: Left, top, width and height of what the nodes fill; heights grow downwards.
         layers: Number of layers; there is one row of nodes more.
         low, high: Stretch of tokens in sight, in tokens.
         heads: Number of heads: edges of different heads are drawn side by side.
     """
 
-    area: QRectF
+    area: tuple[float, float, float, float]
     layers: int
     low: float
     high: float
@@ -115,13 +114,13 @@ class Frame:
     @property
     def gap(self) -> float:
         """Points between two tokens."""
-        return self.area.width() / (self.high - self.low)
+        return self.area[2] / (self.high - self.low)
 
     def x(self, token: np.ndarray | float) -> np.ndarray:
-        return self.area.left() + (np.asarray(token) + 0.5 - self.low) * self.gap
+        return self.area[0] + (np.asarray(token) + 0.5 - self.low) * self.gap
 
     def y(self, layer: np.ndarray | float) -> np.ndarray:
-        return self.area.bottom() - np.asarray(layer) / self.layers * self.area.height()
+        return self.area[1] + (1 - np.asarray(layer) / self.layers) * self.area[3]
 
     def curves(self, places: np.ndarray) -> np.ndarray:
         """Begin, two controls and end (E, 4, 2) of the curve of each edge (E, 4)."""
