@@ -6,12 +6,13 @@ from typing import Any, Literal
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QFont
+from PySide6.QtGui import QFont, QPainter, QPicture
 
 from gui.theme import Theme
 from gui.views.text import decade, short, whole
 
 TICK_PX = 11
+_UP_TO_DATE = QPicture()  # the base class takes a picture as a sign that nothing changed
 
 
 class StepAxis(QObject):
@@ -138,6 +139,7 @@ class Axis(pg.AxisItem):
         super().__init__(orientation, maxTickLength=-4)
         self.log = False
         self._steps = steps
+        self._drawing: Any = None
         self.enableAutoSIPrefix(False)
         self.setStyle(tickFont=font_px(TICK_PX), maxTextLevel=0, tickTextOffset=4, hideOverlappingLabels=False)
 
@@ -151,6 +153,16 @@ class Axis(pg.AxisItem):
         self.setPen(pg.mkPen(theme.field_edge))
         self.setTickPen(pg.mkPen(theme.edge))
         self.setTextPen(pg.mkPen(theme.muted))
+
+    def paint(self, p: QPainter, opt: object, widget: object) -> None:
+        # painted directly: playing back a recorded picture, as the base class does, makes its fonts anew every time
+        if self.picture is None:
+            self._drawing = self.generateDrawSpecs(p)
+            self.picture = _UP_TO_DATE
+        if self._drawing is not None:
+            p.save()
+            self.drawPicture(p, *self._drawing)
+            p.restore()
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, np.ndarray]]:
         low, high = sorted((minVal, maxVal))

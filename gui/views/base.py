@@ -1,5 +1,6 @@
 """What every view on screen does: pull, draw, follow the slider, say in place what is missing, hand out its picture."""
 
+import functools
 import logging
 from abc import abstractmethod
 from pathlib import Path
@@ -124,6 +125,8 @@ class ViewWidget(QWidget, Generic[Spec]):
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
+        if self.message:
+            self._message.setText("")  # said again by the next drawing, in the new colours
         self._paint()
         self._later()
 
@@ -162,9 +165,9 @@ class ViewWidget(QWidget, Generic[Spec]):
     def _say(self, text: str, colour: str) -> None:
         if text != self._message.text():
             self._message.setText(text)
-        self._message.setStyleSheet(f"color: {colour}; background: transparent; padding: 16px;")
+            self._message.setStyleSheet(f"color: {colour}; background: transparent; padding: 16px;")
+            self._message.raise_()
         self._message.setVisible(bool(text))
-        self._message.raise_()
 
     def _read_out(self, text: str) -> None:
         if text != self.readout:
@@ -282,6 +285,7 @@ def mixed(colour: str, other: str, share: float) -> QColor:
     return QColor.fromRgbF(*((1 - share) * a + share * b for a, b in pairs))
 
 
+@functools.lru_cache(maxsize=256)
 def readable(colour: str, theme: Theme) -> str:
     """``colour`` moved towards the text colour until text in it has a contrast of 4.5 on the ground."""
     shares = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8)

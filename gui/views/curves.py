@@ -282,7 +282,6 @@ class CurvesView(StepPlot[Curves]):
 
     def _paint(self) -> None:
         super()._paint()
-        self.canvas.left_axis.setGrid(150)
         self._pen(self.tracks())
         muted = QColor(self.theme.muted)
         for item in self._thresholds:

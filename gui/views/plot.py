@@ -45,6 +45,9 @@ class Canvas(pg.GraphicsView):
         super().__init__()
         self.bottom_axis, self.left_axis = bottom, left
         self.box = Box()
+        self._grid_lines = pg.PlotCurveItem()
+        self._grid_lines.setZValue(-20)
+        self.box.addItem(self._grid_lines, ignoreBounds=True)
         self.frame = QGraphicsWidget()
         grid = QGraphicsGridLayout()
         grid.setSpacing(0)
@@ -66,6 +69,23 @@ class Canvas(pg.GraphicsView):
         if self._grid.getContentsMargins() != margins:
             self._grid.setContentsMargins(*margins)
             self._grid.activate()  # now, so that this drawing knows its columns
+
+    def show_range(self, x: tuple[float, float], y: tuple[float, float], *, columns: bool = False) -> None:
+        """Show a stretch, with a faint line at every named value, and at every named step too where ``columns``."""
+        self.box.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
+        # one path of our own: the grid of pyqtgraph's axes paints every small tick across, 0.4 ms each
+        rows = self.left_axis.tickValues(*y, self.box.height())[0][1]
+        across, up = np.tile(x, len(rows)), np.repeat(rows, 2)
+        if columns:
+            places = self.bottom_axis.tickValues(*x, self.box.width())[0][1]
+            across, up = np.append(across, np.repeat(places, 2)), np.append(up, np.tile(y, len(places)))
+        self._grid_lines.setData(across, up, connect="pairs")
+
+    def set_theme(self, theme: Theme) -> None:
+        self.setBackground(theme.ground)
+        self._grid_lines.setPen(pg.mkPen(theme.edge, width=1))
+        for axis in (self.left_axis, self.bottom_axis):
+            axis.set_theme(theme)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.double_clicked.emit()
@@ -192,9 +212,7 @@ class Plot(ViewWidget[Spec]):
         return max(2, round(self.box.width() * self.devicePixelRatioF()))
 
     def _paint(self) -> None:
-        self.canvas.setBackground(self.theme.ground)
-        for axis in (self.canvas.left_axis, self.canvas.bottom_axis):
-            axis.set_theme(self.theme)
+        self.canvas.set_theme(self.theme)
 
     def readable(self, colour: str) -> str:
         return readable(colour, self.theme)

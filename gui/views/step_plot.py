@@ -85,7 +85,7 @@ class StepPlot(Plot[Spec]):
         corner = self.box.geometry().bottomRight()
         self._x_name.setPos(corner.x() + 4, corner.y())
         self._y = self._y_held or y
-        self.box.setRange(xRange=self.x_range, yRange=self._y, padding=0, disableAutoRange=True)
+        self.canvas.show_range(self.x_range, self._y)
 
     # Marks of events.
 

@@ -97,8 +97,11 @@ class TraceView(Plot[Trace]):
     def _draw(self) -> bool:
         steps, x, y = self._rows
         usable = np.isfinite(x) & np.isfinite(y)
+        (left, right), (bottom, top) = self.box.viewRange()
+        wide, high = (left, right), (bottom, top)
         if not self._held and usable.any():
-            self.box.setRange(xRange=_wide(x[usable]), yRange=_wide(y[usable]), padding=0, disableAutoRange=True)
+            wide, high = _wide(x[usable]), _wide(y[usable])
+        self.canvas.show_range(wide, high, columns=True)
         place, x, y = self._thinned(x, y)
         shade = np.minimum(steps[place] * SHADES // max(self.axis.end, 1), SHADES - 1) if len(steps) else steps
         cuts = np.searchsorted(shade, np.arange(SHADES + 1))
@@ -136,8 +139,6 @@ class TraceView(Plot[Trace]):
 
     def _paint(self) -> None:
         super()._paint()
-        for axis in (self.canvas.left_axis, self.canvas.bottom_axis):
-            axis.setGrid(150)
         shades = self._shades()
         for item, colour in zip(self._pieces, shades, strict=True):
             item.setPen(pg.mkPen(colour, width=1))
