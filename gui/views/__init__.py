@@ -1,21 +1,24 @@
-"""Views on screen, one widget class per spec of lab.views."""
+"""Views on screen, one widget class per spec of lab.views; each is loaded when the first of its kind is shown."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
-from gui.views.axes import StepAxis
-from gui.views.base import ViewWidget
-from gui.views.curves import CurvesView
-from gui.views.ribbon import RibbonView
-from gui.views.trace import TraceView
 from lab.views import Curves, Ribbon, Trace, View
 
-WIDGETS: dict[type[View], type[ViewWidget]] = {
-    Curves: CurvesView,
-    Ribbon: RibbonView,
-    Trace: TraceView,
+if TYPE_CHECKING:  # plots are heavy, and the window is seen before the first one
+    from gui.views.axes import StepAxis
+    from gui.views.base import ViewWidget
+
+WIDGETS: dict[type[View], str] = {
+    Curves: "curves.CurvesView",
+    Ribbon: "ribbon.RibbonView",
+    Trace: "trace.TraceView",
 }
 
 
-def make_view(spec: View, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> ViewWidget:
+def make_view(spec: View, run: OpenRun, theme: Theme, axis: "StepAxis | None" = None) -> "ViewWidget[Any]":
     """The widget that shows ``spec``; views given one ``axis`` share their steps and crosshair."""
-    return WIDGETS[type(spec)](spec, run, theme, axis)
+    module, name = WIDGETS[type(spec)].split(".")
+    return getattr(import_module(f"gui.views.{module}"), name)(spec, run, theme, axis)
