@@ -41,7 +41,6 @@ def open_window(paths: Sequence[str] = ()) -> int:
     theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
     window = MainWindow(runs, _make_page, Transport(theme), settings)
     reporter.parent_window, reporter.saved = window, window.saved
-    window.show()
 
     def fill() -> None:
         from lab.registry import discover
@@ -53,7 +52,8 @@ def open_window(paths: Sequence[str] = ()) -> int:
             window.say(f"The last session ended unexpectedly. Recorded runs are whole; the report is in {crash}")
         QTimer.singleShot(200, window, runs.prepare)
 
-    QTimer.singleShot(0, window, fill)
+    window.appeared.connect(fill)
+    window.show()
     try:
         return app.exec()
     finally:

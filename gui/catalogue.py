@@ -103,10 +103,10 @@ class RowList(QListView):
 
     chosen = Signal(str)
 
-    def __init__(self, model: QAbstractListModel, theme: Theme, name: str) -> None:
+    def __init__(self, model: QAbstractListModel, theme: Theme, name: str, lines: int = 1) -> None:
         super().__init__()
         self.setAccessibleName(name)
-        self._delegate = TwoLines(theme)
+        self._delegate = TwoLines(theme, lines)
         self.setModel(model)
         self.setItemDelegate(self._delegate)
         self.setMouseTracking(True)
@@ -143,7 +143,7 @@ class Catalogue(QWidget):
         self._lens = self.search.addAction(icon("search", theme, "muted"), QLineEdit.ActionPosition.LeadingPosition)
         self.search.textChanged.connect(self._search)
         self.search.returnPressed.connect(self._take_first)
-        self.list = RowList(self.model, theme, "Experiments")
+        self.list = RowList(self.model, theme, "Experiments", lines=2)
         self.list.clicked.connect(self._select)
         self.list.chosen.connect(self.selected)
         self.list.selectionModel().currentChanged.connect(self._select)

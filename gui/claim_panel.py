@@ -1,5 +1,6 @@
 """The claim card: what the paper says, what to watch, which numbers to expect, and which arms prove it."""
 
+from PySide6.QtGui import QFont, QTextCharFormat, QTextCursor, QTextFormat
 from PySide6.QtWidgets import QTextBrowser
 
 from lab.experiment import Experiment
@@ -37,3 +38,19 @@ class ClaimPanel(QTextBrowser):
 
     def show_experiment(self, experiment: type[Experiment] | None) -> None:
         self.setMarkdown(card(experiment) if experiment else "")
+        self._quieten_headings()
+
+    def _quieten_headings(self) -> None:
+        """Headings of the text's own size: the card is read in a narrow panel."""
+        cursor, block = QTextCursor(self.document()), self.document().begin()
+        while block.isValid():
+            if block.blockFormat().headingLevel():
+                cursor.setPosition(block.position())
+                cursor.select(QTextCursor.SelectionType.BlockUnderCursor)
+                characters, layout = QTextCharFormat(), block.blockFormat()
+                characters.setProperty(QTextFormat.Property.FontSizeAdjustment, 0)
+                characters.setFontWeight(QFont.Weight.DemiBold)
+                layout.setTopMargin(16)
+                cursor.mergeCharFormat(characters)
+                cursor.setBlockFormat(layout)
+            block = block.next()

@@ -21,15 +21,18 @@ class Role(IntEnum):
     KEY = Qt.ItemDataRole.UserRole + 5  # what the row stands for
 
 
-class TwoLines(QStyledItemDelegate):
-    """Headings 32 px high, rows 44 px."""
+LINE = 17  # height of a line of the second text
 
-    def __init__(self, theme: Theme) -> None:
+
+class TwoLines(QStyledItemDelegate):
+    """Headings 32 px high, rows 44 px, and more where the second text may take ``lines`` of them."""
+
+    def __init__(self, theme: Theme, lines: int = 1) -> None:
         super().__init__()
-        self.theme = theme
+        self.theme, self._lines = theme, lines
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(80, 32 if index.data(Role.HEADING) else 44)
+        return QSize(80, 32 if index.data(Role.HEADING) else 44 + LINE * (self._lines - 1))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -56,7 +59,7 @@ class TwoLines(QStyledItemDelegate):
 
     def _row(self, painter: QPainter, rect: QRect, index: QModelIndex | QPersistentModelIndex, text: str) -> None:
         top = QRect(rect.left(), rect.top(), rect.width(), 18)
-        bottom = QRect(rect.left(), rect.top() + 18, rect.width(), 17)
+        bottom = QRect(rect.left(), rect.top() + 18, rect.width(), LINE * self._lines)
         if dot := index.data(Role.DOT):
             scale = painter.device().devicePixelRatioF()
             mark = pixmap("cross" if dot == "bad" else "dot", getattr(self.theme, dot), 16, scale)
@@ -69,7 +72,20 @@ class TwoLines(QStyledItemDelegate):
             painter.drawText(top, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, aside)
             top.adjust(0, 0, -QFontMetrics(painter.font()).horizontalAdvance(aside) - 8, 0)
         self._line(painter, top, text, 13, self.theme.text)
-        self._line(painter, bottom, index.data(Role.SECOND) or "", 11, self.theme.muted)
+        self._second(painter, bottom, index.data(Role.SECOND) or "")
+
+    def _second(self, painter: QPainter, rect: QRect, text: str) -> None:
+        """All lines but the last break at words; the last says with dots that there is more."""
+        metrics = QFontMetrics(font(11))
+        line, rest = QRect(rect.left(), rect.top(), rect.width(), LINE), text.split()
+        for _ in range(self._lines - 1):
+            taken = 1
+            while taken < len(rest) and metrics.horizontalAdvance(" ".join(rest[: taken + 1])) <= rect.width():
+                taken += 1
+            self._line(painter, line, " ".join(rest[:taken]), 11, self.theme.muted)
+            rest = rest[taken:]
+            line.translate(0, LINE)
+        self._line(painter, line, " ".join(rest), 11, self.theme.muted)
 
     def _line(self, painter: QPainter, rect: QRect, text: str, size: int, colour: str) -> None:
         painter.setFont(font(size))

@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from gui.forms import Form
+from gui.forms.action_form import ActionForm, arguments
 from gui.icons import put
 from gui.named import named
 from gui.open_run import OpenRun
+from gui.pulse import Pulse
 from gui.runs import ACTIVE
 from gui.theme import Theme
 from lab.experiment import Experiment
 
-RESTING = "Point at a knob to read what it does. Live knobs may be turned while the run goes on."
+RESTING = "Point at a knob to read what it does."
 
 
 class KnobsPanel(QWidget):
@@ -30,7 +32,7 @@ class KnobsPanel(QWidget):
         self.form: Form | None = None
         self.run: OpenRun | None = None
         self.title = named(QLabel(wordWrap=True), "title")
-        self.title.setContentsMargins(16, 8, 16, 0)
+        self.title.setContentsMargins(16, 0, 16, 0)
         self.scroll_area = named(QScrollArea(widgetResizable=True), "panel_scroll")
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -38,8 +40,11 @@ class KnobsPanel(QWidget):
         self.button.setAccessibleName("Run")
         self.button.setProperty("primary", True)
         self.button.clicked.connect(self.run_requested)
+        self.pulse = Pulse(self.button)
+        within = QHBoxLayout(self.button)
+        within.addWidget(self.pulse, 0, Qt.AlignmentFlag.AlignRight)
         self.hint = named(QLabel(RESTING, wordWrap=True), "hint")
-        self.hint.setMinimumHeight(52)
+        self.hint.setMinimumHeight(34)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
         foot = QFrame()
         low = QVBoxLayout(foot)
@@ -127,8 +132,11 @@ class KnobsPanel(QWidget):
         }.get(state, ("Run", "run"))
         self.button.setText(text)
         self.button.setAccessibleName(text)
-        self.button.setToolTip(f"{text}  (Space)")
+        wrong = self.form.first_error() if self.form is not None and not active else ""
+        self.button.setToolTip(wrong or f"{text}  (Space)")
         put(self.button, icon, self._theme, "on_accent")
+        self.pulse.setVisible(state == "running")
+        self.pulse.beat(self._theme.on_accent, on=state == "running")
         valid = self.form is not None and self.form.config() is not None
         self.button.setEnabled(state in ("running", "paused") or (not active and valid))
 
@@ -139,6 +147,14 @@ class KnobsPanel(QWidget):
         if self.run is not None:
             self.run.set_knobs(values)
 
-    def _act(self, action: str) -> None:
-        if self.run is not None:
-            self.run.act(action, {})
+    def _act(self, name: str) -> None:
+        if self.run is None or self.run.experiment is None:
+            return
+        experiment, run = self.run.experiment, self.run
+        (action,) = (action for action in experiment.actions() if action.method == name)
+        if not arguments(getattr(experiment, name)).model_fields:
+            run.act(name, {})
+            return
+        form = ActionForm(experiment, action, self._theme, self)
+        form.given.connect(run.act)
+        form.open()

@@ -28,7 +28,7 @@ from gui.named import named
 from gui.open_run import OpenRun
 from gui.recent import RecentRuns
 from gui.run_tab import MakePage, RunTab, StateChip
-from gui.runs import ACTIVE, Runs, title_of
+from gui.runs import ACTIVE, Runs, short_title_of, title_of
 from gui.theme import Theme
 from gui.verdict_panel import VerdictPanel
 from gui.welcome import Demo, Welcome
@@ -76,7 +76,7 @@ class LabPlace(QMainWindow):
         self.welcome = Welcome(self._theme)
         self.welcome.demo_chosen.connect(self.start_demo)
         self.tabs = QTabWidget(documentMode=True, movable=True, tabBarAutoHide=True)
-        self.tabs.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
+        self.tabs.tabBar().setElideMode(Qt.TextElideMode.ElideNone)
         self.tabs.addTab(self.welcome, "Welcome")
         self.chip = StateChip(self._theme)
         self.tabs.setCornerWidget(self.chip)
@@ -95,7 +95,7 @@ class LabPlace(QMainWindow):
         self.recent.chosen.connect(self.open_path)
         self.knobs = KnobsPanel(self._theme)
         self.knobs.run_requested.connect(self.run_or_pause)
-        self.knobs.form_changed.connect(self._ask_cost)
+        self.knobs.form_changed.connect(self.ask_cost)
         self._cost = Background(self)
         self._cost.done.connect(self._show_cost)
         self._cost_timer = QTimer(self, interval=700, singleShot=True)
@@ -123,7 +123,7 @@ class LabPlace(QMainWindow):
         docks, down, across = self.docks, Qt.Orientation.Vertical, Qt.Orientation.Horizontal
         self.resizeDocks([docks["catalogue"], docks["knobs"]], [248, 320], across)
         self.resizeDocks([docks["catalogue"], docks["recent"]], [420, 240], down)
-        self.resizeDocks([docks["knobs"], docks["cards"]], [420, 260], down)
+        self.resizeDocks([docks["knobs"], docks["cards"]], [480, 240], down)
 
     def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = named(QDockWidget(title, self), name)
@@ -205,7 +205,8 @@ class LabPlace(QMainWindow):
     def add_run(self, run: OpenRun) -> None:
         """Give a run a tab and show it."""
         tab = RunTab(run, self._make_page, self._theme)
-        index = self.tabs.addTab(tab, title_of(run))
+        index = self.tabs.addTab(tab, short_title_of(run))
+        tab.resume_requested.connect(lambda: self.resume(tab))
         close = named(QToolButton(), "tiny")
         close.setAccessibleName("Close this run")
         close.setToolTip("Close this run  (Ctrl+W)")
@@ -213,7 +214,7 @@ class LabPlace(QMainWindow):
         put(close, "close", self._theme, "muted")
         close.clicked.connect(lambda: self.close_tab(self.tabs.indexOf(tab)))
         self.tabs.tabBar().setTabButton(index, self.tabs.tabBar().ButtonPosition.RightSide, close)
-        self.tabs.setTabToolTip(index, run.path)
+        self.tabs.setTabToolTip(index, f"{title_of(run)}\n{run.path}".strip())
         run.state_changed.connect(self._state_changed)
         tab.page.verdict_changed.connect(self._judged)
         self.tabs.setCurrentIndex(index)
@@ -240,6 +241,17 @@ class LabPlace(QMainWindow):
             self.add_run(self.runs.branch(run, step, form.config()))
         except (RunFileError, ValueError) as error:
             self.message.emit(str(error))
+
+    def resume(self, tab: RunTab) -> None:
+        """Go on with a run that was stopped, interrupted or failed: a live run takes the place of its tab."""
+        try:
+            run = self.runs.resume(tab.run)
+        except (RunFileError, ValueError) as error:
+            self.message.emit(str(error))
+            return
+        self.tabs.removeTab(self.tabs.indexOf(tab))
+        tab.deleteLater()
+        self.add_run(run)
 
     def _show_step(self, step: int | None) -> None:
         tab = self.tabs.currentWidget()
@@ -270,6 +282,7 @@ class LabPlace(QMainWindow):
 
     def _state_changed(self, state: str) -> None:
         self.chip.show_state()
+        self.verdict.show_verdict(self.verdict.verdict)  # "so far" only while it goes on
         self.current_changed.emit()
         if state not in ACTIVE:
             self.recent.refresh()
@@ -281,7 +294,7 @@ class LabPlace(QMainWindow):
 
     # cost
 
-    def _ask_cost(self) -> None:
+    def ask_cost(self) -> None:
         """Ask what the run would take, once the user has stopped typing. Never beside a run: both would be slowed."""
         form = self.knobs.form
         if form is not None:

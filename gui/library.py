@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 SORT = Qt.ItemDataRole.UserRole + 1
 COLUMNS = ("Run", "Preset", "Arm", "Seed", "State", "Verdict", "Size", "Started")
+WIDTHS = {"Preset": 144, "Arm": 144, "Seed": 64, "State": 112, "Verdict": 136, "Size": 88, "Started": 112}
 STATE, SIZE, STARTED = COLUMNS.index("State"), COLUMNS.index("Size"), COLUMNS.index("Started")
 
 
@@ -109,6 +110,9 @@ class Library(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.view.setWordWrap(False)
+        for column, width in WIDTHS.items():
+            self.view.setColumnWidth(COLUMNS.index(column), width)
         self.view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
         self.view.doubleClicked.connect(self._open)
         top = QHBoxLayout()

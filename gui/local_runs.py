@@ -6,12 +6,14 @@ What brings HDF5 is imported on first use: the window is seen earlier without it
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
-from lab.children import Spare
+from lab.children import Child, Spare
 from lab.config import Config
 from lab.experiment import Experiment
 from lab.request import Request, runs_folder
@@ -25,6 +27,7 @@ class LocalRuns:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or runs_folder()
+        self.device = "cpu"  # where new runs compute
         self._spare = Spare()
         self._lock = threading.Lock()  # estimates ask for the spare child from a thread
 
@@ -35,7 +38,9 @@ class LocalRuns:
 
     def start(self, experiment: type[Experiment], config: Config, preset: str, arm: str) -> OpenRun:
         knobs = config.model_dump(mode="json")
-        return self._start(Request(experiment=experiment.name, config=knobs, preset=preset, arm=arm))
+        return self._start(
+            Request(experiment=experiment.name, config=knobs, preset=preset, arm=arm, device=self.device)
+        )
 
     def open(self, path: str) -> OpenRun:
         from gui.stored_run import StoredRun
@@ -55,21 +60,47 @@ class LocalRuns:
         )
         return self._start(request)
 
+    def resume(self, run: OpenRun) -> OpenRun:
+        if run.experiment is None:
+            raise ValueError("The experiment of this run is not known here, so it cannot go on.")
+        request = Request(
+            experiment=run.experiment.name,
+            config=run.config.model_dump(mode="json"),  # shown until the run has found its own
+            out=run.path,
+            preset=str(run.header.get("preset") or ""),
+            arm=str(run.header.get("arm") or ""),
+            device=str(run.header.get("device") or "cpu"),
+            resume=True,
+        )
+        return self._start(request)
+
     def estimate(self, experiment: type[Experiment], config: Config) -> str:
-        request = Request(experiment=experiment.name, config=config.model_dump(mode="json"))
-        with self._lock:
-            child = self._spare.take()
+        knobs = config.model_dump(mode="json")
+        request = Request(experiment=experiment.name, config=knobs, device=self.device)
         try:
-            answer = child.estimate(request)
+            with self._asking() as child:
+                answer = child.estimate(request)
         except (EOFError, OSError) as error:
             return f"The cost could not be estimated: {error}"
-        finally:
-            with self._lock:
-                self._spare.put_back(child)
         if isinstance(answer, str):
             return answer
         seconds, size = answer
         return f"About {duration(seconds)}, {size / 1e6:.1f} MB"
+
+    def devices(self) -> list[tuple[str, str]]:
+        with self._asking() as child:
+            return child.devices()
+
+    @contextmanager
+    def _asking(self) -> Iterator[Child]:
+        """The spare child, for a question; it is back in its place afterwards."""
+        with self._lock:
+            child = self._spare.take()
+        try:
+            yield child
+        finally:
+            with self._lock:
+                self._spare.put_back(child)
 
     def stored(self) -> list[RunEntry]:
         from storage.catalogue import scan

@@ -7,6 +7,7 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QPlainTextEdit
 
 from gui.open_run import OpenRun
+from gui.views.text import changes
 from lab.stream import Event
 
 PERIOD = 500  # ms
@@ -14,13 +15,7 @@ PERIOD = 500  # ms
 
 def line_of(event: Event) -> str:
     """An event in one line: step, kind, payload."""
-    payload = ", ".join(f"{key} {_short(value)}" for key, value in event["payload"].items())
-    return f"{event['step']:>8}  {event['kind']}  {payload}".rstrip()
-
-
-def _short(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return f"{event['step']:>6}  {event['kind']}  {changes(event['payload'])}".rstrip()
 
 
 def _lines(source: Any, start: int) -> list[str]:
@@ -38,7 +33,6 @@ class LogPanel(QPlainTextEdit):
         self.setPlaceholderText("Events of the run appear here, newest last.")
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.setMaximumBlockCount(10_000)
-        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._run: OpenRun | None = None
         self._events = self._lines = 0
         self._timer = QTimer(self, interval=PERIOD)

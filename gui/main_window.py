@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSettings, Qt, QTimer, QUrl
+from PySide6.QtCore import QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDesktopServices,
@@ -13,7 +13,9 @@ from PySide6.QtGui import (
     QDropEvent,
     QGuiApplication,
     QKeyEvent,
+    QPaintEvent,
     QPixmap,
+    QShowEvent,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -25,6 +27,7 @@ from PySide6.QtWidgets import (
 
 from gui import icons, style
 from gui.actions import COMMANDS, make_actions
+from gui.device_chip import DeviceChip
 from gui.finder import Findable, Finder
 from gui.lab_place import LabPlace, ask
 from gui.library import Library
@@ -50,6 +53,8 @@ class MainWindow(QMainWindow):
         ask: Asks before a run is stopped; tests answer for the user.
     """
 
+    appeared = Signal()  # the first paint is done: now is the time for what is slow
+
     def __init__(
         self,
         runs: Runs,
@@ -67,7 +72,10 @@ class MainWindow(QMainWindow):
         self.theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
         self._dress()
         self.actions_by_id = make_actions(self, self.theme)
-        self.bar = TopBar(self.actions_by_id, self.theme)
+        runs.device = str(settings.value("device", "cpu"))
+        self.device = DeviceChip(runs.devices, runs.device, self.theme)
+        self.device.chosen.connect(self._choose_device)
+        self.bar = TopBar(self.actions_by_id, self.device, self.theme)
         self.setMenuWidget(self.bar)
         self.lab = LabPlace(runs, make_page, transport, self.theme, ask)
         self.lab.message.connect(self.say)
@@ -83,7 +91,7 @@ class MainWindow(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().hide()
         self.statusBar().messageChanged.connect(self._show_message)
-        self._closing = False
+        self._closing = self._painted = False
         self._restore()
         self._enable()
 
@@ -157,6 +165,22 @@ class MainWindow(QMainWindow):
         icons.recolour(self, theme)
         self.lab.set_theme(theme)
         self.library.set_theme(theme)
+
+    def _choose_device(self, device: str) -> None:
+        self.runs.device = device
+        self.settings.setValue("device", device)
+        self.lab.ask_cost()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if QApplication.focusWidget() is None:
+            self.setFocus()  # else the first button would wear a focus ring that nobody asked for
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self, self.appeared.emit)
 
     def _dress(self) -> None:
         app = QApplication.instance()
@@ -318,6 +342,7 @@ class MainWindow(QMainWindow):
         active = self.lab.active_runs()
         if not active:
             self._remember()
+            self.device.background.wait()
             self.lab.finish()
             event.accept()
             return

@@ -58,12 +58,17 @@ class OpenRun(QObject):
     def checkpoints(self) -> list[int]:
         """Steps at which a checkpoint is stored, rising: where a branch can start."""
 
+    @property
+    def config_at_start(self) -> Any:
+        """The knobs that the run began with, as its file keeps them: what the claim is judged by."""
+        return self.config
+
     def verdict(self) -> Verdict | None:
         """The verdict over what is recorded so far; None while there is too little to say anything."""
         if self.experiment is None or not self.source.names():
             return None
         try:
-            return self.experiment.verdict(self.config, self.source)
+            return self.experiment.verdict(self.config_at_start, self.source)
         except (KeyError, IndexError, ValueError):  # a series that the claim needs has no rows yet
             return None
 
@@ -84,3 +89,6 @@ class OpenRun(QObject):
     def act(self, action: str, arguments: dict[str, Any]) -> None: ...
 
     def checkpoint(self) -> None: ...
+
+    def relocate(self, path: str) -> None:
+        """Go on in another file, with everything recorded so far, after the disk was full."""

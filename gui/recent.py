@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from gui.background import Background
 from gui.catalogue import RowList
 from gui.delegate import Role
-from gui.runs import STATE_COLOUR, label, search_text, started
+from gui.runs import STATE_COLOUR, label, label_parts, search_text, started
 from gui.theme import Theme
 
 if TYPE_CHECKING:
@@ -64,11 +64,13 @@ class RunsModel(QAbstractListModel):
         if not self.rows:
             return {Role.SECOND: self.message, Qt.ItemDataRole.DisplayRole: ""}.get(role)
         run = self.rows[index.row()]
-        second = run.outcome if run.state == "finished" and run.outcome else run.state
+        ended = run.outcome if run.state == "finished" and run.outcome else run.state
+        name, settings = label_parts(run)
+        second = f"{settings}, {ended}" if settings else ended
         values = {
-            Qt.ItemDataRole.DisplayRole: label(run),
-            Qt.ItemDataRole.ToolTipRole: f"{label(run)}\n{run.problem or second}\n{run.path}",
-            Qt.ItemDataRole.AccessibleTextRole: f"{label(run)}, {second}",
+            Qt.ItemDataRole.DisplayRole: name,
+            Qt.ItemDataRole.ToolTipRole: f"{label(run)}\n{run.problem or ended}\n{run.path}",
+            Qt.ItemDataRole.AccessibleTextRole: f"{label(run)}, {ended}",
             Role.SECOND: run.problem or second,
             Role.DOT: "bad" if run.problem else STATE_COLOUR.get(run.state, "muted"),
             Role.ASIDE: when(started(run)),
@@ -87,7 +89,7 @@ class RecentRuns(QWidget):
         super().__init__()
         self._scan = scan
         self.model = RunsModel()
-        self.list = RowList(self.model, theme, "Recent runs")
+        self.list = RowList(self.model, theme, "Recent runs", lines=2)
         self.list.chosen.connect(self.chosen)
         self.background = Background(self)
         self.background.done.connect(self._take)

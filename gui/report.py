@@ -172,6 +172,7 @@ class ReportDialog(QDialog):
                 widget.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             layout.addWidget(widget)
         layout.addLayout(buttons)
+        go_on.setFocus()
 
     def add(self, headline: str, details: str) -> None:
         """Another error while this one is still shown."""

@@ -245,9 +245,11 @@ class RunPage(QWidget):
         passed = sum(check.passed for check in verdict.checks)
         colours = {"reproduced": theme.good, "not reproduced": theme.bad, "not comparable": theme.muted}
         count = f" {passed}/{len(verdict.checks)}" if verdict.checks else ""
-        self.outcome.setText(f"{verdict.outcome}{count}")
+        going_on = self.run.live and not self._final
+        self.outcome.setText(f"so far{count}" if going_on and verdict.checks else f"{verdict.outcome}{count}")
         self.outcome.setToolTip(verdict.reason or "\n".join(f"{c.name}: {c.threshold}" for c in verdict.checks))
-        self.outcome.setStyleSheet(f"color: {readable(colours[verdict.outcome], theme)};")
+        colour = theme.muted if going_on else readable(colours[verdict.outcome], theme)
+        self.outcome.setStyleSheet(f"color: {colour};")
 
     @Slot(str)
     def _state_changed(self, _: str) -> None:

@@ -1,19 +1,19 @@
-"""One open run in the centre: a header that says its state, a red bar when it failed, and its views."""
+"""One open run in the centre: a chip that says its state, a notice when it does not go on, and its views."""
 
-import math
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
-from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.icons import pixmap
 from gui.named import named
 from gui.open_run import OpenRun
+from gui.pulse import Pulse
 from gui.runs import STATE_COLOUR, title_of
 from gui.theme import Theme
+from gui.views.text import whole
 from lab.verdict import Verdict
 
 
@@ -29,35 +29,6 @@ class Page(Protocol):
 
 
 MakePage = Callable[[OpenRun, Theme], Any]  # gives a Page that is a QWidget
-
-
-class Pulse(QWidget):
-    """A dot in the state's colour that breathes while the run computes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._colour = QColor()
-        self._timer = QTimer(self, interval=100)
-        self._timer.timeout.connect(self.update)
-
-    def show_state(self, state: str, theme: Theme) -> None:
-        self._colour = QColor(getattr(theme, STATE_COLOUR.get(state, "muted")))
-        self._timer.start() if state in ("running", "preparing") else self._timer.stop()
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        return QSize(12, 12)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colour = QColor(self._colour)
-        if self._timer.isActive():
-            colour.setAlphaF(0.65 + 0.35 * math.sin(2 * math.pi * time.monotonic() / 1.6))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour)
-        painter.drawEllipse(self.rect().center(), 4, 4)
-        painter.end()
 
 
 class StateChip(QWidget):
@@ -86,11 +57,14 @@ class StateChip(QWidget):
         state = self._run.state if self._run else ""
         self.setVisible(bool(state))
         self.word.setText("preparing …" if state == "preparing" else state)
-        self.pulse.show_state(state, self._theme)
+        colour = getattr(self._theme, STATE_COLOUR.get(state, "muted"))
+        self.pulse.beat(colour, on=state in ("running", "preparing"))
 
 
 class RunTab(QWidget):
-    """Failure bar and views of one run."""
+    """Notice and views of one run. The notice says why a run does not go on, what is safe, and what can be done."""
+
+    resume_requested = Signal()
 
     def __init__(self, run: OpenRun, make_page: MakePage, theme: Theme) -> None:
         super().__init__()
@@ -98,23 +72,36 @@ class RunTab(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.run, self._theme = run, theme
         self.title = title_of(run)
-        self.failure = named(QFrame(), "failure")
-        self.reason = QLabel(wordWrap=True)
-        self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._mark = QLabel()
-        bar = QHBoxLayout(self.failure)
-        bar.setContentsMargins(16, 8, 16, 8)
-        bar.setSpacing(8)
-        bar.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        bar.addWidget(self.reason, 1)
+        self.notice = self._notice()
         self.page: Any = make_page(run, theme)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self.failure)
+        layout.addWidget(self.notice)
         layout.addWidget(self.page, 1)
         run.state_changed.connect(self._show_state)
         self._show_state()
+
+    def _notice(self) -> QFrame:
+        notice = named(QFrame(), "notice")
+        self.reason = QLabel(wordWrap=True)
+        self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._mark = QLabel()
+        self.retry = QPushButton("Try again")
+        self.retry.clicked.connect(self.run.go)
+        self.elsewhere = QPushButton("Save elsewhere …")
+        self.elsewhere.clicked.connect(self._ask_where)
+        self.resume = QPushButton("Resume")
+        self.resume.setToolTip("Go on in the same file, from the last checkpoint")
+        self.resume.clicked.connect(self.resume_requested)
+        bar = QHBoxLayout(notice)
+        bar.setContentsMargins(16, 8, 16, 8)
+        bar.setSpacing(8)
+        bar.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
+        bar.addWidget(self.reason, 1)
+        for button in (self.retry, self.elsewhere, self.resume):
+            bar.addWidget(button)
+        return notice
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
@@ -123,11 +110,39 @@ class RunTab(QWidget):
 
     def _show_state(self) -> None:
         run = self.run
-        failed = run.state == "failed" or bool(run.problem)
-        self.failure.setVisible(failed)
-        if not failed:
+        bad = run.state == "failed" or bool(run.problem)
+        over = not run.live and run.state in ("stopped", "interrupted", "failed")
+        stuck = run.live and run.state == "paused" and bool(run.problem)
+        self.notice.setVisible(bad or over)
+        self.retry.setVisible(stuck)
+        self.elsewhere.setVisible(stuck)
+        self.resume.setVisible(over and bool(run.path) and run.experiment is not None)
+        if not (bad or over):
             return
-        step = f"{run.step:,}".replace(",", "\N{THIN SPACE}")
-        saved = f"Everything up to step {step} is in {run.path}." if run.path and run.path not in run.problem else ""
-        self.reason.setText(f"{run.problem or 'The run failed.'}\n{saved}".strip())
-        self._mark.setPixmap(pixmap("warning", self._theme.bad, 20, self.devicePixelRatioF()))
+        self.reason.setText(self._reason(bad))
+        kind = "bad" if bad else ""
+        if self.notice.property("kind") != kind:
+            self.notice.setProperty("kind", kind)
+            for widget in (self.notice, self.reason):
+                widget.style().unpolish(widget)
+                widget.style().polish(widget)
+        colour = self._theme.bad if bad else self._theme.muted
+        self._mark.setPixmap(pixmap("warning" if bad else "stop", colour, 20, self.devicePixelRatioF()))
+
+    def _reason(self, bad: bool) -> str:
+        run = self.run
+        at = f"step {whole(run.step)}"
+        if not bad:
+            word = "Stopped" if run.state == "stopped" else "Interrupted: its process ended"
+            return f"{word} at {at} of {whole(run.steps)}. Everything recorded is in the file."
+        saved = f"Everything up to {at} is in {run.path}." if run.path and run.path not in run.problem else ""
+        return f"{run.problem or 'The run failed.'}\n{saved}".strip()
+
+    def _ask_where(self) -> None:
+        dialog = QFileDialog(self, "Save the run elsewhere", "", "Run files (*.h5)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("h5")
+        dialog.selectFile(Path(self.run.path).name)
+        dialog.fileSelected.connect(self.run.relocate)
+        dialog.open()

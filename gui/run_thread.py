@@ -1,6 +1,7 @@
 """A live run: a QThread owns its host, carries commands to it and fills the buffer that the views pull from."""
 
 import contextlib
+import json
 import queue
 from typing import Any, Literal
 
@@ -11,7 +12,9 @@ from lab import registry
 from lab.children import Spare
 from lab.link import Command, Message, QueueLink
 from lab.request import Request
-from lab.stream import MemoryRun
+from lab.stream import Event, MemoryRun
+from storage.errors import RunFileError
+from storage.reader import RunReader
 
 HostKind = Literal["process", "thread"]
 
@@ -19,7 +22,7 @@ HostKind = Literal["process", "thread"]
 class RunThread(QThread):
     """Runs a request to its end on the chosen host. Rows go straight into ``buffer``; only states become signals."""
 
-    opened = Signal(str, dict)  # path, header
+    opened = Signal(str, dict, object)  # path, header, the knobs it began with; None when it only moved
     state_came = Signal(str, str)  # state, problem
     config_came = Signal(dict)
     ended = Signal(str, str)
@@ -30,8 +33,16 @@ class RunThread(QThread):
         self.commands: queue.Queue[Command] = queue.Queue()
         self.step, self.rate = 0, 0.0  # read by timers of the window's thread
         self.checkpoints: list[int] = []
+        self._last: dict[str, int] = {}  # of a resumed run: the last step that its file held of each series,
+        self._known: set[str] = set()  # and its events: both are met again after its last checkpoint
 
     def run(self) -> None:
+        if self._request.resume:
+            try:
+                self._recall()
+            except (RunFileError, OSError) as error:
+                self._deliver([("end", "failed", str(error))])
+                return
         if self._host == "process":
             self._spare.take().run(self._request, self.commands, self._deliver)
         else:
@@ -43,10 +54,12 @@ class RunThread(QThread):
         for message in messages:
             match message:
                 case ("rows", name, step, value):
+                    if (last := self._last.get(name)) is not None:
+                        step, value = step[step > last], value[step > last]
                     self._buffer.append(name, step, value)
                 case ("declare", name, attrs):
                     self._buffer.declare(name, attrs)
-                case ("event", event):
+                case ("event", event) if _key(event) not in self._known:
                     self._buffer.event(event["step"], event["kind"], event["payload"], at=event["time"])
                 case ("progress", step, rate):
                     self.step, self.rate = step, rate
@@ -55,15 +68,32 @@ class RunThread(QThread):
                 case ("log", line):
                     self._buffer.log(line)
                 case ("opened", path, header, knobs):
-                    self.opened.emit(path, header)
-                    if knobs is not None:
-                        self.config_came.emit(knobs)
+                    self.opened.emit(path, header, knobs)
                 case ("config", knobs):
                     self.config_came.emit(knobs)
                 case ("state", state, problem):
                     self.state_came.emit(state, problem)
                 case ("end", state, problem):
                     self.ended.emit(state, problem)
+
+    def _recall(self) -> None:
+        """Take in what the file of a resumed run holds."""
+        with RunReader(self._request.out) as reader:
+            for name in reader.names():
+                step, value = reader.series(name)
+                self._buffer.declare(name, reader.attrs(name))
+                if len(step):
+                    self._buffer.append(name, step, value)
+                    self._last[name] = int(step[-1])
+            for event in reader.events():
+                self._known.add(_key(event))
+                self._buffer.event(event["step"], event["kind"], event["payload"], at=event["time"])
+            self.checkpoints = reader.checkpoints()
+        self.step = max(self.checkpoints, default=0)
+
+
+def _key(event: Event) -> str:
+    return json.dumps([event["step"], event["kind"], event["payload"]], sort_keys=True, default=str)
 
 
 class LiveRun(OpenRun):
@@ -81,6 +111,7 @@ class LiveRun(OpenRun):
         super().__init__(parent)
         self.experiment = registry.experiment(request.experiment)
         self.config = self.experiment.Config.parse({} if request.parent else request.config)  # until the file is opened
+        self._begun = self.config
         self.source = self.buffer = MemoryRun()
         self.header = {"experiment": request.experiment, "preset": request.preset, "arm": request.arm}
         self.header |= {"title": self.experiment.title, "device": request.device, "seed": self.config.seed}
@@ -97,6 +128,10 @@ class LiveRun(OpenRun):
     @property
     def live(self) -> bool:
         return self.state in ("preparing", "running", "paused")
+
+    @property
+    def config_at_start(self) -> Any:
+        return self._begun
 
     @property
     def steps(self) -> int:
@@ -142,12 +177,14 @@ class LiveRun(OpenRun):
         self._thread.commands.put(("checkpoint",))
 
     def relocate(self, path: str) -> None:
-        """Go on in another file, with everything recorded so far, after the disk was full."""
         self._thread.commands.put(("relocate", path))
 
-    @Slot(str, dict)
-    def _opened(self, path: str, header: dict[str, Any]) -> None:
+    @Slot(str, dict, object)
+    def _opened(self, path: str, header: dict[str, Any], begun: dict[str, Any] | None) -> None:
         self.path, self.header = path, header
+        if begun is not None:
+            self._configured(begun)
+            self._begun = self.config
 
     @Slot(dict)
     def _configured(self, knobs: dict[str, Any]) -> None:

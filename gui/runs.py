@@ -27,9 +27,14 @@ STATE_COLOUR = {
 
 def label(entry: RunEntry) -> str:
     """What a stored run is called in lists."""
+    return " – ".join(part for part in label_parts(entry) if part)
+
+
+def label_parts(entry: RunEntry) -> tuple[str, str]:
+    """The experiment's title; and what tells its runs apart."""
     seed = None if entry.seed is None else f"seed {entry.seed}"
-    parts = (entry.title or entry.experiment or entry.path.name, entry.preset, entry.arm, seed)
-    return " – ".join(part for part in parts if part)
+    parts = (entry.preset, entry.arm, seed)
+    return entry.title or entry.experiment or entry.path.name, " – ".join(part for part in parts if part)
 
 
 def search_text(entry: RunEntry) -> str:
@@ -49,6 +54,9 @@ def started(entry: RunEntry) -> float:
 class Runs(Protocol):
     """Makes and finds runs."""
 
+    device: str
+    """Where new runs compute."""
+
     @property
     def folder(self) -> Path:
         """Where runs are kept."""
@@ -66,6 +74,14 @@ class Runs(Protocol):
         """Begin a run at ``step`` of another one, with the knobs of ``config``."""
         ...
 
+    def resume(self, run: OpenRun) -> OpenRun:
+        """Go on with a run that is over but not finished, in its own file, from its last checkpoint."""
+        ...
+
+    def devices(self) -> list[tuple[str, str]]:
+        """Names and descriptions of the devices of this machine. May be slow; called outside the window's thread."""
+        ...
+
     def estimate(self, experiment: type[Experiment], config: Any) -> str:
         """What a run would cost, in words. Takes about a second; called outside the window's thread."""
         ...
@@ -79,11 +95,19 @@ class Runs(Protocol):
         ...
 
 
+def short_title_of(run: OpenRun) -> str:
+    """What a tab says of an open run: its title, and its arm or else its preset."""
+    return " – ".join(filter(None, (_name(run), run.header.get("arm") or run.header.get("preset"))))
+
+
 def title_of(run: OpenRun) -> str:
     """What an open run is called: title, preset, arm and seed."""
-    header = run.header
-    known = run.experiment.title if run.experiment else header.get("experiment", "unknown experiment")
-    name = header.get("title") or known
+    header, name = run.header, _name(run)
     seed = getattr(run.config, "seed", None)
     parts = (name, header.get("preset"), header.get("arm"), None if seed is None else f"seed {seed}")
     return " – ".join(str(part) for part in parts if part)
+
+
+def _name(run: OpenRun) -> str:
+    known = run.experiment.title if run.experiment else run.header.get("experiment", "unknown experiment")
+    return str(run.header.get("title") or known)

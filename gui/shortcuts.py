@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.actions import COMMANDS
 from gui.named import named
@@ -25,17 +25,23 @@ class Shortcuts(QDialog):
         super().__init__(parent, Qt.WindowType.Popup)
         self.setWindowTitle("Keyboard shortcuts")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        columns = QHBoxLayout(self)
+        frame = named(QFrame(), "overlay")
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
+        columns = QHBoxLayout(frame)
         columns.setContentsMargins(24, 24, 24, 24)
         columns.setSpacing(40)
         for menus in (("File", "Run"), ("View", "Help")):
             column = QVBoxLayout()
+            column.setSpacing(0)  # else that of the columns
             for menu in menus:
                 keys = [(c.shortcut, c.text.rstrip(" …")) for c in COMMANDS if c.menu == menu and c.shortcut]
                 self._block(column, menu, keys)
             column.addStretch(1)
             columns.addLayout(column)
         column = QVBoxLayout()
+        column.setSpacing(0)
         self._block(column, "Plots", list(PLOTS))
         column.addStretch(1)
         columns.addLayout(column)
@@ -43,7 +49,7 @@ class Shortcuts(QDialog):
     def _block(self, column: QVBoxLayout, title: str, rows: list[tuple[str, str]]) -> None:
         column.addWidget(named(QLabel(title.upper()), "heading"))
         grid = QGridLayout()
-        grid.setContentsMargins(0, 4, 0, 16)
+        grid.setContentsMargins(0, 8, 0, 24)
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(6)
         for row, (keys, text) in enumerate(rows):

@@ -1,11 +1,10 @@
 """The one row on top: menus, places, finder, device, theme."""
 
-import os
 from collections.abc import Mapping
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenuBar, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenuBar, QSizePolicy, QToolButton, QWidget
 
 from gui.actions import COMMANDS
 from gui.icons import put
@@ -16,7 +15,7 @@ from gui.theme import Theme
 class TopBar(QWidget):
     """Shows the actions that are needed all the time; all others are in its menus."""
 
-    def __init__(self, actions: Mapping[str, QAction], theme: Theme) -> None:
+    def __init__(self, actions: Mapping[str, QAction], device: QWidget, theme: Theme) -> None:
         super().__init__()
         self.setObjectName("top_bar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -45,9 +44,7 @@ class TopBar(QWidget):
         finder.clicked.connect(actions["finder"].trigger)
         layout.addWidget(finder)
         layout.addStretch(1)
-        self.device = named(QLabel(f"cpu · {os.cpu_count()} threads"), "pill")
-        self.device.setToolTip("Where new runs compute")
-        layout.addWidget(self.device, 0, Qt.AlignmentFlag.AlignVCenter)
+        layout.addWidget(device, 0, Qt.AlignmentFlag.AlignVCenter)
         layout.addSpacing(8)
         for name in ("shortcuts", "theme"):
             button = QToolButton()

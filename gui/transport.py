@@ -159,9 +159,16 @@ class Transport(QWidget):
         self.counter.setAccessibleName(f"Step {text}")
         start = self._branch_start()
         self.branch_button.setEnabled(start is not None)
-        at = "" if start is None else f" at step {whole(start)}, the last checkpoint not after it"
-        self.branch_button.setToolTip(f"Branch here (B){at}")
+        self.branch_button.setToolTip(self._branch_tip(start))
         self.follow_button.setChecked(self.slider.step is None)
+
+    def _branch_tip(self, start: int | None) -> str:
+        """A branch begins at exactly the step shown; where no checkpoint lies there, the way to it is recomputed."""
+        if start is None:
+            return "Branch here (B): possible once a checkpoint is stored"
+        shown = self.slider.shown
+        far = "" if start == shown else f", recomputed from the checkpoint at {whole(start)}"
+        return f"Branch here (B): a new run from step {whole(shown)} with the knobs of the form{far}"
 
     def _branch_start(self) -> int | None:
         stored = self.run.checkpoints() if self.run is not None else []

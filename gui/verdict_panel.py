@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWi
 from gui.icons import pixmap
 from gui.named import named
 from gui.open_run import OpenRun
+from gui.runs import ACTIVE
 from gui.theme import Theme
 from lab.verdict import Check, Verdict
 
@@ -61,6 +62,11 @@ class VerdictPanel(QScrollArea):
             text = "Too little is recorded to judge." if self._run else "The verdict on a run appears here."
             return [named(QLabel(text), "muted")]
         passed = sum(check.passed for check in verdict.checks)
+        if self._going_on:
+            head = QLabel(f"So far {passed} of {len(verdict.checks)} checks pass")
+            head.setStyleSheet("font-weight: 600; font-size: 15px;")
+            why = verdict.reason or "The verdict comes with the end of the run."
+            return [head, named(QLabel(why), "muted")]
         colour = getattr(self._theme, WORDS[verdict.outcome])
         outcome = verdict.outcome[0].upper() + verdict.outcome[1:]
         count = f" <span style='color:{self._theme.muted}'>{passed} of {len(verdict.checks)}</span>"
@@ -68,9 +74,11 @@ class VerdictPanel(QScrollArea):
         lines = [head]
         if verdict.reason:
             lines.append(named(QLabel(verdict.reason), "muted"))
-        if self._run is not None and self._run.live:
-            lines.append(named(QLabel("So far: the run still goes on."), "muted"))
         return lines
+
+    @property
+    def _going_on(self) -> bool:
+        return self._run is not None and self._run.state in ACTIVE
 
     def _table(self, verdict: Verdict) -> QGridLayout:
         grid = QGridLayout()
@@ -82,9 +90,10 @@ class VerdictPanel(QScrollArea):
         return grid
 
     def _row(self, grid: QGridLayout, row: int, check: Check) -> None:
-        word, colour = ("check", "good") if check.passed else ("cross", "bad")
+        failed = ("ring", "muted", "not yet passed") if self._going_on else ("cross", "bad", "not passed")
+        word, colour, said = ("check", "good", "passed") if check.passed else failed
         mark = QLabel()
-        mark.setAccessibleName("passed" if check.passed else "not passed")
+        mark.setAccessibleName(said)
         mark.setPixmap(pixmap(word, getattr(self._theme, colour), 16, self.devicePixelRatioF()))
         name = QLabel(check.name, wordWrap=True)
         value = QLabel(shown(check.value))

@@ -21,7 +21,7 @@ POLL_SECONDS = 0.02
 
 
 class Child:
-    """A spawned process that waits for estimates to make and then for one run."""
+    """A spawned process that answers questions and then serves one run."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -47,6 +47,15 @@ class Child:
             EOFError, OSError: The process died.
         """
         self._connection.send(("estimate", request))
+        return self._connection.recv()
+
+    def devices(self) -> list[tuple[str, str]]:
+        """Devices that runs can compute on: what ``Request.device`` takes, and what a person calls it.
+
+        Raises:
+            EOFError, OSError: The process died.
+        """
+        self._connection.send(("devices",))
         return self._connection.recv()
 
     def run(self, request: Request, commands: queue.Queue[Command], deliver: Callable[[list[Message]], None]) -> None:
@@ -103,13 +112,13 @@ def _serve(connection: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         _warm_up()
         while True:
-            what, request = connection.recv()
+            what, *arguments = connection.recv()
             if what == "run":
                 from lab.hosts import execute
 
-                execute(request, PipeLink(connection))
+                execute(arguments[0], PipeLink(connection))
                 return
-            connection.send(_estimate(request))
+            connection.send(_estimate(arguments[0]) if what == "estimate" else _devices())
 
 
 def _warm_up() -> None:
@@ -133,6 +142,17 @@ def _estimate(request: Request) -> tuple[float, int] | str:
         return estimate(request)
     except Exception as error:  # the process's edge: the form shows the line
         return explain(error)
+
+
+def _devices() -> list[tuple[str, str]]:
+    import torch
+
+    found = [("cpu", "CPU")]
+    for index in range(torch.cuda.device_count()):
+        found.append((f"cuda:{index}", torch.cuda.get_device_name(index)))
+    if torch.backends.mps.is_available():
+        found.append(("mps", "Apple GPU"))
+    return found
 
 
 class Spare:
@@ -162,5 +182,5 @@ class Spare:
 
     def close(self) -> None:
         if self._child is not None:
-            self._child.close()
+            self._child.close(wait=0.0)  # it holds no run, and may still be busy loading torch
             self._child = None

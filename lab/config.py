@@ -124,7 +124,7 @@ class Config(BaseModel):
         common = Config.model_fields if cls is not Config else {}
         names = [name for name in cls.model_fields if name not in common]
         names += [name for name in cls.model_fields if name in common]
-        return {name: _knob(name, cls.model_fields[name]) for name in names}
+        return {name: knob_of(name, cls.model_fields[name]) for name in names}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -136,7 +136,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError(_explain(cls, error)) from None
+            raise ConfigError(explain(cls.knobs(), error)) from None
 
     def changed(self, values: Mapping[str, Any]) -> Self:
         """A validated copy with some knobs set anew. Raises ConfigError like :meth:`parse`."""
@@ -149,7 +149,8 @@ class Config(BaseModel):
         return {n: (mine.get(n), theirs.get(n)) for n in names if mine.get(n) != theirs.get(n)}
 
 
-def _knob(name: str, field: Any) -> Knob:
+def knob_of(name: str, field: Any) -> Knob:
+    """What a form needs to know of a pydantic field; one without a default has None."""
     annotation, optional = field.annotation, False
     if get_origin(annotation) in (Union, types.UnionType):
         optional = type(None) in get_args(annotation)
@@ -160,7 +161,7 @@ def _knob(name: str, field: Any) -> Knob:
     limit = {type(m).__name__: m for m in field.metadata}
     low, high = getattr(limit.get("Ge"), "ge", None), getattr(limit.get("Le"), "le", None)
     extra = dict(field.json_schema_extra or {})
-    default = field.get_default(call_default_factory=True)
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
     return Knob(
         name=name,
         kind=kind,
@@ -180,8 +181,9 @@ def _knob(name: str, field: Any) -> Knob:
     )
 
 
-def _explain(cls: type[Config], error: ValidationError) -> dict[str, str]:
-    knobs, lines = cls.knobs(), {}
+def explain(knobs: Mapping[str, Knob], error: ValidationError) -> dict[str, str]:
+    """One line per inadmissible knob: what it was and what it may be."""
+    lines: dict[str, str] = {}
     for item in error.errors():
         name = str(item["loc"][0]) if item["loc"] else ""
         if item["type"] == "extra_forbidden":

@@ -154,7 +154,11 @@ class _Run:
         self._writer = start.writer(self._cls)
         self._sink = _Tee(self._writer, outbox)
         config = start.config.model_dump(mode="json")
-        outbox.put(("opened", str(self._writer.path), self._header(), config))
+        with RunReader(self._writer.path) as reader:
+            begun = dict(reader.config)
+        outbox.put(("opened", str(self._writer.path), self._header(), begun))
+        if config != begun:  # a resumed run, after knobs were turned
+            outbox.put(("config", config))
         outbox.put(("state", "running", ""))
         self._engine = Engine(
             self._experiment,
@@ -313,7 +317,8 @@ class _Run:
             self._writer.flush()
             try:
                 with RunReader(self._writer.path) as reader:
-                    verdict = self._cls.verdict(self._experiment.config, reader)
+                    # by the knobs it began with, as whoever opens the file will; turned ones are among its events
+                    verdict = self._cls.verdict(self._cls.Config.parse(reader.config), reader)
                 self._writer.set_verdict(verdict.to_json())
             except (KeyError, IndexError, ValueError, RunFileError) as error:
                 self._writer.log(f"no verdict: too little was recorded ({error})")

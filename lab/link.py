@@ -1,8 +1,8 @@
 """The way between a run and whoever controls it: messages out, commands in, over a queue or a pipe.
 
-Messages are plain tuples: ("opened", path, header, config) ("declare", name, attrs) ("rows", name, step, value)
-("event", event) ("checkpoint", step) ("log", line) ("config", knobs) ("progress", step, steps per second)
-("state", state, problem) and last ("end", state, problem).
+Messages are plain tuples: ("opened", path, header, the knobs it began with) ("declare", name, attrs)
+("rows", name, step, value) ("event", event) ("checkpoint", step) ("log", line) ("config", knobs)
+("progress", step, steps per second) ("state", state, problem) and last ("end", state, problem).
 
 Commands: ("pause",) ("go",) ("step", count) ("slow", seconds) ("stop",) ("set", {knob: value})
 ("act", action, {name: value}) ("checkpoint",) ("relocate", path).

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui import icons
 from gui.forms.group import Group
@@ -55,17 +55,18 @@ class Form(QWidget):
         self.set_estimate("")
         self.fill()
 
-    def _actions(self) -> QHBoxLayout:
-        line = QHBoxLayout()
+    def _actions(self) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(6)
         self.action_buttons: dict[str, QPushButton] = {}
         for action in self.experiment.actions():
             button = QPushButton(action.label)
             button.setToolTip(action.help)
-            button.setEnabled(False)
+            button.hide()
             button.clicked.connect(lambda _=False, method=action.method: self.action_requested.emit(method))
             self.action_buttons[action.method] = button
-            line.addWidget(button)
-        return line
+            column.addWidget(button)
+        return column
 
     def _build(self, layout: QVBoxLayout, theme: Theme) -> None:
         for name, knob in self.experiment.Config.knobs().items():
@@ -140,12 +141,18 @@ class Form(QWidget):
             row.editor.setEnabled(row.knob.live or not running)
             row.reset_button.setEnabled(row.knob.live or not running)
         for button in self.action_buttons.values():
-            button.setEnabled(running)
+            button.setVisible(running)
 
     def set_theme(self, theme: Theme) -> None:
         icons.recolour(self, theme)
         for part in (*self.rows.values(), *self.groups.values()):
             part.set_theme(theme)
+
+    def first_error(self) -> str:
+        """What has to be corrected first, with the knob's name; empty when all is well."""
+        for name, why in self._errors.items():
+            return f"{self.rows[name].knob.label}: {why}" if name in self.rows else why
+        return ""
 
     def focus_first_error(self) -> None:
         """Put the cursor where something has to be corrected."""

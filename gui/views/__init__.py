@@ -1,22 +1,10 @@
-"""Views on screen, one widget class per spec of lab.views."""
+"""Views on screen, one widget class per spec of lab.views; each is loaded when the first of its kind is shown."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
-from gui.views.axes import StepAxis
-from gui.views.bars import BarsView
-from gui.views.base import ViewWidget
-from gui.views.curves import CurvesView
-from gui.views.distribution import DistributionView
-from gui.views.flow_graph import FlowGraphView
-from gui.views.heatmap import HeatmapView
-from gui.views.image_grid import ImageGridView
-from gui.views.landscape import LandscapeView
-from gui.views.matrix import MatrixView
-from gui.views.profile import ProfileView
-from gui.views.ribbon import RibbonView
-from gui.views.scatter import ScatterView
-from gui.views.table import TableView
-from gui.views.trace import TraceView
 from lab.views import (
     Bars,
     Curves,
@@ -34,23 +22,28 @@ from lab.views import (
     View,
 )
 
-WIDGETS: dict[type[View], type[ViewWidget]] = {
-    Curves: CurvesView,
-    Heatmap: HeatmapView,
-    Matrix: MatrixView,
-    ImageGrid: ImageGridView,
-    Distribution: DistributionView,
-    Scatter: ScatterView,
-    Profile: ProfileView,
-    Table: TableView,
-    FlowGraph: FlowGraphView,
-    Landscape: LandscapeView,
-    Bars: BarsView,
-    Ribbon: RibbonView,
-    Trace: TraceView,
+if TYPE_CHECKING:  # plots are heavy, and the window is seen before the first one
+    from gui.views.axes import StepAxis
+    from gui.views.base import ViewWidget
+
+WIDGETS: dict[type[View], str] = {
+    Curves: "curves.CurvesView",
+    Heatmap: "heatmap.HeatmapView",
+    Matrix: "matrix.MatrixView",
+    ImageGrid: "image_grid.ImageGridView",
+    Distribution: "distribution.DistributionView",
+    Scatter: "scatter.ScatterView",
+    Profile: "profile.ProfileView",
+    Table: "table.TableView",
+    FlowGraph: "flow_graph.FlowGraphView",
+    Landscape: "landscape.LandscapeView",
+    Bars: "bars.BarsView",
+    Ribbon: "ribbon.RibbonView",
+    Trace: "trace.TraceView",
 }
 
 
-def make_view(spec: View, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> ViewWidget:
+def make_view(spec: View, run: OpenRun, theme: Theme, axis: "StepAxis | None" = None) -> "ViewWidget[Any]":
     """The widget that shows ``spec``; views given one ``axis`` share their steps and crosshair."""
-    return WIDGETS[type(spec)](spec, run, theme, axis)
+    module, name = WIDGETS[type(spec)].split(".")
+    return getattr(import_module(f"gui.views.{module}"), name)(spec, run, theme, axis)

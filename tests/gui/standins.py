@@ -55,6 +55,9 @@ class FakeRun(OpenRun):
     def stop(self) -> None:
         self.asked.append("stop")
 
+    def relocate(self, path: str) -> None:
+        self.asked.append(("relocate", path))
+
     def set_knobs(self, values: dict[str, Any]) -> None:
         self.asked.append(values)
 
@@ -67,6 +70,7 @@ class FakeRuns:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.device = "cpu"
         self.started: list[FakeRun] = []
         self.closed = False
         self.list: list[RunEntry] = []
@@ -84,6 +88,12 @@ class FakeRuns:
     def branch(self, run, step, config) -> FakeRun:
         self.branched = (run, step)
         return self.start(run.experiment, config, "demo", "")
+
+    def resume(self, run) -> FakeRun:
+        return FakeRun(path=run.path, state="preparing")
+
+    def devices(self) -> list[tuple[str, str]]:
+        return [("cpu", "CPU"), ("cuda:0", "A GPU")]
 
     def estimate(self, experiment, config) -> str:
         return f"about {config.steps} s"

@@ -90,7 +90,7 @@ def test_a_failed_run_says_what_happened_and_what_is_saved(window):
     run = window.runs.started[0]
     run.become("failed", "the loss is NaN at step 812")
     tab = window.lab.tabs.currentWidget()
-    assert not tab.failure.isHidden()
+    assert not tab.notice.isHidden()
     assert "NaN at step 812" in tab.reason.text()
     assert run.path in tab.reason.text()
     assert window.lab.knobs.button.text() == "Run"

@@ -1,0 +1,169 @@
+"""A run that does not go on says why, and offers what can be done; actions with arguments ask for them."""
+
+import queue
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QLabel
+
+from gui.device_chip import DeviceChip
+from gui.forms.action_form import ActionForm, arguments
+from gui.knobs_panel import KnobsPanel
+from gui.run_tab import RunTab
+from gui.run_thread import LiveRun
+from gui.theme import LIGHT
+from gui.verdict_panel import VerdictPanel
+from lab.children import Spare
+from lab.experiment import Experiment
+from lab.hosts import execute
+from lab.link import QueueLink
+from lab.request import Request
+from lab.verdict import Check, Verdict
+from storage.reader import RunReader
+from tests.fakes import Tiny
+from tests.gui.standins import FakePage, FakeRun
+from tests.gui.test_main_window import make_window
+
+NAME = "tests.fakes:"
+
+
+def tab_of(qtbot, run) -> RunTab:
+    tab = RunTab(run, FakePage, LIGHT)
+    qtbot.addWidget(tab)
+    return tab
+
+
+def test_a_full_disk_offers_to_try_again_and_another_place(qtbot):
+    run = FakeRun(path="/full/run.h5")
+    tab = tab_of(qtbot, run)
+    assert tab.notice.isHidden()
+    run.become("paused", "The disk is full.")
+    assert not tab.notice.isHidden() and tab.notice.property("kind") == "bad"
+    assert not tab.retry.isHidden() and not tab.elsewhere.isHidden() and tab.resume.isHidden()
+    tab.elsewhere.click()
+    (dialog,) = tab.findChildren(QFileDialog)
+    dialog.fileSelected.emit("/roomy/run.h5")
+    dialog.reject()
+    assert run.asked == [("relocate", "/roomy/run.h5")]
+    tab.retry.click()
+    assert run.state == "running" and run.problem == ""
+    assert tab.notice.isHidden()
+
+
+def test_a_stopped_run_can_be_resumed_in_the_place_of_its_tab(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(Tiny, "name", NAME)
+    window = make_window(qtbot, tmp_path)
+    run = FakeRun(path="/kept/one.h5", state="stopped")
+    window.lab.add_run(run)
+    tab = window.lab.tabs.currentWidget()
+    assert "Stopped at step 20 of 200" in tab.reason.text()
+    tab.resume.click()
+    (resumed,) = window.lab.open_runs()
+    assert resumed is not run
+    assert (resumed.path, resumed.state) == ("/kept/one.h5", "preparing")
+
+
+def test_a_finished_run_offers_nothing(qtbot):
+    assert tab_of(qtbot, FakeRun(path="x.h5", state="finished")).notice.isHidden()
+
+
+def test_a_resumed_run_shows_what_its_file_held_and_adds_nothing_twice(qtbot, tmp_path):
+    path = str(tmp_path / "run.h5")
+    link = QueueLink(queue.Queue(), lambda messages: None)
+    execute(Request(experiment=NAME, config={"raise_at": 120, "lr": 0.3}, out=path), link)
+    run = LiveRun(Request(experiment=NAME, out=path, resume=True), Spare(), host="thread")
+    with qtbot.waitSignal(run.state_changed, check_params_cb=lambda state: state == "failed", timeout=20_000):
+        run.start()
+    steps, _ = run.source.series("train_loss")
+    assert steps.tolist() == list(range(120))
+    with RunReader(path) as reader:
+        assert [(e["step"], e["kind"]) for e in run.source.events()][:1] == [(120, "failure")]
+        assert run.config_at_start == Tiny.Config.parse(reader.config)
+
+
+def test_a_run_is_judged_by_the_knobs_it_began_with(qtbot, tmp_path):
+    path = str(tmp_path / "run.h5")
+    run = LiveRun(Request(experiment=NAME, config={"steps": 50}, out=path), Spare(), host="thread")
+    run.pause()
+    run.set_knobs({"lr": 0.7})
+    run.go()
+    with qtbot.waitSignal(run.state_changed, check_params_cb=lambda state: state == "finished", timeout=20_000):
+        run.start()
+    assert run.config.lr == 0.7
+    assert run.config_at_start.lr == 0.1
+
+
+def test_the_verdict_of_a_run_that_goes_on_is_so_far_and_no_cross(qtbot):
+    panel = VerdictPanel(LIGHT)
+    qtbot.addWidget(panel)
+    run = FakeRun()
+    verdict = Verdict.of(Check("one", 1.0, high=2.0), Check("two", 3.0, high=2.0))
+    panel.set_run(run, verdict)
+    assert said(panel)[0] == "So far 1 of 2 checks pass"
+    assert "not yet passed" in names(panel)
+    run.state = "finished"
+    panel.show_verdict(verdict)
+    assert "Not reproduced" in said(panel)[0]
+    assert "not passed" in names(panel)
+
+
+def said(panel: VerdictPanel) -> list[str]:
+    return [label.text() for label in panel.widget().findChildren(QLabel) if label.text()]
+
+
+def names(panel: VerdictPanel) -> list[str]:
+    return [label.accessibleName() for label in panel.widget().findChildren(QLabel)]
+
+
+def test_an_action_with_arguments_asks_for_them_and_refuses_wrong_ones(qtbot):
+    panel = KnobsPanel(LIGHT)
+    qtbot.addWidget(panel)
+    run = FakeRun()
+    panel.show_run(run)
+    panel.form.action_buttons["reset"].click()
+    (form,) = panel.findChildren(ActionForm)
+    field = form.rows["value"].editor
+    assert field.value() == "1"
+    field.lineEdit().clear()
+    qtbot.keyClicks(field.lineEdit(), "many")
+    assert not form.button.isEnabled()
+    assert "a number" in form.rows["value"].error.text()
+    field.lineEdit().clear()
+    qtbot.keyClicks(field.lineEdit(), "2.5")
+    qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
+    assert run.asked == [("reset", {"value": 2.5})]
+
+
+def test_arguments_come_from_the_signature():
+    def mask(self: Experiment, layer: int, head: int | None = None) -> None: ...
+
+    model = arguments(mask)
+    assert model.model_validate({"layer": "3"}).model_dump() == {"layer": 3, "head": None}
+    with pytest.raises(ValueError, match="layer"):
+        model.model_validate({})
+
+
+def test_the_device_is_asked_for_once_and_chosen_for_the_next_run(qtbot, tmp_path: Path):
+    window = make_window(qtbot, tmp_path)
+    chip = window.device
+    assert isinstance(chip, DeviceChip)
+    assert [action.text() for action in chip.devices()] == ["CPU", "Looking for devices …"]
+    with qtbot.waitSignal(chip.background.done):
+        chip.menu().aboutToShow.emit()
+    assert [action.text() for action in chip.devices()] == ["CPU", "A GPU  (cuda:0)"]
+    chip.devices()[1].trigger()
+    assert window.runs.device == "cuda:0" and chip.text() == "cuda:0"
+    assert make_window(qtbot, tmp_path).runs.device == "cuda:0"
+
+
+def test_the_run_button_breathes_only_while_the_run_computes(qtbot):
+    panel = KnobsPanel(LIGHT)
+    qtbot.addWidget(panel)
+    run = FakeRun()
+    panel.show_run(run)
+    assert panel.pulse.beating
+    run.become("paused")
+    assert not panel.pulse.beating
+    run.become("finished")
+    assert not panel.pulse.beating
