@@ -45,7 +45,7 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
         axes.set_ylim(bottom=max(axes.get_ylim()[0], axes.get_ylim()[1] * DEPTH))
     axes.set_xlabel(spec.x_label or (symbol(panels[0], spec.series) if panels else ""))
     axes.set_ylabel("count" if spec.grid is None else "density")
-    axes.legend(loc="best")
+    _legend(axes)
 
 
 def _edges(values: np.ndarray, spec: Distribution) -> np.ndarray:
@@ -84,9 +84,9 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
         axes.set_xlabel(spec.x_label)
         axes.set_ylabel(spec.y_label)
     if spec.initial and spec.polar:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.08, 1.05))
+        _legend(axes, loc="upper left", bbox_to_anchor=(1.08, 1.05))
     elif spec.initial:
-        axes.legend(loc="best")
+        _legend(axes)
 
 
 def _trails(spec: Scatter, panel: Any) -> list[np.ndarray]:
@@ -123,7 +123,7 @@ def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
     axes.set_xlabel(spec.x_label)
     axes.set_ylabel(spec.y_label)
     if count > 1 or spec.lines:
-        axes.legend(loc="best")
+        _legend(axes)
 
 
 def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
@@ -145,7 +145,7 @@ def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
         axes.set_ylim(*spec.y_range)
     axes.set_ylabel(spec.y_label)
     if len(panels) > 1 or spec.lines:
-        axes.legend(loc="best")
+        _legend(axes)
 
 
 def draw_table(axes: Axes, spec: Table, panels: Sequence[Any]) -> None:
@@ -188,6 +188,11 @@ def _references(axes: Axes, lines: Sequence[Line], panels: Sequence[Any], *, ver
             drawn.add((line.label, value))
             draw = axes.axvline if vertical else axes.axhline
             draw(value, color=LIGHT.text, linestyle="--", linewidth=0.8, label=line.label)
+
+
+def _legend(axes: Axes, **place: Any) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(**(place or {"loc": "best"}))
 
 
 def _scales(axes: Axes, x_log: bool, y_log: bool) -> None:

@@ -72,7 +72,7 @@ class ProfileView(SnapshotPlot[Profile]):
         self._pens()
         self._references.place(levels, 0.0)
         self._draw_names(paths, levels)
-        return bool(paths)
+        return any(len(x) for x, _ in paths.values())
 
     def _draw_names(self, paths: dict[str, tuple[np.ndarray, np.ndarray]], levels: np.ndarray) -> None:
         (_, right), (low, high) = self.box.viewRange()

@@ -110,7 +110,8 @@ class ScatterView(SnapshotPlot[Scatter]):
         x, y = (np.asarray(part, float) for part in points)
         if self.spec.polar:
             radius = y if self._zero is None else np.maximum(_log(y) - self._zero, 0.0)
-            return radius * np.cos(x), radius * np.sin(x)
+            with np.errstate(invalid="ignore"):
+                return radius * np.cos(x), radius * np.sin(x)
         return _log(x) if self.spec.x_log else x, _log(y) if self.spec.y_log else y
 
     def _draw(self) -> bool:
