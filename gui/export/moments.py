@@ -33,12 +33,14 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
         if spec.grid is not None:
             for value, colour, label in shown:
                 grid = value_at(panel, spec.grid) if value is rows[-1][0] else first_value(panel, spec.grid)
+                if grid is None:
+                    continue
                 axes.fill_between(grid, value, color=colour, alpha=0.35, linewidth=0)
                 axes.plot(grid, value, color=colour, label=label)
             continue
         edges = _edges(np.concatenate([value for value, _, _ in shown]), spec)
         for value, colour, label in shown:
-            axes.hist(value[np.isfinite(value)], edges, color=colour, alpha=0.6, label=label)
+            axes.hist(value[np.isfinite(value)], edges.tolist(), color=colour, alpha=0.6, label=label)
     _references(axes, spec.lines, panels, vertical=True)
     _scales(axes, spec.x_log, spec.y_log)
     if spec.y_log and spec.grid is not None:
@@ -69,7 +71,9 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
             for way in _trails(spec, panel):
                 axes.plot(*way, color=LIGHT.muted, alpha=0.3, linewidth=0.4, zorder=0)
         if spec.initial:
-            start = first_value(panel, spec.x), first_value(panel, spec.y)
+            start = np.stack(
+                [row for row in (first_value(panel, spec.x), first_value(panel, spec.y)) if row is not None]
+            )
             axes.scatter(*start, s=4, color=FIRST, alpha=0.6, linewidths=0, label="first", zorder=1)
         colour = value_at(panel, spec.colour) if spec.colour else None
         if colour is None:

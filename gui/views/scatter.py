@@ -24,6 +24,7 @@ from lab.views import Scatter
 REACH_PX = 12  # a click or the pointer takes the nearest point within so many pixels
 TRAIL_POINTS = 60_000  # trails are thinned to so many points in all, evenly in their rows
 SHADES = 32
+CRISP_POINTS = 400  # more are drawn from ready pictures, which is quicker and a little coarser
 Points = tuple[np.ndarray, np.ndarray]
 
 
@@ -153,6 +154,7 @@ class ScatterView(SnapshotPlot[Scatter]):
         x, y = points or (np.empty(0), np.empty(0))
         kept = np.isfinite(x) & np.isfinite(y)
         many = len(x) > 3000
+        item.opts["useCache"] = len(x) > CRISP_POINTS
         item.setSize((3 if many else 6) if item is self._first else (4 if many else 8))
         if brushes is None:
             item.setData(x[kept], y[kept])
