@@ -30,7 +30,11 @@ def draw_heatmap(axes: Axes, spec: Heatmap, panels: Sequence[Any]) -> None:
         if spec.x_log:
             step = np.maximum(step, 1)
         colours = norm(value, spec.z_range, log=spec.z_log, centre=spec.centre)
-        shown = np.where(value > 0, value, np.where(np.isnan(value), np.nan, colours.vmin)) if spec.z_log else value
+        shown = (
+            np.where(value > 0, value, np.where(np.isnan(value), np.nan, float(colours.vmin or 0.0)))
+            if spec.z_log
+            else value
+        )
         options = {"norm": colours, "cmap": colour_map(spec.centre), "shading": "nearest", "rasterized": True}
         mesh = cell.pcolormesh(step, rows[order], shown[:, order].T, **options)
         if spec.contours and min(value.shape) > 1:
@@ -59,7 +63,7 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
     """The matrix at the panel's step, reordered where the view declares an order; many heads as small multiples."""
     for cell, panel in one_each(axes, panels):
         value = value_at(panel, spec.series)
-        if value is None:
+        if value is None or not value.size:
             continue
         value = value.reshape((1,) * (4 - value.ndim) + value.shape)
         layers, heads, count, width = value.shape
@@ -71,14 +75,14 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
         grid = split(cell, layers, heads, sharex=True, sharey=True) if many else np.array([[cell]])
         aspect = "equal" if count == width else "auto"
         for (layer, head), tile in np.ndenumerate(grid):
-            image = tile.imshow(value[layer, head][np.ix_(rows, columns)], aspect=aspect, **options)
+            tile.imshow(value[layer, head][np.ix_(rows, columns)], aspect=aspect, **options)
             if many:
                 tile.set(xticks=[], yticks=[])
                 tile.set_xlabel(f"head {head + 1}" if layer == layers - 1 else "")
                 tile.set_ylabel(f"layer {layer + 1}" if head == 0 and layers > 1 else "")
         if not many:
             _name_cells(grid[0, 0], spec, rows, columns)
-        _bar(grid.ravel().tolist(), image, spec.z_label)
+        _bar(grid.ravel().tolist(), grid[0, 0].images[0], spec.z_label)
 
 
 def _name_cells(tile: Axes, spec: Matrix, rows: np.ndarray, columns: np.ndarray) -> None:
@@ -94,7 +98,7 @@ def draw_images(axes: Axes, spec: ImageGrid, panels: Sequence[Any]) -> None:
     """The images at the panel's step in reading order, with their numbers."""
     for cell, panel in one_each(axes, panels):
         images = value_at(panel, spec.series)
-        if images is None:
+        if images is None or not images.size:
             continue
         labels = value_at(panel, spec.labels) if spec.labels else None
         area = cell.get_window_extent()

@@ -33,19 +33,21 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
         if spec.grid is not None:
             for value, colour, label in shown:
                 grid = value_at(panel, spec.grid) if value is rows[-1][0] else first_value(panel, spec.grid)
+                if grid is None:
+                    continue
                 axes.fill_between(grid, value, color=colour, alpha=0.35, linewidth=0)
                 axes.plot(grid, value, color=colour, label=label)
             continue
         edges = _edges(np.concatenate([value for value, _, _ in shown]), spec)
         for value, colour, label in shown:
-            axes.hist(value[np.isfinite(value)], edges, color=colour, alpha=0.6, label=label)
+            axes.hist(value[np.isfinite(value)], edges.tolist(), color=colour, alpha=0.6, label=label)
     _references(axes, spec.lines, panels, vertical=True)
     _scales(axes, spec.x_log, spec.y_log)
     if spec.y_log and spec.grid is not None:
         axes.set_ylim(bottom=max(axes.get_ylim()[0], axes.get_ylim()[1] * DEPTH))
     axes.set_xlabel(spec.x_label or (symbol(panels[0], spec.series) if panels else ""))
     axes.set_ylabel("count" if spec.grid is None else "density")
-    axes.legend(loc="best")
+    _legend(axes)
 
 
 def _edges(values: np.ndarray, spec: Distribution) -> np.ndarray:
@@ -69,7 +71,9 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
             for way in _trails(spec, panel):
                 axes.plot(*way, color=LIGHT.muted, alpha=0.3, linewidth=0.4, zorder=0)
         if spec.initial:
-            start = first_value(panel, spec.x), first_value(panel, spec.y)
+            start = np.stack(
+                [row for row in (first_value(panel, spec.x), first_value(panel, spec.y)) if row is not None]
+            )
             axes.scatter(*start, s=4, color=FIRST, alpha=0.6, linewidths=0, label="first", zorder=1)
         colour = value_at(panel, spec.colour) if spec.colour else None
         if colour is None:
@@ -84,9 +88,9 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
         axes.set_xlabel(spec.x_label)
         axes.set_ylabel(spec.y_label)
     if spec.initial and spec.polar:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.08, 1.05))
+        _legend(axes, loc="upper left", bbox_to_anchor=(1.08, 1.05))
     elif spec.initial:
-        axes.legend(loc="best")
+        _legend(axes)
 
 
 def _trails(spec: Scatter, panel: Any) -> list[np.ndarray]:
@@ -123,7 +127,7 @@ def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
     axes.set_xlabel(spec.x_label)
     axes.set_ylabel(spec.y_label)
     if count > 1 or spec.lines:
-        axes.legend(loc="best")
+        _legend(axes)
 
 
 def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
@@ -145,7 +149,7 @@ def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
         axes.set_ylim(*spec.y_range)
     axes.set_ylabel(spec.y_label)
     if len(panels) > 1 or spec.lines:
-        axes.legend(loc="best")
+        _legend(axes)
 
 
 def draw_table(axes: Axes, spec: Table, panels: Sequence[Any]) -> None:
@@ -188,6 +192,11 @@ def _references(axes: Axes, lines: Sequence[Line], panels: Sequence[Any], *, ver
             drawn.add((line.label, value))
             draw = axes.axvline if vertical else axes.axhline
             draw(value, color=LIGHT.text, linestyle="--", linewidth=0.8, label=line.label)
+
+
+def _legend(axes: Axes, **place: Any) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(**(place or {"loc": "best"}))
 
 
 def _scales(axes: Axes, x_log: bool, y_log: bool) -> None:

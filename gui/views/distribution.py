@@ -65,7 +65,7 @@ class DistributionView(SnapshotPlot[Distribution]):
         """The first row's distribution, where the view shows it, and the present one."""
         first = self.moment.first(self.spec.series) if self.spec.initial else None
         first, now = flat(first, self.spec.series), flat(self.moment.value(self.spec.series), self.spec.series)
-        if now is None:
+        if now is None or not len(now):
             return None, None
         if self.spec.grid is not None:
             start, grid = self.moment.first(self.spec.grid), self.moment.value(self.spec.grid)
@@ -97,7 +97,7 @@ class DistributionView(SnapshotPlot[Distribution]):
             self._set(item, outline, floor)
         top = self.box.viewRange()[1][1]
         self._references.place(levels, top)
-        return outlines[1] is not None
+        return outlines[1] is not None and len(outlines[1][1]) > 0
 
     def _stretches(self, xs: list[np.ndarray], ys: list[np.ndarray], levels: np.ndarray) -> tuple[Stretch, Stretch]:
         x = stretch_of(*xs, margin=0.03)

@@ -22,6 +22,8 @@ from gui.views.step_plot import StepPlot
 from gui.views.text import rich, short, with_step
 from lab.views import Heatmap
 
+FAR = 1e300  # coordinates beyond give rows no place that a plot could show
+
 
 class _RowAxis(IndexAxis):
     """The rows' coordinate: true numbers, or names of evenly spaced rows."""
@@ -95,7 +97,8 @@ class HeatmapView(StepPlot[Heatmap]):
     def even(self) -> bool:
         """Rows stand at equal distances: by choice, or because their coordinates give them no place."""
         places = self.coordinates()
-        return self._even or not np.isfinite(places).all() or len(np.unique(places)) < len(places)
+        usable = (np.abs(places) < FAR).all() and len(np.unique(places)) == len(places)  # NaN is below nothing
+        return self._even or not usable
 
     def rows_shown(self) -> tuple[np.ndarray, np.ndarray]:
         """Edges (K + 1,) of the rows from below, and which row of the series each is (K,)."""

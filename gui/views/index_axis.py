@@ -25,6 +25,7 @@ class IndexAxis(Axis):
         super().__init__(orientation)
         self.texts: Sequence[str] = ()
         self._places = np.empty(0)
+        self._widest = 0.0
         self._may_slant = slanted
         self._slanted = False
         if slanted:
@@ -35,13 +36,11 @@ class IndexAxis(Axis):
         places = np.arange(len(texts)) + 0.5 if places is None else places
         if list(texts) != list(self.texts) or not np.array_equal(places, self._places):
             self.texts, self._places = texts, places
+            metrics = QFontMetricsF(font_px(TICK_PX))
+            longest = sorted(set(texts), key=len)[-20:]  # measuring thousands of names takes long
+            self._widest = max((metrics.horizontalAdvance(text) for text in longest), default=0.0)
             self.picture = None
             self.update()
-
-    @property
-    def _widest(self) -> float:
-        metrics = QFontMetricsF(font_px(TICK_PX))
-        return max((metrics.horizontalAdvance(text) for text in self.texts), default=0.0)
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, np.ndarray]]:
         low, high = sorted((minVal, maxVal))
@@ -58,7 +57,8 @@ class IndexAxis(Axis):
             self._slanted = slanted
             self.setHeight(round(min(self._widest, LONGEST_PX) * 0.71 + 16) if slanted else PLAIN_PX)
         need = TICK_PX + 4 if slanted else need
-        every = int(round_ticks(0, 1e9, 1e9 * room / need, smallest=1.0)[0]) if need > room else 1
+        shown = size / room
+        every = int(round_ticks(0, shown, size / need, smallest=1.0)[0]) if need > room else 1
         return [(float(every), self._places[inside[inside % every == 0]])]
 
     def tickStrings(self, values: np.ndarray, scale: float, spacing: float) -> list[str]:

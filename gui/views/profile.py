@@ -13,7 +13,7 @@ from gui.views.text import rich, short
 from lab.views import Profile
 
 FEW_POINTS = 80  # up to so many dots are large
-SMOOTH_POINTS = 4000  # up to so many points a line is drawn smooth and thicker
+SMOOTH_POINTS = 300  # up to so many points a line is drawn smooth and thicker
 
 
 class ProfileView(SnapshotPlot[Profile]):
@@ -23,6 +23,8 @@ class ProfileView(SnapshotPlot[Profile]):
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
         self._curves = {name: pg.PlotCurveItem() for name in spec.series if name not in spec.points}
         self._dots = {name: pg.ScatterPlotItem(size=7, **CRISP) for name in spec.points}
+        for item in self._curves.values():
+            item.setSegmentedLineMode("on")  # piece by piece: strokes of long thick paths take seconds
         self._rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for number, item in enumerate((*self._dots.values(), *self._curves.values())):
             item.setZValue(number)
@@ -72,7 +74,7 @@ class ProfileView(SnapshotPlot[Profile]):
         self._pens()
         self._references.place(levels, 0.0)
         self._draw_names(paths, levels)
-        return bool(paths)
+        return any(len(x) for x, _ in paths.values())
 
     def _draw_names(self, paths: dict[str, tuple[np.ndarray, np.ndarray]], levels: np.ndarray) -> None:
         (_, right), (low, high) = self.box.viewRange()

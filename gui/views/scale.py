@@ -70,10 +70,8 @@ class Scale:
     def shades(self, values: np.ndarray) -> NDArray[np.uint16]:
         """Number of the colour, 0 to COUNT - 1, of each value; COUNT for NaN."""
         place = self.place(values)
-        missing = np.isnan(place)
-        shade = (np.where(missing, 0.0, place) * (COUNT - 1) + 0.5).astype(np.uint16)
-        shade[missing] = COUNT
-        return shade
+        shade = np.where(np.isnan(place), COUNT, place * (COUNT - 1) + 0.5)
+        return shade.astype(np.uint16)
 
 
 def viridis(places: np.ndarray) -> NDArray[np.uint8]:

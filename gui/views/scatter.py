@@ -24,6 +24,7 @@ from lab.views import Scatter
 REACH_PX = 12  # a click or the pointer takes the nearest point within so many pixels
 TRAIL_POINTS = 60_000  # trails are thinned to so many points in all, evenly in their rows
 SHADES = 32
+CRISP_POINTS = 400  # more are drawn from ready pictures, which is quicker and a little coarser
 Points = tuple[np.ndarray, np.ndarray]
 
 
@@ -110,7 +111,8 @@ class ScatterView(SnapshotPlot[Scatter]):
         x, y = (np.asarray(part, float) for part in points)
         if self.spec.polar:
             radius = y if self._zero is None else np.maximum(_log(y) - self._zero, 0.0)
-            return radius * np.cos(x), radius * np.sin(x)
+            with np.errstate(invalid="ignore"):
+                return radius * np.cos(x), radius * np.sin(x)
         return _log(x) if self.spec.x_log else x, _log(y) if self.spec.y_log else y
 
     def _draw(self) -> bool:
@@ -152,6 +154,7 @@ class ScatterView(SnapshotPlot[Scatter]):
         x, y = points or (np.empty(0), np.empty(0))
         kept = np.isfinite(x) & np.isfinite(y)
         many = len(x) > 3000
+        item.opts["useCache"] = len(x) > CRISP_POINTS
         item.setSize((3 if many else 6) if item is self._first else (4 if many else 8))
         if brushes is None:
             item.setData(x[kept], y[kept])

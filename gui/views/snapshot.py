@@ -16,6 +16,7 @@ from gui.views.rows import Moment
 from gui.views.text import whole, with_step
 
 FRAME = 0.05  # seconds between drawings at least, however fast the slider moves
+NARROWEST = 1e-290  # a plot's transformation overflows on stretches like 1e-308
 Stretch = tuple[float, float]
 
 
@@ -58,10 +59,7 @@ class SnapshotPlot(Plot[Spec]):
         """The stretch of steps on show changes nothing here."""
 
     def empty_text(self) -> str:
-        begin = self.moment.begin
-        if begin is not None and self.axis.cursor is not None and self.axis.cursor < begin:
-            return f"{', '.join(self.spec.names)}: first read at step {whole(begin)}."
-        return super().empty_text()
+        return not_yet(self.moment, self.spec.names, self.axis.cursor) or super().empty_text()
 
     @property
     def config(self) -> Any:
@@ -129,13 +127,20 @@ class SnapshotPlot(Plot[Spec]):
         return ""
 
 
+def not_yet(moment: Moment, names: tuple[str, ...], step: int | None) -> str:
+    """When the first rows were read, where the slider stands before them; else empty."""
+    if step is None or moment.begin is None or step >= moment.begin:
+        return ""
+    return f"{', '.join(names)}: first read at step {whole(moment.begin)}."
+
+
 def _calm(old: Stretch, new: Stretch) -> Stretch:
     """``old`` while ``new`` lies within it and fills at least half of it."""
     inside = old[0] <= new[0] and new[1] <= old[1]
     return old if inside and new[1] - new[0] >= 0.5 * (old[1] - old[0]) else new
 
 
-def stretch_of(*values: np.ndarray, margin: float = 0.06, at_least: float = 0.0) -> Stretch:
+def stretch_of(*values: np.ndarray, margin: float = 0.06) -> Stretch:
     """A stretch that shows every finite value, with a margin; (0, 1) where there is none."""
     usable = [v[np.isfinite(v)] for v in values]
     usable = [v for v in usable if v.size]
@@ -144,9 +149,7 @@ def stretch_of(*values: np.ndarray, margin: float = 0.06, at_least: float = 0.0)
     low, high = float(min(v.min() for v in usable)), float(max(v.max() for v in usable))
     if not math.isfinite(high - low):
         low, high = low / 4, high / 4
-    missing = max(at_least - (high - low), 0.0) / 2
-    low, high = low - missing, high + missing
-    edge = margin * (high - low) or 0.5 * (abs(high) or 1.0)
+    edge = max(margin * (high - low) or 0.5 * (abs(high) or 1.0), NARROWEST)
     return low - edge, high + edge
 
 

@@ -13,7 +13,7 @@ from gui.theme import Theme
 from gui.views.axes import StepAxis, font_px
 from gui.views.base import ViewWidget
 from gui.views.rows import Moment
-from gui.views.snapshot import flat
+from gui.views.snapshot import flat, not_yet
 from gui.views.text import short, whole, with_step
 from lab.views import Table, TableRow
 
@@ -139,6 +139,9 @@ class TableView(ViewWidget[Table]):
     @Slot()
     def _range_changed(self) -> None:
         """The stretch of steps on show changes nothing here."""
+
+    def empty_text(self) -> str:
+        return not_yet(self.moment, self.spec.names, self.axis.cursor) or super().empty_text()
 
     def entries(self) -> list[Entry]:
         """What the table says at the slider's step."""

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from lab.stream import MemoryRun
+from lab.views import ImageGrid, Matrix
+from tests.gui.views.shown import colour, drag_box, go, pixel, show
+
+RNG = np.random.default_rng(0)
+SERIES = RNG.normal(size=(3, 6, 6))
+STEPS = [0, 10, 20]
+
+
+@pytest.mark.parametrize("step, row", [(0, 0), (9, 0), (10, 1), (15, 1), (None, 2)])
+def test_the_matrix_of_the_slider_s_step_is_drawn(qtbot, step, row: int) -> None:
+    view = show(qtbot, Matrix("m", title="M", centre=0.0), MemoryRun(m=(STEPS, SERIES)))
+    go(view, step)
+    for i, j in np.ndindex(6, 6):
+        assert pixel(view, view.raster, j + 0.5, i + 0.5) == colour(view, SERIES[row, i, j]), (i, j)
+
+
+def test_rows_and_columns_are_reordered_and_keep_their_names(qtbot) -> None:
+    order = np.array([3, 1, 5, 0, 2, 4])
+    spec = Matrix("m", order="o", title="M", labels=tuple("abcdef"), z_label="cos")
+    view = show(qtbot, spec, MemoryRun(m=(STEPS, SERIES), o=(0, order[None])))
+    np.testing.assert_array_equal(view.tiles[0, 0], SERIES[2][np.ix_(order, order)])
+    assert view.canvas.left_axis.tickStrings(np.array([0.5, 1.5]), 1, 1) == ["d", "b"]
+    view._hovered(1.5, 0.5)  # second column of the first row
+    assert "(d, b)" in view.readout
+    picked = []
+    view.picked.connect(lambda kind, index: picked.append((kind, index)))
+    view._clicked(1.5, 0.5)
+    assert picked == [("row", 3)]
+    view.set_reordered(False)
+    view.draw()
+    np.testing.assert_array_equal(view.tiles[0, 0], SERIES[2])
+
+
+def test_an_order_that_is_none_is_said_in_place(qtbot) -> None:
+    run = MemoryRun(m=(STEPS, SERIES), o=(0, [[0, 0, 1, 2, 3, 4]]))
+    view = show(qtbot, Matrix("m", order="o", title="M"), run)
+    assert "o does not order the 6 rows of m" in view.message
+    view.set_reordered(False)
+    view.draw()
+    assert view.message == ""
+
+
+def test_heads_are_small_multiples_and_a_click_enlarges_one(qtbot) -> None:
+    heads = RNG.random((2, 3, 2, 8, 8)).astype(np.float32)
+    view = show(qtbot, Matrix("a", title="Attention", z_range=(0, 1)), MemoryRun(a=([0, 5], heads)))
+    for layer, head, i, j in ((0, 0, 0, 0), (2, 1, 7, 3), (1, 1, 4, 4)):
+        x, y = head * view.period[1] + j + 0.5, layer * view.period[0] + i + 0.5
+        assert pixel(view, view.raster, x, y) == colour(view, heads[1, layer, head, i, j])
+    assert pixel(view, view.raster, 8.5, 4.0)[3] == 0  # between heads there is nothing
+    view._clicked(view.period[1] + 2, 2 * view.period[0] + 2)
+    view.draw()
+    assert view.enlarged == (2, 1)
+    np.testing.assert_array_equal(view.tiles[0, 0], heads[1, 2, 1])
+    view._hovered(3.5, 4.5)
+    assert "layer&nbsp;3&nbsp;head&nbsp;2" in view.readout
+    go(view, 0)
+    np.testing.assert_array_equal(view.tiles[0, 0], heads[0, 2, 1])
+    qtbot.keyClick(view, Qt.Key.Key_Escape)
+    view.draw()
+    assert view.tiles.shape == (3, 2, 8, 8)
+
+
+def test_new_matrices_leave_the_zoom(qtbot) -> None:
+    run = MemoryRun(m=(STEPS, SERIES))
+    view = show(qtbot, Matrix("m", title="M"), run)
+    held = drag_box(view)
+    run.append("m", 30, SERIES[:1])
+    view.refresh()
+    assert view.box.viewRange() == held
+    np.testing.assert_array_equal(view.tiles[0, 0], SERIES[0])
+    view.show_all()
+    view.draw()
+    assert view.box.viewRange() != held
+
+
+def test_a_hot_cell_of_a_large_matrix_is_seen(qtbot) -> None:
+    large = np.zeros((1, 1500, 1500), np.float32)
+    large[0, 700, 901] = 1.0
+    view = show(qtbot, Matrix("m", title="M", z_range=(0, 1)), MemoryRun(m=(0, large)))
+    assert (view.raster.image == colour(view, 1.0)).all(axis=2).any()
+
+
+def test_images_stand_in_reading_order_with_their_numbers(qtbot) -> None:
+    images = RNG.random((2, 7, 4, 5))
+    spec = ImageGrid("im", labels="n", title="Samples", z_range=(0, 1))
+    view = show(qtbot, spec, MemoryRun(im=([0, 10], images), n=(0, np.arange(7)[None] * 1.5)))
+    columns = view.tiles.shape[1]
+    for step, row in ((0, 0), (10, 1)):
+        go(view, step)
+        for number in range(7):
+            down, across = divmod(number, columns)
+            x, y = across * view.period[1] + 4.5, down * view.period[0] + 0.5
+            assert pixel(view, view.raster, x, y) == colour(view, images[row, number, 0, 4])
+    texts = [item.toPlainText() for item in view._texts if item.isVisible()]
+    assert texts == ["0", "1.5", "3", "4.5", "6", "7.5", "9"]
+    view._hovered(0.5, 0.5)
+    assert "image&nbsp;0&nbsp;(0, 0)" in view.readout
