@@ -144,10 +144,11 @@ class PartialJacobians(Experiment):
         ),
     )
     presets = {
-        "curve": Preset({}, "One point of the plane, 80 networks of width 400 and depth 50."),
+        "curve": Preset({}, "One point of the plane, 40 networks of width 400 and depth 50."),
         "map": Preset({"scene": "map", "width": 200, "steps": 30}, "8 x 11 points, 3 networks of width 200 each."),
         "paper": Preset(
-            {"width": 500, "steps": 48, "probes": 5}, "The paper's width, depth and probes, over more networks."
+            {"width": 500, "steps": 48, "nets": 20, "probes": 5},
+            "The paper's width, depth and probes, over more networks.",
         ),
     }
     arms = {
