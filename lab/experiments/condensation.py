@@ -93,9 +93,17 @@ def boundary(gamma_prime: np.ndarray) -> np.ndarray:
     return 1 + np.maximum(gamma_prime, 0)
 
 
-_START = {"scene": "start", "width": 50, "samples": 80, "lr": 1e-3, "batch": 0, "steps": 100, "record_every": 10}
-_PHASE = {"scene": "phase", "gamma": 1.75, "steps": 20_000, "record_every": 500, "gamma_prime": 0.0}
-_DROPOUT = {"scene": "dropout", "width": 500, "samples": 8, "lr": 1e-3, "batch": 0, "steps": 12_000}
+_START: dict[str, Any] = {
+    "scene": "start",
+    "width": 50,
+    "samples": 80,
+    "lr": 1e-3,
+    "batch": 0,
+    "steps": 100,
+    "record_every": 10,
+}
+_PHASE: dict[str, Any] = {"scene": "phase", "gamma": 1.75, "steps": 20_000, "record_every": 500, "gamma_prime": 0.0}
+_DROPOUT: dict[str, Any] = {"scene": "dropout", "width": 500, "samples": 8, "lr": 1e-3, "batch": 0, "steps": 12_000}
 _DROPOUT |= {"record_every": 500, "activation": "tanh", "dropout": 0.1}
 
 

@@ -116,8 +116,20 @@ RANKS: tuple[tuple[str, int], ...] = (
     ("one tanh kernel", optimistic.convolution_sizes(1, 5, 3, hidden_bias=True)["shared"]),
     ("three dense tanh units", optimistic.tanh_size(3, 5, hidden_bias=True)),
 )
-_MATRIX = {"family": "matrix", "optimizer": "gd", "lr": 0.01, "steps": 30_000, "sizes": "", "init_std": 1e-4}
-_MAP = {"rows": "row_coordinate", "columns": "sample_size", "marks": "optimistic_size", "x_label": "samples n"}
+_MATRIX: dict[str, Any] = {
+    "family": "matrix",
+    "optimizer": "gd",
+    "lr": 0.01,
+    "steps": 30_000,
+    "sizes": "",
+    "init_std": 1e-4,
+}
+_MAP: dict[str, Any] = {
+    "rows": "row_coordinate",
+    "columns": "sample_size",
+    "marks": "optimistic_size",
+    "x_label": "samples n",
+}
 _MAP |= {"y_label": "row", "z_log": True, "z_range": (1e-8, 1.0)}
 
 
