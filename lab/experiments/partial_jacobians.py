@@ -70,11 +70,17 @@ class PartialJacobiansConfig(Config):
 
 def chi_star(config: Any) -> float:
     """χ_J after 500 blocks of infinite width: its fixed point, or close to it."""
-    kinds = {"mu": config.mu, "norm": config.norm, "start": config.variance0}
+    kinds: dict[str, Any] = {"mu": config.mu, "norm": config.norm, "start": config.variance0}
     return float(propagate(config.activation, 500, config.sigma_w2, config.sigma_b2, **kinds).chi_j[-1])
 
 
-_CHI = {"rows": "map_sigma_b2", "columns": "map_sigma_w2", "x_label": "σ_w²", "y_label": "σ_b²", "z_label": "χ_J"}
+_CHI: dict[str, Any] = {
+    "rows": "map_sigma_b2",
+    "columns": "map_sigma_w2",
+    "x_label": "σ_w²",
+    "y_label": "σ_b²",
+    "z_label": "χ_J",
+}
 _CHI |= {"centre": 1.0, "contours": (1.0,), "z_range": (0.0, 2.0)}
 _J = ("log_apjn", "log_apjn_low", "log_apjn_high", "log_apjn_typical", "theory_log_apjn")
 
@@ -144,10 +150,11 @@ class PartialJacobians(Experiment):
         ),
     )
     presets = {
-        "curve": Preset({}, "One point of the plane, 80 networks of width 400 and depth 50."),
+        "curve": Preset({}, "One point of the plane, 40 networks of width 400 and depth 50."),
         "map": Preset({"scene": "map", "width": 200, "steps": 30}, "8 x 11 points, 3 networks of width 200 each."),
         "paper": Preset(
-            {"width": 500, "steps": 48, "probes": 5}, "The paper's width, depth and probes, over more networks."
+            {"width": 500, "steps": 48, "nets": 20, "probes": 5},
+            "The paper's width, depth and probes, over more networks.",
         ),
     }
     arms = {
@@ -197,7 +204,7 @@ class PartialJacobians(Experiment):
         self.tangents = self.tangents / size.clamp_min(torch.finfo(size.dtype).tiny)[..., None]
         self.variance, theory = self._theory(self.variance, sigma_w2, sigma_b2)
         self.log_theory = [*self.log_theory, self.log_theory[-1] + math.log(theory)]
-        readings = {"block_apjn": chi, "theory_block_apjn": theory, "weight_variance": sigma_w2}
+        readings: dict[str, Any] = {"block_apjn": chi, "theory_block_apjn": theory, "weight_variance": sigma_w2}
         return readings | (self._step_grid() if self.grid else {})
 
     def _here(self) -> tuple[float, float]:
@@ -209,7 +216,7 @@ class PartialJacobians(Experiment):
 
     def _theory(self, variance: float, sigma_w2: float, sigma_b2: float) -> tuple[float, float]:
         """K and χ_J of the next block at infinite width."""
-        kinds = {"mu": self.config.mu, "norm": self.config.norm, "start": variance}
+        kinds: dict[str, Any] = {"mu": self.config.mu, "norm": self.config.norm, "start": variance}
         next_ = propagate(self.config.activation, 1, sigma_w2, sigma_b2, **kinds)
         return float(next_.variance[1]), float(next_.chi_j[0])
 
@@ -225,7 +232,12 @@ class PartialJacobians(Experiment):
         from lab.models.residual_mlp import ResidualBlock
 
         config, total, pushed = self.config, 0.0, []
-        kinds = {"mu": config.mu, "norm": config.norm, "generator": self.generator("init"), "dtype": torch.float64}
+        kinds: dict[str, Any] = {
+            "mu": config.mu,
+            "norm": config.norm,
+            "generator": self.generator("init"),
+            "dtype": torch.float64,
+        }
         with torch.no_grad():
             for net in range(len(h)):
                 block = ResidualBlock(config.width, config.activation, sigma_w2, sigma_b2, **kinds).to(self.device)
@@ -238,7 +250,7 @@ class PartialJacobians(Experiment):
                 h[net] = block(here)[0]
         return total / len(h), torch.cat(pushed, dim=1)
 
-    def _step_grid(self) -> Mapping[str, Any]:
+    def _step_grid(self) -> dict[str, Any]:
         count, shape = self.config.map_nets, tuple(map(len, self.axes))
         pairs = []
         for index, point in enumerate(self.grid):

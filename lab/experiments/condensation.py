@@ -1,0 +1,520 @@
+"""Neurons condense onto a few input directions: from a small start, in the condensed regime, or by dropout.
+
+Xu, Zhang, Zhou (2025), arXiv 2504.09484; Luo et al. (2021), JMLR 22; Zhang and Xu (2024), TPAMI 46. Scenes A, B, C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import model_validator
+
+from lab.config import Config, ConfigError, param
+from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Curves, Line, Matrix, Profile, Scatter, Table, TableRow
+
+PAPER_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}  # S_w at γ' = 0: Luo et al. (2021), Fig. 3
+FITTED = 1e-6  # the phase scene stops a network here
+SHOWN = 100  # neurons of the cosine matrix, those of the largest amplitude
+BIG = 0.1  # share of the largest amplitude from which a neuron counts as big
+
+
+class CondensationConfig(Config):
+    scene: Literal["start", "phase", "dropout"] = param(
+        "start",
+        "Scene",
+        group="Scene",
+        help="start: first steps from a small start. phase: how movement grows with width. dropout: with and without.",
+    )
+    gamma: float = param(
+        4.0,
+        "Initialisation rate",
+        symbol="γ",
+        min=0.0,
+        max=5.0,
+        group="Initialisation",
+        help="start: every parameter has standard deviation (not variance) m^-γ. phase: κ = β1 β2/α = m^-γ.",
+    )
+    gamma_prime: float = param(
+        0.0, "Ratio of the layers", symbol="γ'", min=-2.0, max=2.0, group="Initialisation", help="phase: β1/β2 = m^-γ'."
+    )
+    activation: Literal["tanh", "x_tanh", "x2_tanh", "relu", "sigmoid", "softplus"] = param(
+        "tanh", "Activation", group="Network", help="start and dropout. x_tanh is x tanh x; phase has ReLU."
+    )
+    width: int = param(50, "Hidden width", symbol="m", min=2, max=5000, group="Network", help="start and dropout.")
+    widths: str = param("200 1000 5000", "Widths", group="Network", help="phase: the middle one is portrayed.")
+    samples: int = param(80, "Training points", symbol="n", min=2, max=1000, group="Data", help="phase has its own 4.")
+    lr: float = param(1e-3, "Learning rate", symbol="η", min=1e-6, max=1.0, log=True, live=True, group="Training")
+    batch: int = param(0, "Batch", min=0, max=1000, group="Training", help="dropout: 0 is all points at once.")
+    dropout: float = param(
+        0.1,
+        "Dropout",
+        min=0.0,
+        max=0.5,
+        live=True,
+        group="Training",
+        help="Share of hidden units dropped. The twin: 0.",
+    )
+    noise: Literal["dropped", "explicit"] = param(
+        "dropped",
+        "Kind of dropout",
+        live=True,
+        group="Training",
+        help="explicit: no unit is dropped, the mean effect R₁ of dropping is added to the loss instead.",
+    )
+    threshold: float = param(0.95, "Cosine threshold", min=0.5, max=0.999, group="Measurement", help="of one direction")
+    steps: int = param(100, "Steps", min=1, max=1_000_000_000, group="Run")
+    record_every: int = param(10, "Record every", unit="steps", min=1, max=1_000_000, group="Run")
+
+    @model_validator(mode="after")
+    def _scene_can_run(self) -> Self:
+        widths = self.all_widths()
+        if len(widths) < 1 or widths[0] < 2 or widths[-1] > 100_000:
+            raise ValueError(f"widths: give numbers from 2 to 100000, not {self.widths!r}")
+        if widths[len(widths) // 2] > 5000:
+            raise ValueError("widths: the middle one is portrayed by its cosine matrix and may be 5000 at most")
+        if self.batch > self.samples:
+            raise ValueError(f"a batch of {self.batch} is more than the {self.samples} training points")
+        return self
+
+    def all_widths(self) -> tuple[int, ...]:
+        """m of each network of the phase scene, ascending."""
+        return tuple(sorted({int(word) for word in self.widths.replace(",", " ").split()}))
+
+
+def boundary(gamma_prime: np.ndarray) -> np.ndarray:
+    """γ on the boundary of the condensed regime: 1 for γ' <= 0, 1 + γ' above. Luo et al. (2021), Sec. 4."""
+    return 1 + np.maximum(gamma_prime, 0)
+
+
+_START: dict[str, Any] = {
+    "scene": "start",
+    "width": 50,
+    "samples": 80,
+    "lr": 1e-3,
+    "batch": 0,
+    "steps": 100,
+    "record_every": 10,
+}
+_PHASE: dict[str, Any] = {"scene": "phase", "gamma": 1.75, "steps": 20_000, "record_every": 500, "gamma_prime": 0.0}
+_DROPOUT: dict[str, Any] = {"scene": "dropout", "width": 500, "samples": 8, "lr": 1e-3, "batch": 0, "steps": 12_000}
+_DROPOUT |= {"record_every": 500, "activation": "tanh", "dropout": 0.1}
+
+
+class Condensation(Experiment):
+    title = "Condensation"
+    theme = "Condensation"
+    claim = "From a small start, or with dropout, the neurons of a layer gather in a few input directions."
+    paper = "Xu, Zhang, Zhou (2025), arXiv 2504.09484; Luo et al. (2021); Zhang, Xu (2024)"
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    Config = CondensationConfig
+    readings = (
+        Series("train_loss", "Training loss", "L", statistic="phase: mean over widths"),
+        Series("twin_loss", "Training loss without dropout", "L"),
+        Series("losses", "Training loss of each width", "L"),
+    )
+    views = (
+        Matrix(
+            "cosines",
+            title="Cosine similarity",
+            help=f"The {SHOWN} neurons of largest amplitude at most, ordered: blocks are groups of one direction.",
+            order="cosine_order",
+            z_label="ŵ_i·ŵ_j",
+            z_range=(-1.0, 1.0),
+            centre=0.0,
+        ),
+        Scatter(
+            "orientation",
+            "amplitude",
+            title="Orientation and amplitude",
+            help="One input: angle of (w, b) and |a| ‖(w, b)‖ over the largest. Condensed: all height on a few angles.",
+            x_label="angle of (w, b)",
+            y_label="amplitude / largest",
+        ),
+        Curves(
+            ("condensed_fraction", "weighted_fraction", "twin_weighted_fraction", "effective_ratio"),
+            title="Condensed fraction",
+            help="Pairs of one direction; the same weighted by amplitude; and groups over neurons, which falls.",
+            y_label="share",
+        ),
+        Curves(("effective_neurons", "big_groups"), title="Groups of neurons", y_label="m_eff"),
+        Curves(("train_loss", "twin_loss", "losses"), title="Loss", y_label="L", y_log=True, floor=1e-16),
+        Profile(
+            "output_x",
+            ("output", "twin_output", "data"),
+            points=("data",),
+            title="Output",
+            help="One input: what is learnt between the data.",
+            x_label="x",
+            y_label="f(x)",
+        ),
+        Profile(
+            "widths",
+            ("relative_distances",),
+            points=("relative_distances",),
+            title="Movement against width",
+            help="Phase: falling is the linear regime, rising the condensed one.",
+            x_label="m",
+            y_label="‖θ - θ(0)‖/‖θ(0)‖",
+            x_log=True,
+            y_log=True,
+        ),
+        Curves(
+            ("movement_exponent",),
+            title="Exponent of movement",
+            help="Phase: the slope of the plot above. Negative: linear. Zero: critical. Positive: condensed.",
+            y_label="S_w",
+            lines=(Line("critical", 0.0),),
+        ),
+        Profile(
+            "plane_gamma_prime",
+            ("plane_boundary", "plane_here"),
+            points=("plane_here",),
+            title="Phase plane",
+            help="Phase: above the line neurons condense. The dot is this run; a grid study fills the plane.",
+            x_label="γ'",
+            y_label="γ",
+        ),
+        Table(
+            (
+                TableRow("condensed fraction", "condensed_fraction"),
+                TableRow("groups of neurons", "effective_neurons"),
+                TableRow("S_w, the paper's beside it", "movement_exponent", None, lambda config: paper_slope(config)),
+                TableRow("weighted fraction", "weighted_fraction"),
+                TableRow("weighted fraction of the twin", "twin_weighted_fraction"),
+            ),
+            title="Numbers",
+        ),
+    )
+    presets = {
+        "start": Preset(_START, "A: 80 points in five dimensions, tanh, 100 steps of Adam."),
+        "phase": Preset(_PHASE, "B: ReLU networks of three widths side by side on four points."),
+        "dropout": Preset(_DROPOUT, "C: twins from one start, one with dropout."),
+    }
+    arms = {
+        "condensed": Arm({}, "reproduced", "Small start; γ above the boundary; dropout 0.1."),
+        "linear": Arm(
+            {"gamma": 0.5, "dropout": 0.0}, "not reproduced", "Large start; γ below the boundary; no dropout."
+        ),
+        "critical": Arm({**_PHASE, "gamma": 1.0}, "not reproduced", "On the boundary movement forgets the width."),
+        "x-tanh": Arm(
+            {**_START, "gamma": 4.0, "activation": "x_tanh"}, "not reproduced", "Multiplicity 2: more directions."
+        ),
+        "mini-batch": Arm(
+            {**_DROPOUT, "dropout": 0.0, "batch": 2}, "not reproduced", "The noise of SGD is not enough."
+        ),
+    }
+    state = ("networks", "optimizers", "losses")
+
+    def setup(self) -> None:
+        config, init = self.config, self.generator("init")
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.alphas: dict[str, float] = {}
+        self.losses: list[float] = []
+        self._data()
+        if config.scene == "phase":
+            from lab.models.two_layer import mirrored_start
+
+            self.networks: Any = (
+                torch.nn.ParameterDict()
+            )  # filled one by one: from a dict it would sort "1000" before "200"
+            for width in config.all_widths():
+                start, self.alphas[str(width)] = mirrored_start(width, config.gamma, config.gamma_prime, init)
+                self.networks[str(width)] = torch.nn.Parameter(start.to(self.device), requires_grad=False)
+            self.losses = [np.inf] * len(self.networks)
+        else:
+            self.networks = self._twins(init)
+        self.start = [p.detach().clone() for p in self.networks.parameters()]
+
+    def _data(self) -> None:
+        config, double = self.config, {"dtype": torch.float64, "device": self.device}
+        if config.scene == "start":
+            x = 6 * torch.rand(config.samples, 5, generator=self.generator("data"), dtype=torch.float64) - 4
+            self.x = x.to(self.device)
+            self.y = 3.5 * torch.sin(5 * self.x + 1).sum(1, keepdim=True)
+        elif config.scene == "phase":
+            self.x = torch.tensor([-0.5, -0.16, 0.16, 0.5], **double)
+            self.y = 0.2 * torch.relu(self.x.abs() - 1 / 3) + torch.tensor([0.2, 0.0, 0.1, 0.15], **double)
+        else:
+            self.x = torch.linspace(-1.5, 1.5, config.samples, **double)[:, None]
+            self.y = torch.tanh(3 * (self.x + 0.6)) - torch.tanh(3 * (self.x - 0.6))
+
+    def _twins(self, init: torch.Generator) -> torch.nn.ModuleDict:
+        """The network, and in the dropout scene its twin from the same start."""
+        from lab.models.mlp import LECUN, MLP
+
+        config, networks = self.config, {}
+        small = config.scene == "start"
+        std = config.width**-config.gamma
+        for name in ("net",) if small else ("net", "twin"):
+            drawn = torch.Generator()
+            drawn.set_state(init.get_state())
+            networks[name] = MLP(
+                (self.x.shape[1], config.width, 1),
+                config.activation,
+                output_bias=False,
+                weight_std=std if small else LECUN,
+                bias_std=std if small else 1.0,
+                generator=drawn,
+                dtype=torch.float64,
+            ).to(self.device)
+            self.optimizers[name] = torch.optim.Adam(networks[name].parameters(), lr=config.lr)
+        return torch.nn.ModuleDict(networks)
+
+    def step(self) -> Mapping[str, Any]:
+        if self.config.scene == "phase":
+            return self._descend()
+        loss = self._update("net", self.config.dropout if self.config.scene == "dropout" else 0.0)
+        return {"train_loss": loss} | ({"twin_loss": self._update("twin", 0.0)} if "twin" in self.networks else {})
+
+    def _update(self, name: str, dropout: float) -> torch.Tensor:
+        """One step of Adam on (1/2n) Σ (f - y)²; scene A on the mean square, as its paper."""
+        from lab.measures.condensation import dropout_regulariser
+        from lab.models.mlp import activation_by_name
+
+        config, net, x, y = self.config, self.networks[name], self.x, self.y
+        if config.batch and name == "net":
+            rows = torch.randperm(len(x), generator=self.generator("order", "batch"))[: config.batch].to(self.device)
+            x, y = x[rows], y[rows]
+        first, last = net.layers
+        hidden = kept = activation_by_name(config.activation)(first(x))
+        if dropout and config.noise == "dropped":
+            mask = torch.rand(hidden.shape, generator=self.generator("order", "dropout")) >= dropout
+            kept = hidden * mask.to(self.device) / (1 - dropout)
+        loss = (last(kept) - y).square().mean() * (1.0 if config.scene == "start" else 0.5)
+        total = loss
+        if dropout and config.noise == "explicit":
+            total = loss + dropout_regulariser(hidden, last.weight, 1 - dropout)
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        return loss.detach()
+
+    def _descend(self) -> Mapping[str, Any]:
+        from lab.models.two_layer import descend
+
+        for index, (width, neurons) in enumerate(self.networks.items()):
+            if self.losses[index] >= FITTED:
+                after, self.losses[index] = descend(neurons, self.alphas[width], self.x, self.y)
+                if self.losses[index] >= FITTED:
+                    neurons.copy_(after)
+        return {"train_loss": float(np.mean(self.losses)), "losses": np.array(self.losses)}
+
+    def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        for optimizer in self.optimizers.values():
+            optimizer.param_groups[0]["lr"] = self.config.lr
+
+    @action("Prune small neurons", help="Removes neurons below this share of the largest amplitude, for good.")
+    def prune(self, share: float = 0.1) -> None:
+        from lab.measures.condensation import amplitudes
+
+        rows, out = self._neurons()
+        size = amplitudes(rows, out)
+        keep = (size >= share * size.max())[:, None]
+        self._put(rows * keep, out * keep[:, 0])
+
+    @action("Merge groups", help="Each group of one direction becomes one neuron: mean weights, summed output.")
+    def merge(self) -> None:
+        from lab.measures.condensation import group_labels
+
+        rows, out = self._neurons()
+        rows, out, labels = rows.clone(), out.clone(), group_labels(rows, self.config.threshold, up_to_sign=False)
+        for group in range(int(labels.max()) + 1):
+            members = torch.nonzero(labels == group).flatten().to(rows.device)
+            mean, total = rows[members].mean(0), out[members].sum()
+            rows[members], out[members] = 0.0, 0.0
+            rows[members[0]], out[members[0]] = mean, total
+        self._put(rows, out)
+
+    def _put(self, rows: torch.Tensor, out: torch.Tensor) -> None:
+        """Replace the neurons of the network; Adam forgets those that are gone."""
+        if self.config.scene == "phase":
+            raise ConfigError({"scene": "the mirrored networks of the phase scene keep their neurons"})
+        first, last = self.networks["net"].layers
+        with torch.no_grad():
+            first.weight.copy_(rows[:, :-1])
+            first.bias.copy_(rows[:, -1])
+            last.weight.copy_(out[None])
+        gone = rows.abs().amax(1) == 0
+        state = self.optimizers["net"].state
+        for kept in (state[p] for p in (first.weight, first.bias) if p in state):
+            for value in (v for v in kept.values() if v.ndim):
+                value[gone] = 0
+        for value in (v for v in state.get(last.weight, {}).values() if v.ndim):
+            value[:, gone] = 0
+
+    def _neurons(self, name: str = "net") -> tuple[torch.Tensor, torch.Tensor]:
+        """Input weights with bias, shape (m, d + 1), and output weights, shape (m,); phase: one copy, middle width."""
+        from lab.measures.condensation import with_bias
+
+        if self.config.scene == "phase":
+            width = self._portrayed()
+            rows = self.networks[str(width)].detach()[:width]
+            return rows[:, :2], rows[:, 2]
+        first, last = self.networks[name].layers
+        return with_bias(first.weight, first.bias).detach(), last.weight.detach()[0]
+
+    def _portrayed(self) -> int:
+        widths = self.config.all_widths()
+        return widths[len(widths) // 2]
+
+    @instrument(
+        every="record_every",
+        exact=True,
+        series=(
+            Series("condensed_fraction", "Pairs of one direction", statistic="share of pairs, up to sign"),
+            Series("weighted_fraction", "Pairs by amplitude", statistic="share of Σ A_i A_j with |cos| > 0.99"),
+            Series("twin_weighted_fraction", "The same without dropout"),
+            Series("effective_neurons", "Groups of neurons", "m_eff", estimator="greedy cover, up to sign"),
+            Series("effective_ratio", "Groups over neurons", "m_eff/m"),
+            Series("big_groups", "Groups of big neurons", statistic=f"amplitude above {BIG:g} of the largest"),
+            Series("relative_distance", "Movement", "RD", statistic="‖θ - θ(0)‖/‖θ(0)‖"),
+            Series("relative_distances", "Movement of each width", "RD"),
+            Series("movement_exponent", "Exponent of movement", "S_w", statistic="slope of ln RD over ln m"),
+        ),
+    )
+    def condensed(self) -> tuple[Any, ...]:
+        from lab.measures import condensation as measure
+        from lab.measures.weights import relative_distance
+
+        threshold, scene = self.config.threshold, self.config.scene
+        rows, out = self._neurons()
+        size = measure.amplitudes(rows, out)
+        groups = measure.effective_neuron_number(rows, threshold)
+        big = measure.effective_neuron_number(rows[size > BIG * size.max()], threshold)
+        twin = None
+        if scene == "dropout":
+            other, other_out = self._neurons("twin")
+            twin = measure.weighted_condensed_fraction(other, measure.amplitudes(other, other_out))
+        now = list(self.networks.parameters())
+        if scene == "phase":
+            moved = np.array([relative_distance(p, s) for p, s in zip(now, self.start, strict=True)])
+            slope = None
+            if self.now and len(moved) > 1 and (moved > 0).all():
+                slope = float(np.polyfit(np.log(self.config.all_widths()), np.log(moved), 1)[0])
+            distance, distances = moved[len(moved) // 2], moved
+        else:
+            count = len(list(self.networks["net"].parameters()))
+            distance, distances, slope = relative_distance(now[:count], self.start[:count]), None, None
+        fraction = measure.condensed_fraction(rows, threshold)
+        weighted = measure.weighted_condensed_fraction(rows, size)
+        return fraction, weighted, twin, groups, groups / len(rows), big, distance, distances, slope
+
+    @instrument(
+        every="record_every",
+        series=(
+            Series("cosines", "Cosine similarity", "ŵ_i·ŵ_j"),
+            Series("cosine_order", "Order by the leading eigenvector"),
+            Series("orientation", "Angle of (w, b)", unit="rad"),
+            Series("amplitude", "Amplitude over the largest", "A/max A"),
+            Series("output", "Output", "f(x)"),
+            Series("twin_output", "Output without dropout", "f(x)"),
+        ),
+    )
+    def portrait(self) -> tuple[Any, ...]:
+        from lab.measures import condensation as measure
+        from lab.models.two_layer import outputs
+
+        rows, out = self._neurons()
+        size = measure.amplitudes(rows, out)
+        shown = rows[torch.sort(size.argsort(descending=True)[:SHOWN]).values]
+        cosines, order = measure.cosine_matrix(shown)[0].float(), measure.leading_order(shown)
+        if self.config.scene == "start":
+            return cosines, order, None, size / size.max(), None, None
+        angle = torch.nan_to_num(measure.angles(rows[:, 0], rows[:, 1]))  # a pruned neuron has amplitude 0 anywhere
+        grid = torch.as_tensor(self._grid(), device=self.device)
+        if self.config.scene == "phase":
+            width = str(self._portrayed())
+            output, twin = outputs(self.networks[width], self.alphas[width], grid), None
+        else:
+            with torch.no_grad():
+                output, twin = (self.networks[name](grid[:, None])[:, 0] for name in ("net", "twin"))
+        return cosines, order, angle, size / size.max(), output, twin
+
+    def _grid(self) -> np.ndarray:
+        """Where the output is shown: evenly, and at the data."""
+        x = self.x.flatten().cpu().numpy()
+        return np.unique(np.concatenate([np.linspace(1.2 * x.min(), 1.2 * x.max(), 201), x]))
+
+    @instrument(
+        every="steps",
+        exact=True,
+        series=(
+            Series("output_x", "Inputs", "x"),
+            Series("data", "Data", "y"),
+            Series("widths", "Widths", "m"),
+            Series("plane_gamma_prime", "Ratio of the layers", "γ'"),
+            Series("plane_boundary", "Boundary of the condensed regime", "γ"),
+            Series("plane_here", "This run", "γ"),
+        ),
+    )
+    def frame(self) -> tuple[Any, ...] | None:
+        config = self.config
+        if self.now or config.scene == "start":
+            return None
+        grid = self._grid()
+        data = np.full(len(grid), np.nan)
+        data[np.searchsorted(grid, self.x.flatten().cpu().numpy())] = self.y.flatten().cpu().numpy()
+        if config.scene == "dropout":
+            return grid, data, None, None, None, None
+        plane = np.unique(np.append(np.linspace(-2, 2, 41), config.gamma_prime))
+        here = np.where(plane == config.gamma_prime, config.gamma, np.nan)
+        return grid, data, np.array(config.all_widths(), float), plane, boundary(plane), here
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return judge(config, run)
+
+
+def paper_slope(config: Any) -> float:
+    """The paper's S_w; NaN where it has none."""
+    return PAPER_SLOPES.get(config.gamma, np.nan) if config.gamma_prime == 0 else np.nan
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """The scene's checks on the last reading; not comparable after an intervention or before the end."""
+    steered = [event for event in run.events() if event["kind"] in ("knobs", "action")]
+    if steered:
+        return Verdict.not_comparable(f"the run was steered at step {steered[0]['step']}")
+    step, _ = run.series("condensed_fraction")
+    if not len(step) or step[-1] < config.steps:
+        return Verdict.not_comparable("not finished: the last reading is the one that counts")
+    return {"start": _judge_start, "phase": _judge_phase, "dropout": _judge_dropout}[config.scene](config, run)
+
+
+def _judge_start(config: Any, run: Source) -> Verdict:
+    if config.steps < 100:
+        return Verdict.not_comparable(f"too short: {config.steps} of 100 steps")
+    fraction = run.series("condensed_fraction")[1]
+    return Verdict.of(
+        Check("pairs of one direction at the start", float(fraction[0]), 0, 0.1),
+        Check("pairs of one direction at the end", float(fraction[-1]), 0.95, 1),
+    )
+
+
+def _judge_phase(config: Any, run: Source) -> Verdict:
+    widths = config.all_widths()
+    if len(widths) < 3 or widths[-1] < 5 * widths[0]:
+        return Verdict.not_comparable(f"widths {config.widths}: a slope needs three or more over a factor of 5")
+    worst = float(np.max(run.series("losses")[1][-1]))
+    if worst > 1e-4:
+        return Verdict.not_comparable(f"not fitted: a loss is still {worst:.1e}, above 1e-4; take more steps")
+    slope, known = float(run.series("movement_exponent")[1][-1]), paper_slope(config)
+    checks = [Check("S_w: movement grows with width", slope, 0.1)]
+    if np.isfinite(known):
+        checks.append(Check("S_w beside the paper's", slope, known - 0.1, known + 0.1, f"the paper's is {known:g}"))
+    return Verdict.of(*checks)
+
+
+def _judge_dropout(config: Any, run: Source) -> Verdict:
+    if config.steps < 12_000:
+        return Verdict.not_comparable(f"too short: {config.steps} of 12000 steps")
+    net, twin = (float(run.series(name)[1][-1]) for name in ("weighted_fraction", "twin_weighted_fraction"))
+    return Verdict.of(Check("weighted fraction over the twin's", net / twin, 3.0, note=f"{net:.3f} and {twin:.3f}"))

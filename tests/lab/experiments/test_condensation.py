@@ -1,0 +1,189 @@
+"""The scenes' training against autograd and brute force, the interventions, quick arms, and the verdict."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lab.config import ConfigError
+from lab.engine import Engine
+from lab.experiments.condensation import Condensation, boundary
+from lab.models.two_layer import descend, mirrored_start, outputs
+from lab.stream import MemoryRun
+
+
+def started(preset: str = "start", arm: str = "", **values: Any) -> tuple[Condensation, MemoryRun, Engine]:
+    experiment = Condensation(Condensation.configure(preset, arm, values))
+    experiment.setup()
+    run = MemoryRun()
+    return experiment, run, Engine(experiment, run)
+
+
+def finished(preset: str = "start", arm: str = "", **values: Any) -> tuple[Condensation, MemoryRun]:
+    experiment, run, engine = started(preset, arm, **values)
+    for _ in engine:
+        pass
+    return experiment, run
+
+
+def points() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.tensor([-0.5, 0.1, 0.4], dtype=torch.float64), torch.tensor([0.2, 0.0, 0.3], dtype=torch.float64)
+
+
+def test_a_mirrored_start_is_zero_and_has_the_scales_of_its_exponents():
+    neurons, alpha = mirrored_start(20_000, 1.3, 0.4, torch.Generator().manual_seed(0))
+    assert float(outputs(neurons, alpha, points()[0]).abs().max()) < 1e-12
+    scales = neurons.std(0)
+    torch.testing.assert_close(scales[:2], torch.ones(2, dtype=torch.float64), rtol=0.02, atol=0)
+    assert float(scales[2]) == pytest.approx(20_000**-0.4, rel=0.02)
+    assert float(scales[2]) / alpha == pytest.approx(20_000**-1.3, rel=0.02)  # κ = β1 β2/α
+
+
+def test_descent_goes_along_the_gradient_by_the_step_that_the_tangent_kernel_allows():
+    neurons, alpha = mirrored_start(6, 0.5, 0.0, torch.Generator().manual_seed(0))
+    neurons = (neurons + 0.1 * torch.randn(12, 3, generator=torch.Generator().manual_seed(1)).double()).requires_grad_()
+    x, y = points()
+    loss = (outputs(neurons, alpha, x) - y).square().mean() / 2
+    (gradient,) = torch.autograd.grad(loss, neurons)
+    jacobian = torch.autograd.functional.jacobian(lambda p: outputs(p, alpha, x), neurons.detach())
+    largest = float((outputs(neurons.detach(), alpha, x) - y).abs().max())
+    rate = min(3 / float(jacobian.square().sum()), 0.02 * alpha / largest)
+    after, before = descend(neurons.detach(), alpha, x, y)
+    assert before == pytest.approx(float(loss.detach()))
+    torch.testing.assert_close(after, neurons.detach() - rate * gradient)
+
+
+def test_descent_never_raises_the_loss_and_fits_its_points():
+    neurons, alpha = mirrored_start(100, 0.5, 0.0, torch.Generator().manual_seed(0))
+    x, y = points()
+    losses = []
+    for _ in range(300):
+        neurons, loss = descend(neurons, alpha, x, y)
+        losses.append(loss)
+    assert (np.diff(losses) <= 0).all() and losses[-1] < 1e-3 * losses[0]
+
+
+def test_the_explicit_regulariser_is_the_mean_of_the_dropped_loss_over_all_masks():
+    explicit, _, engine = started("dropout", width=4, samples=3, steps=1, noise="explicit", dropout=0.3)
+    net, x, y = explicit.networks["net"], explicit.x, explicit.y
+    first, last = net.layers
+    hidden = torch.tanh(first(x))
+    mean = torch.zeros((), dtype=torch.float64)
+    for bits in itertools.product([0.0, 1.0], repeat=12):
+        mask = torch.tensor(bits, dtype=torch.float64).view(3, 4)
+        weight = 0.7 ** float(mask.sum()) * 0.3 ** float(12 - mask.sum())
+        mean = mean + weight * (last(hidden * mask / 0.7) - y).square().mean() / 2
+    expected = torch.autograd.grad(mean, list(net.parameters()))
+    next(iter(engine))
+    for parameter, gradient in zip(net.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-10, atol=1e-13)
+
+
+def test_twins_start_alike_and_stay_alike_without_dropout():
+    experiment, run = finished("dropout", "linear", width=20, steps=30, record_every=10)
+    net, twin = (list(experiment.networks[name].parameters()) for name in ("net", "twin"))
+    assert all(torch.equal(a, b) for a, b in zip(net, twin, strict=True))
+    different, _ = finished("dropout", "condensed", width=20, steps=1)
+    net, twin = (list(different.networks[name].parameters()) for name in ("net", "twin"))
+    assert not all(torch.equal(a, b) for a, b in zip(net, twin, strict=True))
+    assert run.series("data")[1].shape == run.series("output_x")[1].shape
+    assert np.isfinite(run.series("data")[1]).sum() == 8
+
+
+def test_merging_equal_neurons_leaves_the_output_and_pruning_leaves_the_big_ones():
+    experiment, run, engine = started("dropout", width=6, steps=4)
+    first, last = experiment.networks["net"].layers
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor([[1.0], [1.0], [-2.0], [-2.0], [-2.0], [0.1]]))
+        first.bias.copy_(torch.tensor([0.5, 0.5, 1.0, 1.0, 1.0, 3.0]))
+        last.weight.copy_(torch.tensor([[1.0, 2.0, 1.0, 1.0, 1.0, 0.001]]))
+    before = experiment.networks["net"](experiment.x).detach()
+    engine.act("merge", {})
+    torch.testing.assert_close(experiment.networks["net"](experiment.x).detach(), before)
+    assert int((last.weight != 0).sum()) == 3
+    engine.act("prune", {"share": 0.1})
+    assert torch.nonzero(last.weight[0]).flatten().tolist() == [0, 2]
+    for _ in engine:
+        pass
+    assert torch.nonzero(last.weight[0]).flatten().tolist() == [0, 2]  # what is gone does not come back
+    assert Condensation.verdict(experiment.config, run).reason == "the run was steered at step 0"
+    with pytest.raises(ConfigError, match="keep their neurons"):
+        started("phase", widths="10 20")[2].act("prune", {})
+
+
+@pytest.mark.parametrize(
+    ("arm", "outcome"), [("condensed", "reproduced"), ("linear", "not reproduced"), ("x-tanh", "not reproduced")]
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_small_start_condenses_in_a_hundred_steps_and_a_large_one_does_not(arm, outcome, seed):
+    experiment, run = finished(arm=arm, seed=seed)
+    assert Condensation.verdict(experiment.config, run).outcome == outcome
+    groups = run.series("effective_neurons")[1]
+    assert groups[-1] == 1 if arm == "condensed" else groups[-1] > 1
+    assert run.series("cosines")[1].shape[1:] == (50, 50)
+
+
+def test_below_the_boundary_wider_networks_move_less():
+    experiment, run = finished("phase", "linear", widths="50 200 800", steps=1200, record_every=1200)
+    verdict = Condensation.verdict(experiment.config, run)
+    assert verdict.outcome == "not reproduced"
+    assert [check.passed for check in verdict.checks] == [False, True]  # no condensation, and the paper's slope
+    assert run.series("orientation")[1].shape[1:] == (200,)
+    assert np.diff(run.series("relative_distances")[1][-1]).max() < 0
+    assert np.nanmax(run.series("plane_here")[1]) == 0.5
+
+
+def test_the_boundary_is_that_of_the_phase_diagram():
+    np.testing.assert_allclose(boundary(np.array([-2.0, 0.0, 0.5, 1.0])), [1, 1, 1.5, 2])
+
+
+def made_up(config: Any, **last: Any) -> MemoryRun:
+    run = MemoryRun(condensed_fraction=([0, config.steps], [0.02, 1.0]))
+    for name, value in last.items():
+        run.append(name, [config.steps], np.array([value]))
+    return run
+
+
+PHASE = Condensation.configure("phase")
+DROPOUT = Condensation.configure("dropout")
+
+
+@pytest.mark.parametrize(
+    ("slope", "outcome"),
+    [(0.4, "reproduced"), (0.25, "not reproduced"), (0.0, "not reproduced"), (-0.5, "not reproduced")],
+)
+def test_the_phase_scene_is_judged_by_its_slope(slope, outcome):
+    run = made_up(PHASE, movement_exponent=slope, losses=[1e-7, 1e-7, 2e-5])
+    assert Condensation.verdict(PHASE, run).outcome == outcome
+
+
+def test_a_slope_where_the_paper_has_none_needs_only_its_sign():
+    config = Condensation.configure("phase", values={"gamma": 1.5})
+    assert Condensation.verdict(config, made_up(config, movement_exponent=0.2, losses=[0.0])).outcome == "reproduced"
+
+
+@pytest.mark.parametrize(("fraction", "outcome"), [(0.37, "reproduced"), (0.2, "not reproduced")])
+def test_dropout_is_judged_against_its_twin(fraction, outcome):
+    run = made_up(DROPOUT, weighted_fraction=fraction, twin_weighted_fraction=0.1)
+    assert Condensation.verdict(DROPOUT, run).outcome == outcome
+
+
+def test_a_run_that_cannot_tell_is_not_comparable():
+    unfitted = made_up(PHASE, movement_exponent=0.4, losses=[1e-7, 1e-7, 2e-3])
+    assert "not fitted" in Condensation.verdict(PHASE, unfitted).reason
+    narrow = Condensation.configure("phase", values={"widths": "200 300 400"})
+    assert "over a factor of 5" in Condensation.verdict(narrow, made_up(narrow)).reason
+    short = Condensation.configure(values={"steps": 50})
+    assert "too short" in Condensation.verdict(short, made_up(short)).reason
+    half = made_up(Condensation.configure(values={"steps": 60}))
+    assert "not finished" in Condensation.verdict(Condensation.configure(), half).reason
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [({"widths": "1"}, "from 2 to 100000"), ({"batch": 90}, "more than the 80 training points")]
+)
+def test_a_scene_that_cannot_run_is_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Condensation.configure(values=values)

@@ -1,0 +1,199 @@
+"""Model ranks against closed forms, families against their definitions, small studies, and the verdict."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lab.config import ConfigError
+from lab.engine import Engine
+from lab.experiments.optimistic_estimate import RANKS, OptimisticEstimate, empirical_size, numerical_ranks
+from lab.models.recovery import MatrixFactors, Plane, TanhNet
+from lab.stream import MemoryRun
+
+
+def started(preset: str = "matrix", arm: str = "", **values: Any) -> tuple[OptimisticEstimate, MemoryRun, Engine]:
+    experiment = OptimisticEstimate(OptimisticEstimate.configure(preset, arm, values))
+    experiment.setup()
+    run = MemoryRun()
+    return experiment, run, Engine(experiment, run)
+
+
+def finished(preset: str = "matrix", arm: str = "", **values: Any) -> tuple[OptimisticEstimate, MemoryRun]:
+    experiment, run, engine = started(preset, arm, **values)
+    for _ in engine:
+        pass
+    return experiment, run
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+FAMILIES = [
+    MatrixFactors(),
+    Plane(),
+    Plane(linear=True),
+    TanhNet(shared=True, width=2),
+    TanhNet(shared=False, width=4),
+]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_numerical_ranks_are_the_closed_forms_with_a_wide_gap(seed):
+    rank, gap = numerical_ranks(seeded(seed))
+    assert rank.tolist() == [size for _, size in RANKS]
+    assert gap.min() > 1e3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_teacher_expresses_its_target(family):
+    x = family.inputs(3, 6, seeded())
+    for target in family.targets:
+        teacher = {name: value.expand(1, 1, 3, *value.shape) for name, value in family.teacher(target).items()}
+        torch.testing.assert_close(family.predict(teacher, x)[0, 0], family.value(target, x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_of_copies_predicts_as_each_copy_alone(family):
+    drawn = {k: torch.randn(2, 3, 4, *s, generator=seeded(), dtype=torch.float64) for k, s in family.shapes.items()}
+    x = family.inputs(4, 5, seeded(1))
+    together = family.predict(drawn, x)
+    assert together.shape == (2, 3, 4, 5)
+    alone = family.predict({k: v[1:, 2:, 3:] for k, v in drawn.items()}, x[3:])
+    torch.testing.assert_close(together[1, 2, 3], alone[0, 0, 0])
+
+
+def test_the_kernel_net_is_a_convolution():
+    family = TanhNet(shared=True, width=2)
+    w, a = (torch.randn(*s, generator=seeded(), dtype=torch.float64) for s in ((2, 4), (2, 3)))
+    x = family.inputs(1, 7, seeded(1))
+    hidden = torch.tanh(torch.nn.functional.conv1d(x[0][:, None], w[:, None, :3], w[:, 3]))
+    expected = (hidden * a).sum((1, 2))
+    torch.testing.assert_close(
+        family.predict({"w": w[None, None, None], "a": a[None, None, None]}, x)[0, 0, 0], expected
+    )
+
+
+def test_the_printed_matrices_have_their_ranks():
+    family = MatrixFactors()
+    for target, (_, rank) in family.matrices.items():
+        assert int(torch.linalg.matrix_rank(family.value(target, torch.arange(16)).view(4, 4), rtol=1e-8)) == rank
+
+
+def test_a_step_is_gradient_descent_on_the_observed_entries_alone():
+    experiment, _, engine = started(target="M1", trials=2, steps=1, sizes="3 9", init_std=0.5)
+    before = {name: value.detach().clone() for name, value in experiment.model.items()}
+    next(iter(engine))
+    target = experiment.family.value("M1", torch.arange(16)).view(4, 4)
+    for column, (count, seen) in enumerate([(3, [0, 1, 2]), (9, [0, 1, 2, 3, 4, 8, 12, 5, 6])]):
+        mask = torch.zeros(16, dtype=torch.float64)
+        mask[seen] = 1
+        a, b = before["a"][0, column, 1], before["b"][0, column, 1]
+        pull = 2 / count * mask.view(4, 4) * (a @ b - target)
+        torch.testing.assert_close(experiment.model["a"][0, column, 1].detach(), a - 0.01 * pull @ b.T)
+        torch.testing.assert_close(experiment.model["b"][0, column, 1].detach(), b - 0.01 * a.T @ pull)
+
+
+def test_adam_follows_a_cosine_down_to_a_hundredth_of_its_rate():
+    experiment, _, engine = started("cnn", steps=4, trials=1, sizes="5")
+    rates = [experiment.optimizer.param_groups[0]["lr"] for _ in engine]
+    assert rates[0] == pytest.approx(0.01) and rates == sorted(rates, reverse=True) and rates[-1] < 0.002
+
+
+def test_a_stopped_row_stays_while_the_others_move():
+    experiment, _, engine = started("start", trials=1, steps=6, sizes="8", optimizer="adam")
+    for step in engine:
+        if step == 3:
+            engine.act("toggle_row", {"row": 1})
+            at_stop = experiment.model["a"].detach().clone()
+    moved = (experiment.model["a"].detach() - at_stop).abs().amax((1, 2, 3, 4))
+    assert moved[1] == 0 and (moved[[0, 2, 3]] > 0).all()
+    with pytest.raises(ConfigError, match="no row 4"):
+        engine.act("toggle_row", {"row": 4})
+
+
+def test_a_nested_mask_is_completable_from_the_closed_form_on_and_a_random_one_is_a_spanning_tree():
+    _, run = finished(steps=1, trials=4)
+    first = [int(np.argmax(row == 1)) + 1 for row in run.series("completable")[1][0]]
+    assert first == run.series("optimistic_size")[1][0].tolist() == [7, 12, 15, 16]
+    _, run = finished(steps=1, trials=40, target="M1", pattern="random")
+    share = run.series("completable")[1][0][0]
+    # rank 1 needs the seven entries to join all rows and columns: 4³·4³ spanning trees of K(4, 4) among C(16, 7) masks
+    assert share[6] == pytest.approx(4096 / 11440, abs=0.25)
+    assert share[5] == 0 and share[15] == 1 and (np.diff(share) >= 0).all()
+
+
+def test_the_edge_is_the_first_size_from_which_all_are_recovered():
+    assert empirical_size(np.array([1, 1e-9, 1, 1e-9, 1e-9]), (1, 2, 4, 8, 16)) == 8
+    assert empirical_size(np.array([1, 1]), (1, 2)) == np.inf
+    assert empirical_size(np.array([0.0, 0.0]), (3, 4)) == 3
+    assert empirical_size(np.array([0.0, np.nan]), (3, 4)) == np.inf
+
+
+def test_a_rank_one_matrix_is_recovered_from_seven_entries_and_not_from_a_large_start():
+    options = {"target": "M1", "trials": 3, "sizes": "6 7 16", "lr": 0.1, "steps": 3000, "record_every": 3000}
+    small, run = finished(**options)
+    verdict = OptimisticEstimate.verdict(small.config, run)
+    assert verdict.outcome == "reproduced", verdict
+    large, run = finished(**options, init_std=1.0)
+    assert OptimisticEstimate.verdict(large.config, run).outcome == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"family": "plane", "target": "M1"}, "plane has no target 'M1'"),
+        ({"sizes": "4 17"}, "16 entries, not 17"),
+        ({"sizes": "0"}, "at least one point"),
+        ({"starts": "0 1"}, "positive standard deviations"),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        OptimisticEstimate.configure(values=values)
+
+
+def made_up(config: Any, edges: tuple[float, ...], *, ranks: int = 0, train: float = 1e-9) -> MemoryRun:
+    sizes = np.array(config.sample_sizes())
+    test = np.where(sizes >= np.array(edges)[:, None], 1e-9, 0.1)
+    run = MemoryRun(
+        test_error=([config.steps], test[None]), train_error=([config.steps], np.full_like(test, train)[None])
+    )
+    run.append("optimistic_size", [0], np.array([[7, 12, 15, 16][: len(edges)]]))
+    run.append("numerical_rank", [0], np.array([[size for _, size in RANKS]]) + ranks)
+    return run
+
+
+MATRIX = OptimisticEstimate.configure()
+
+
+@pytest.mark.parametrize("edges", [(7, 12, 15, 16), (8, 13, 14, 16), (6, 11, 16, 15)])
+def test_edges_within_one_sample_of_the_closed_form_are_accepted(edges):
+    assert OptimisticEstimate.verdict(MATRIX, made_up(MATRIX, edges)).outcome == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("edges", "ranks", "failing"),
+    [
+        ((9, 12, 15, 16), 0, "samples for M1"),
+        ((7, 12, 17, 16), 0, "samples for Mr3"),
+        ((7, 10, 15, 16), 0, "samples for M3"),
+        ((7, 12, 15, 16), 1, "model ranks"),
+    ],
+)
+def test_a_shifted_edge_or_a_wrong_rank_is_refused(edges, ranks, failing):
+    verdict = OptimisticEstimate.verdict(MATRIX, made_up(MATRIX, edges, ranks=ranks))
+    assert verdict.outcome == "not reproduced"
+    assert [check.name.startswith(failing) for check in verdict.checks if not check.passed] == [True]
+
+
+def test_what_is_not_trained_out_or_was_stopped_is_not_comparable():
+    unfitted = OptimisticEstimate.verdict(MATRIX, made_up(MATRIX, (7, 12, 15, 16), train=1e-3))
+    assert "not fitted" in unfitted.reason
+    stopped = made_up(MATRIX, (7, 12, 15, 16))
+    stopped.event(5, "action", {"action": "toggle_row", "arguments": {"row": 0}})
+    assert "a row was stopped" in OptimisticEstimate.verdict(MATRIX, stopped).reason
+    few = OptimisticEstimate.configure(values={"trials": 2})
+    assert "2 trials" in OptimisticEstimate.verdict(few, made_up(few, (7, 12, 15, 16))).reason
