@@ -138,6 +138,7 @@ def _flow(series: str, title: str, help: str) -> FlowGraph:
         marks="shown_roles",
         mark_labels=("anchor", "key"),
         action="mask_edge",
+        clear="clear_masks",
     )
 
 

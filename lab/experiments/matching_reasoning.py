@@ -170,6 +170,7 @@ class MatchingReasoning(Experiment):
             marks="shown_chain",
             mark_labels=("first pair", "second token", "second pair", "its second token"),
             action="mask_edge",
+            clear="clear_masks",
         ),
         Curves(
             ("hops",), title="Attention along the chain", help="Layer 0 copies; each later layer hops.", y_label="A"
