@@ -7,7 +7,7 @@ mod 5 is 0, 1 or 4 in training chains and 2 or 3 in held-out ones, so that no or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -36,6 +36,13 @@ class ChainSequences:
     pair: Tensor
     start: Tensor
     steps: Tensor
+
+    def rows(self, index: Tensor | slice) -> ChainSequences:
+        """Some of the sequences."""
+        return ChainSequences(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def to(self, device: torch.device | str) -> ChainSequences:
+        return ChainSequences(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 def draw_chains(

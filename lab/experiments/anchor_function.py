@@ -275,7 +275,8 @@ class AnchorFunction(Experiment):
         }.get(self.config.task, {(3,): 0})
         return AnchorTask(offsets, self.config.length, self.config.modulus)
 
-    def _make_model(self) -> torch.nn.Module:
+    def _make_model(self) -> Any:
+        """A decoder, MLP or LSTM; all three answer by ``predict``."""
         from lab.models.sequence import SequenceLSTM, SequenceMLP
         from lab.models.transformer import Architecture, Transformer
         from lab.models.transformer_init import GROUPS, normal_init
@@ -288,7 +289,9 @@ class AnchorFunction(Experiment):
         sizes = (config.width, config.layers, config.heads, config.head_width, config.mlp_width)
         model = Transformer(Architecture(VOCABULARY, POSITIONS, *sizes, norm=config.norm), generator)
         if config.init != "torch":
-            rates = dict.fromkeys(GROUPS, config.gamma) | ({"embedding": 0.0} if config.init == "unit" else {})
+            rates: dict[str, float] = dict.fromkeys(GROUPS, float(config.gamma))
+            if config.init == "unit":
+                rates["embedding"] = 0.0
             normal_init(model, generator, gamma=rates)
         return model
 
@@ -468,10 +471,11 @@ def judge(config: Any, run: Source) -> Verdict:
 
 def _circuit_checks(without: Sequence[float]) -> list[Check]:
     """Two edges carry the answer, three others do not. ``without`` is the test accuracy with each of EDGES cut."""
-    limits = ({"high": 0.4}, {"low": 0.95}, {"low": 0.95}, {"low": 0.95}, {"high": 0.1})
+    carries, spares = (-math.inf, 0.4), (0.95, math.inf)
+    limits = (carries, spares, spares, spares, (-math.inf, 0.1))
     return [
-        Check(f"test accuracy without {edge}", float(left), **limit)
-        for edge, left, limit in zip(EDGES, without, limits, strict=True)
+        Check(f"test accuracy without {edge}", float(left), low, high)
+        for edge, left, (low, high) in zip(EDGES, without, limits, strict=True)
     ]
 
 

@@ -12,7 +12,7 @@ from lab.experiments.anchor_function import EDGES, AnchorFunction, uniform_shift
 from lab.schedule import Checkpoints
 from lab.stream import MemoryRun
 
-SMALL = {"width": 32, "head_width": 8, "mlp_width": 16, "train_size": 100, "test_size": 50}
+SMALL = {"width": 32, "head_width": 8, "mlp_width": 16, "train_size": 100, "test_size": 50, "measure_budget": 1.0}
 
 
 def started(arm: str = "", **values: Any) -> tuple[AnchorFunction, MemoryRun, Engine]:

@@ -1,0 +1,569 @@
+"""Matching: a transformer that reasons along a chain asks for exactly what an earlier layer stored.
+
+Wang et al. (2024), arXiv 2405.15302. The matching formulas are ours, from the abstract; see lab.measures.matching.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import torch
+from pydantic import model_validator
+
+from lab.config import Config, param
+from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.measures.detectors import Jump
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Bars, Curves, FlowGraph, Heatmap, Line, Matrix, Profile
+from lab.warmup import warmup_share
+
+if TYPE_CHECKING:
+    from lab.models.transformer import Transformer
+
+TRACED = 256  # test sequences whose attention is read
+JUDGED_FROM = 1000  # steps below which a failure says nothing: held-out accuracy has long plateaus
+EDGES = ("0: copy", "1: first hop", "2: second hop")
+
+
+class MatchingReasoningConfig(Config):
+    kind: Literal["single", "double", "noised", "counted"] = param(
+        "single",
+        "Chains",
+        group="Data",
+        help="single: one chain of pairs, then the query. double: two chains. noised: two, each with a false pair into "
+        "it, asked to the chain's end. counted: the number of hops stands after the query.",
+    )
+    edges: int = param(4, "Pairs in a chain", symbol="K", min=2, max=9, group="Data", paper=6)
+    hops: int = param(2, "Hops", symbol="m", min=1, max=9, group="Data", help="counted: every number up to it.")
+    token_low: int = param(20, "Lowest token", min=10, max=80, group="Data")
+    token_high: int = param(59, "Highest token", min=24, max=199, group="Data", paper=99)
+    split: bool = param(
+        True, "Hold pairs out", group="Data", help="Training and test chains share every token and no ordered pair."
+    )
+    train_size: int = param(20_000, "Training sequences", min=1000, max=200_000, log=True, group="Data", paper=9000)
+    test_size: int = param(
+        1000, "Test sequences", min=50, max=10_000, group="Data", help="As many training sequences are asked again."
+    )
+    layers: int = param(3, "Layers", symbol="L", min=1, max=6, group="Model")
+    heads: int = param(1, "Heads", symbol="H", min=1, max=8, group="Model")
+    width: int = param(64, "Width", symbol="d", min=32, max=400, group="Model", paper=400)
+    head_width: int = param(64, "Width of a head", symbol="d_k", min=4, max=128, group="Model")
+    mlp_width: int = param(128, "Width of an MLP", symbol="d_ff", min=16, max=2400, group="Model", paper=1200)
+    norm: Literal["post", "pre"] = param("post", "Layer norm", group="Model")
+    gamma: float = param(
+        0.8,
+        "Initialisation rate",
+        symbol="γ",
+        min=0.2,
+        max=1.2,
+        group="Model",
+        help="Every matrix is N(0, d_in^(-2γ)): the larger γ, the smaller the start.",
+        paper=1.0,
+    )
+    noise: Literal["off", "qk", "vo", "both"] = param(
+        "off",
+        "Matching noise",
+        group="Noise",
+        help="One random Z of a layer pair is added to W^vo and to the next W^qk.",
+    )
+    alpha: float = param(0.05, "Strength on W^qk", symbol="α", min=0.0, max=0.5, live=True, group="Noise")
+    beta: float = param(0.05, "Strength on W^vo", symbol="β", min=0.0, max=0.5, live=True, group="Noise")
+    noise_trained: bool = param(True, "Train α and β", group="Noise", help="Then the knobs only set them anew.")
+    lr: float = param(
+        2e-3, "Learning rate", symbol="η", min=1e-6, max=0.1, log=True, live=True, group="Optimiser", paper=1e-4
+    )
+    weight_decay: float = param(0.1, "Weight decay", min=0.0, max=2.0, live=True, group="Optimiser", paper=0.01)
+    batch: int = param(256, "Batch", min=10, max=1000, group="Optimiser", paper=100)
+    warmup: int = param(400, "Warm-up", unit="steps", min=0, max=1_000_000, group="Optimiser", paper=36_000)
+    cosine: int = param(3600, "Cosine after it", unit="steps", min=1, max=10_000_000, group="Optimiser", paper=360_000)
+    lr_floor: float = param(0.0, "Lowest rate", unit="η", min=0.0, max=1.0, group="Optimiser", paper=0.1)
+    shown: int = param(0, "Shown sequence", min=0, max=9999, live=True, group="Look")
+    look_every: int = param(10, "Record the flow every", unit="steps", min=1, max=100_000, group="Look")
+    steps: int = param(1500, "Steps", min=1, max=1_000_000_000, group="Run", help="Optimiser updates.", paper=360_000)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.hops > self.edges:
+            raise ValueError(f"{self.hops} hops in a chain of {self.edges} pairs: set at most as many hops as pairs")
+        tokens = self.token_high - self.token_low + 1
+        needed = 2 * self.edges + 4 if self.kind in ("double", "noised") else self.edges + 1
+        if tokens < 3 * needed:
+            raise ValueError(f"{tokens} tokens are too few for sequences with {needed} different ones: widen the range")
+        if self.shown >= self.test_size:
+            raise ValueError(f"shown sequence {self.shown} of {self.test_size}: they count from 0")
+        if self.batch > self.train_size:
+            raise ValueError(f"batch {self.batch} is more than the {self.train_size} training sequences: lower it")
+        if self.noise != "off" and self.layers < 2:
+            raise ValueError("matching noise joins adjacent layers: set at least 2 layers, or noise off")
+        return self
+
+    @property
+    def length(self) -> int:
+        """Tokens in a sequence: its pairs, the query and what else the kind adds."""
+        chains, more = {"single": (1, 1), "counted": (1, 2), "double": (2, 1), "noised": (2, 5)}[self.kind]
+        return 2 * chains * self.edges + more
+
+
+class MatchingReasoning(Experiment):
+    title = "Matching and multi-step reasoning"
+    theme = "Transformers"
+    claim = (
+        "Small initialisation and post-LayerNorm make layers match; a network that matches reasons along new chains."
+    )
+    paper = "Wang, Wang, Zhang, Zhou, Jin, Hu, Sun, Li, Zhang, Xu (2024), arXiv 2405.15302"
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    Config = MatchingReasoningConfig
+    readings = (Series("train_loss", "Training loss of the batch", "L", "nats"),)
+    views = (
+        Curves(
+            ("train_accuracy", "test_accuracy", "masked_accuracy"),
+            title="Accuracy",
+            help="Held-out chains have no ordered pair in common with training. The third curve: under your masks.",
+            y_label="accuracy",
+            lines=(Line("reproduced", 0.95),),
+        ),
+        Curves(
+            ("matching_score", "unseen_score"),
+            title="Matching score",
+            when=lambda config: config.layers > 1,
+            help="One line for each kernel, of layers 1 to L - 1: for tokens, and for vectors that no token has.",
+            y_label="M(h)",
+            lines=(
+                Line("reproduced", 0.9),
+                Line("no preference", lambda c: 1 / (c.token_high - c.token_low + 1)),
+            ),
+        ),
+        Matrix(
+            "matching_1",
+            title="Matching matrix of layer 1",
+            when=lambda config: config.layers > 1,
+            y_label="asks",
+            x_label="stored",
+            z_label="h",
+        ),
+        Matrix(
+            "matching_2",
+            title="Matching matrix of layer 2",
+            when=lambda config: config.layers > 2,
+            y_label="asks",
+            x_label="stored",
+            z_label="h",
+        ),
+        Matrix(
+            "unseen_1",
+            title="Layer 1 on unseen vectors",
+            when=lambda config: config.layers > 1,
+            help="The same kernel between Gaussian vectors: does any vector match itself?",
+            y_label="asks",
+            x_label="stored",
+            z_label="h",
+        ),
+        FlowGraph(
+            "attention",
+            title="Information flow",
+            help="The query hops along its chain, a layer a hop. Click an edge to mask it.",
+            tokens="shown_tokens",
+            marks="shown_chain",
+            mark_labels=("first pair", "second token", "second pair", "its second token"),
+            action="mask_edge",
+            clear="clear_masks",
+        ),
+        Curves(
+            ("hops",), title="Attention along the chain", help="Layer 0 copies; each later layer hops.", y_label="A"
+        ),
+        Bars(
+            "accuracy_without",
+            title="Accuracy without an edge",
+            labels=EDGES,
+            y_label="test accuracy",
+            y_range=(0.0, 1.0),
+        ),
+        Bars(
+            "accuracy_by_order",
+            title="Accuracy by the order of the pairs",
+            primary=False,
+            help="A pair that stands later cannot be read by an earlier one.",
+            labels=("in order", "out of order"),
+            y_label="test accuracy",
+            y_range=(0.0, 1.0),
+        ),
+        Profile(
+            "hop_count",
+            ("accuracy_by_hops", "reach_both", "reach_one"),
+            title="Accuracy and reach",
+            primary=False,
+            help="Beside the accuracy: in which share of the sequences L layers can reach the answer, when every layer "
+            "merges all it sees, on both sides or on one.",
+            x_label="hops m",
+            y_label="share",
+        ),
+        Curves(
+            ("matching_share", "diagonal_strength"),
+            title="Scale-free matching",
+            primary=False,
+            y_label="share, mean/std",
+        ),
+        Heatmap(
+            "noise_strength",
+            title="Strength of the noise",
+            when=lambda config: config.noise != "off",
+            y_label="α of layers, then β",
+            z_label="α, β",
+            centre=0,
+        ),
+        Curves(("train_loss",), title="Loss", y_label="cross-entropy", y_log=True),
+    )
+    presets = {
+        "demo": Preset({}, "Two hops along four pairs, three layers of one head."),
+        "counted": Preset(
+            {"kind": "counted", "edges": 4, "hops": 3, "layers": 4, "steps": 3000},
+            "One to three hops, the number given.",
+        ),
+        "paper": Preset(
+            {
+                "edges": 6,
+                "token_high": 99,
+                "train_size": 9000,
+                "width": 400,
+                "mlp_width": 1200,
+                "lr": 1e-4,
+                "weight_decay": 0.01,
+                "batch": 100,
+                "warmup": 36_000,
+                "cosine": 360_000,
+                "lr_floor": 0.1,
+                "look_every": 1000,
+                "test_size": 100,
+                "steps": 360_000,
+            },
+            "Sizes and schedule of the authors' published recipe: a day on a CPU.",
+        ),
+    }
+    arms = {
+        "post-small": Arm({"norm": "post", "gamma": 0.8}, "reproduced", "", {"paper": {"gamma": 1.0}}),
+        "pre-small": Arm({"norm": "pre", "gamma": 0.8}, "not reproduced", "", {"paper": {"gamma": 1.0}}),
+        "post-large": Arm({"norm": "post", "gamma": 0.3}, "not reproduced", "", {"paper": {"gamma": 0.5}}),
+        "pre-large": Arm({"norm": "pre", "gamma": 0.3}, "not reproduced", "", {"paper": {"gamma": 0.5}}),
+        "two-layers": Arm({"layers": 2}, "not reproduced", "Two hops exceed what two layers can reach."),
+    }
+    detectors = (Jump("test_accuracy", size=0.2, window=100),)
+    state = ("model", "optimizer", "batches", "masks")
+
+    def setup(self) -> None:
+        from lab.data.batches import EpochBatches
+        from lab.measures.matching import unseen_embeddings
+        from lab.measures.role_masks import RoleMasks
+
+        config = self.config
+        self.train = self._draw("train", config.train_size, held_out=False)
+        self.test = self._draw("test", config.test_size, held_out=True)
+        self.model = self._make_model().to(self.device)
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, lr=config.lr, fused=True)
+        self.batches = EpochBatches(config.train_size, config.batch, self.generator("order"))
+        self.masks = RoleMasks(config.layers, config.heads, config.length)
+        count = config.token_high - config.token_low + 1
+        self.unseen = unseen_embeddings(count, config.width, self.generator("data", "unseen")).to(self.device)
+        self.reach = self._reach()
+
+    def _draw(self, name: str, count: int, *, held_out: bool) -> Any:
+        from lab.data.chain import draw_chains
+
+        config = self.config
+        drawn = draw_chains(
+            count,
+            self.generator("data", name),
+            kind=config.kind,
+            edges=config.edges,
+            steps=list(range(1, config.hops + 1)) if config.kind == "counted" else config.hops,
+            tokens=(config.token_low, config.token_high),
+            held_out=held_out if config.split else None,
+        )
+        return drawn.to(self.device)
+
+    def _make_model(self) -> Transformer:
+        from lab.models.matching_noise import add_matching_noise
+        from lab.models.transformer import Architecture, Transformer
+        from lab.models.transformer_init import normal_init
+
+        config, generator = self.config, self.generator("init")
+        sizes = (config.width, config.layers, config.heads, config.head_width, config.mlp_width)
+        model = Transformer(Architecture(config.token_high + 1, config.length, *sizes, norm=config.norm), generator)
+        normal_init(model, generator, gamma=config.gamma)
+        if config.noise != "off":
+            alpha = config.alpha if config.noise in ("qk", "both") else 0.0
+            beta = config.beta if config.noise in ("vo", "both") else 0.0
+            noise = self.generator("init", "noise")
+            add_matching_noise(model, noise, alpha=alpha, beta=beta, trainable=config.noise_trained)
+            for _, off in self._strengths(model, on=False):
+                off.requires_grad_(False)
+        return model
+
+    def _strengths(self, model: Transformer, *, on: bool = True) -> list[tuple[str, torch.nn.Parameter]]:
+        """α and β of the layers that have a neighbour for them, of the noise that is on (or of the one that is off)."""
+        kind, blocks = self.config.noise, list(model.blocks)
+        sides = (("alpha", ("qk", "both"), blocks[1:]), ("beta", ("vo", "both"), blocks[:-1]))
+        return [
+            (name, getattr(block.attention, name))
+            for name, kinds, there in sides
+            for block in there
+            if (kind in kinds) == on
+        ]
+
+    def step(self) -> Mapping[str, Any]:
+        config = self.config
+        rows = self.batches.take().to(self.device)
+        share = warmup_share(self.now, warmup=config.warmup, floor=config.lr_floor, cosine=config.cosine)
+        for group in self.optimizer.param_groups:
+            group.update(lr=config.lr * share, weight_decay=config.weight_decay)
+        logits = self.model.predict(self.train.tokens[rows])
+        loss = torch.nn.functional.cross_entropy(logits, self.train.labels[rows])
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return {"train_loss": loss}
+
+    def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        if self.config.noise == "off":
+            return
+        with torch.no_grad():
+            for name, strength in self._strengths(self.model):
+                if name in changed:
+                    strength.fill_(changed[name][1])
+
+    def _roles(self, sequences: Any, rows: Any = slice(None)) -> dict[str, torch.Tensor]:
+        """The query, and the queried chain's pairs counted from the one that begins with it; -1 where there is none."""
+        pair, start = sequences.pair[rows], sequences.start[rows]
+        counted = self.config.kind == "counted"
+        roles = {"query": torch.full_like(start, self.config.length - 1 - counted)}
+        if counted:
+            roles["count"] = torch.full_like(start, self.config.length - 1)
+        for offset in range(1 - self.config.edges, self.config.edges):
+            index = start + offset
+            inside = (index >= 0) & (index < self.config.edges)
+            first = pair.gather(1, index.clamp(0, self.config.edges - 1)[:, None])[:, 0]
+            roles[f"pair {offset:+d} first"] = first.masked_fill(~inside, -1)
+            roles[f"pair {offset:+d} second"] = (first + 1).masked_fill(~inside, -1)
+        return roles
+
+    @action("Mask an edge", help="Cuts one attention edge of the shown sequence, or gives it back.")
+    def mask_edge(self, layer: int, target: int, source: int, head: int | None = None) -> None:
+        """Pairs are meant by their place in the queried chain, wherever they stand; see lab.measures.role_masks."""
+        self.masks.toggle_edge(layer, target, source, head, roles=self._roles(self.test), row=self.config.shown)
+
+    @action("Mask a head", help="Silences a head, or gives it back.")
+    def mask_head(self, layer: int, head: int) -> None:
+        self.masks.toggle_head(layer, head)
+
+    @action("Clear all masks")
+    def clear_masks(self) -> None:
+        self.masks.clear()
+
+    @instrument(
+        every=50,
+        exact=True,
+        series=(
+            Series("train_accuracy", "Training accuracy", statistic="over as many sequences as the test"),
+            Series("test_accuracy", "Test accuracy", statistic="held-out sequences"),
+            Series("masked_accuracy", "Test accuracy under the masks"),
+            Series("accuracy_by_order", "Test accuracy by order", statistic="needed pairs in order, out of order"),
+            Series("accuracy_by_hops", "Test accuracy by hops", statistic="0 where no sequence asks for so many"),
+        ),
+    )
+    def accuracies(self) -> tuple[float, float, float, list[float], list[float]]:
+        from lab.measures.ablation import last_token_accuracy
+
+        train, test = self.train.rows(slice(self.config.test_size)), self.test
+        with torch.no_grad():
+            right = self.model.predict(test.tokens).argmax(-1) == test.labels
+        whole = right.double().mean().item()
+        masked = whole
+        if self.masks:
+            with self.masks.on(self.model, self._roles(test)):
+                masked = last_token_accuracy(self.model, test.tokens, test.labels)
+        by_order = [_mean(right[self.in_order]), _mean(right[~self.in_order])]
+        by_hops = [_mean(right[test.steps == hops]) for hops in self.reach[0]]
+        return last_token_accuracy(self.model, train.tokens, train.labels), whole, masked, by_order, by_hops
+
+    @instrument(
+        every=10**9,
+        series=(
+            Series("hop_count", "Hops", "m"),
+            Series("reach_both", "Within reach, merging on both sides", statistic="share of the test sequences"),
+            Series("reach_one", "Within reach, merging on one side", statistic="share of the test sequences"),
+        ),
+    )
+    def reachable(self) -> tuple[list[int], list[float], list[float]]:
+        return self.reach
+
+    @instrument(
+        every=50,
+        exact=True,
+        series=(
+            Series("matching_score", "Matching score", "M(h)", statistic="kernels of layers 1 to L - 1, head 0"),
+            Series("matching_share", "Rows that match themselves best", statistic="the same kernels"),
+            Series("unseen_score", "Matching score of unseen vectors", "M(h)", statistic="the same kernels"),
+            Series("diagonal_strength", "Diagonal over spread of the kernels"),
+            Series("matching_1", "Matching matrix of layer 1", "h"),
+            Series("matching_2", "Matching matrix of layer 2", "h"),
+            Series("unseen_1", "Layer 1 on unseen vectors", "h"),
+        ),
+    )
+    def matching(self) -> tuple[torch.Tensor | None, ...] | None:
+        if self.config.layers < 2:
+            return None
+        from lab.measures import matching
+
+        kernels = matching.matching_kernels(self.model)
+        with torch.no_grad():
+            tokens = self.model.embedding.weight[self.config.token_low : self.config.token_high + 1]
+            seen = matching.matching_matrix(kernels, matching.normalised_embeddings(tokens))
+            unseen = matching.matching_matrix(kernels, self.unseen)
+        return (
+            matching.matching_score(seen),
+            matching.matching_share(seen),
+            matching.matching_score(unseen),
+            matching.diagonal_strength(kernels),
+            seen[0],
+            seen[1] if len(seen) > 1 else None,
+            unseen[0],
+        )
+
+    @instrument(
+        every=100,
+        exact=True,
+        series=(
+            Series("hops", "Attention along the chain", "A", statistic=f"{', '.join(EDGES)}, ...: strongest head"),
+            Series("accuracy_without", "Test accuracy without the edge", statistic=", ".join(EDGES)),
+        ),
+    )
+    def circuit(self) -> tuple[list[float], list[float]]:
+        """The pairs' copies in layer 0, then what the last token reads in each later layer: one hop further on."""
+        from lab.measures.ablation import accuracy_without
+        from lab.measures.attention import attention_between, attention_maps
+        from lab.models.attention import Edge
+
+        some = self.test.rows(slice(TRACED))
+        maps = attention_maps(self.model, some.tokens)
+        last = torch.full_like(some.start, self.config.length - 1)
+        firsts = range(0, self.config.length - 1 - (self.config.kind == "counted"), 2)
+        copies = torch.stack([maps[0, :, :, first + 1, first].mean(0) for first in firsts]).mean(0)
+        attention = [copies.max().item()]
+        edges = {EDGES[0]: [Edge(0, first + 1, first) for first in firsts]}
+        for layer in range(1, self._hop_layers()):
+            attention.append(attention_between(maps[layer], last, self._node(some, layer)).mean(0).max().item())
+            target = torch.full_like(self.test.start, self.config.length - 1)
+            edges[f"layer {layer}"] = [Edge(layer, target, self._node(self.test, layer))]
+        shown = dict(list(edges.items())[: len(EDGES)])
+        left = list(accuracy_without(self.model, self.test.tokens, self.test.labels, shown).values())
+        return attention, left + [math.nan] * (len(EDGES) - len(left))
+
+    def _hop_layers(self) -> int:
+        """One past the last layer whose hop every sequence has."""
+        hops = 1 if self.config.kind == "counted" else self.config.hops
+        return min(hops + 1, self.config.layers)
+
+    def _node(self, sequences: Any, hop: int) -> torch.Tensor:
+        """Where the token stands that is ``hop`` steps from the query: second of its pair, (B,)."""
+        return sequences.pair.gather(1, (sequences.start + hop - 1)[:, None])[:, 0] + 1
+
+    @instrument(
+        every="look_every",
+        series=(
+            Series("shown_tokens", "Tokens of the shown sequence"),
+            Series("shown_chain", "Positions of its first two needed pairs"),
+            Series(
+                "attention", "Attention", "A", statistic="[layer, head, reading token, token read], under the masks"
+            ),
+        ),
+    )
+    def flow(self) -> tuple[torch.Tensor, ...]:
+        from lab.measures.attention import attention_maps
+
+        row = slice(self.config.shown, self.config.shown + 1)
+        shown = self.test.rows(row)
+        with self.masks.on(self.model, self._roles(shown)):
+            pattern = attention_maps(self.model, shown.tokens)[:, 0]
+        marks = [self._node(shown, hop)[0] for hop in range(1, min(2, int(shown.steps[0])) + 1)]
+        marks += marks[-1:] * (2 - len(marks))
+        return shown.tokens[0], torch.stack([at for node in marks for at in (node - 1, node)]), pattern
+
+    @instrument("Strength of the noise", every=50, symbol="α, β", statistic="by layer and head: first α, then β")
+    def noise_strength(self) -> torch.Tensor | None:
+        if self.config.noise == "off":
+            return None
+        return torch.cat([strength.detach() for _, strength in self._strengths(self.model)])
+
+    def _reach(self) -> tuple[list[int], list[float], list[float]]:
+        """For each number of hops asked for, the share of test sequences whose answer L layers can reach by merging.
+
+        Also remembers which sequences hold their needed pairs in order.
+        """
+        from lab.measures.matching import steps_by_merging
+
+        config, test = self.config, self.test
+        node = torch.arange(config.edges, device=self.device)
+        needed = (node >= test.start[:, None]) & (node < (test.start + test.steps)[:, None])
+        follow = needed[:, 1:] & needed[:, :-1]
+        self.in_order = ((test.pair.diff(dim=1) > 0) | ~follow).all(1)
+        some = test.rows(slice(TRACED)).to("cpu")
+        orders = some.pair.argsort(1).tolist()
+        reached = {
+            merging: torch.tensor(
+                [
+                    steps_by_merging(config.layers, order, start, merging)
+                    for order, start in zip(orders, some.start.tolist(), strict=True)
+                ]
+            )
+            for merging in ("both", "one")
+        }
+        hops = sorted(set(test.steps.tolist()))
+        shares = {merging: [_mean(steps[some.steps == m] >= m) for m in hops] for merging, steps in reached.items()}
+        return hops, shares["both"], shares["one"]
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return judge(config, run)
+
+
+def _mean(right: torch.Tensor) -> float:
+    """Share of True; 0 of none."""
+    return right.double().mean().item() if len(right) else 0.0
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """Held-out accuracy, the two matching scores and the three edges of the chain, at the end of the run."""
+    if (config.kind, config.hops, config.split, config.heads) != ("single", 2, True, 1) or config.layers not in (2, 3):
+        return Verdict.not_comparable(
+            "the claim is checked on two hops along single chains with pairs held out, by three layers of one head, "
+            "or two as a control"
+        )
+    if not {"test_accuracy", "matching_score", "hops"} <= set(run.names()):
+        return Verdict.not_comparable("nothing to judge yet: accuracy and matching were not recorded")
+    step, test = run.series("test_accuracy")
+    scores, hops = (run.series(name)[1][-1] for name in ("matching_score", "hops"))
+    checks = [Check("test accuracy", float(test[-1]), low=0.95)]
+    for layer, low in ((1, 0.9), (2, 0.8)):
+        value = float(scores[layer - 1]) if len(scores) >= layer else math.nan
+        checks.append(Check(f"matching score of layer {layer}", value, low=low))
+    for index, name in enumerate(EDGES):
+        value = float(hops[index]) if len(hops) > index else math.nan
+        checks.append(Check(f"attention {name}", value, low=0.8))
+    verdict = Verdict.of(*checks)
+    if verdict.outcome == "not reproduced":
+        if step[-1] < JUDGED_FROM:
+            return Verdict.not_comparable(f"too short: {step[-1]} of at least {JUDGED_FROM} steps", *checks)
+        turned = next((e for e in run.events() if e["kind"] == "knobs" and _steers(e["payload"])), None)
+        if turned is not None:
+            reason = f"the training was steered at step {turned['step']}: it can show the claim but not refute it"
+            return Verdict.not_comparable(reason, *checks)
+    return verdict
+
+
+def _steers(payload: Mapping[str, Any]) -> bool:
+    return bool({"lr", "weight_decay", "alpha", "beta"} & set(payload["changed"]))
