@@ -78,6 +78,7 @@ class RiverValley(Experiment):
         "branch_clocks",
         "branches",
         "origins",
+        "before",
         "ages",
         "began",
         "last_origin",
@@ -111,11 +112,13 @@ class RiverValley(Experiment):
         self.theta = self.problem.start(lanes, self.device)
         self.clock = torch.zeros(lanes, dtype=torch.float64)
         slots = 0 if schedules(config) else SLOTS
-        self.branches, self.origins = (self.theta.expand(slots, *self.theta.shape).clone() for _ in range(2))
+        self.branches = self.theta.expand(slots, *self.theta.shape).clone()
+        self.origins = self.branches[:, 0].clone()  # of the first lane alone
+        self.before = torch.zeros(slots, 2, lanes, dtype=torch.float64)  # hill and river part at each beginning
         self.branch_clocks = self.clock.expand(slots, lanes).clone()
         self.ages = [-1] * slots  # steps of each branch, -1 while its slot is free
         self.began = [0] * slots
-        self.last_origin, self.last_decayed, self.ended = self.theta.clone(), self.theta.clone(), 0
+        self.last_origin, self.last_decayed, self.ended = self.theta[0].clone(), self.theta.clone(), 0
         self.trunk = self.theta[0].clone()
         self.budgets = torch.zeros(2, 3, dtype=torch.float64)  # as far as reached
 
@@ -166,7 +169,8 @@ class RiverValley(Experiment):
 
     def _begin(self) -> None:
         slot = self.ages.index(-1)
-        self.branches[slot], self.origins[slot], self.branch_clocks[slot] = self.theta, self.theta, self.clock
+        self.branches[slot], self.origins[slot], self.branch_clocks[slot] = self.theta, self.theta[0], self.clock
+        self.before[slot] = torch.stack([part.mean(1) for part in self.problem.parts(self.theta)])
         self.ages[slot], self.began[slot] = 0, self.now
 
     @action("Start decay branch", help="A copy decays its rate while the run goes on.")
@@ -185,22 +189,22 @@ class RiverValley(Experiment):
     def _end(self, slot: int) -> dict[str, Any]:
         """Free a slot; what its branch came to, at this boundary."""
         problem, branch, origin = self.problem, self.branches[slot], self.origins[slot]
-        after, before, constant = (problem.parts(theta) for theta in (branch, origin, self.theta))
+        after, constant = problem.parts(branch), problem.parts(self.theta)
         readings = {
             "decayed_from": float(self.began[slot]),
             "decayed_loss": (after.hill + after.river).mean(1),
             "decayed_spread": (after.hill + after.river).std(1, correction=min(1, after.hill.shape[1] - 1)),
             "decayed_hill": after.hill.mean(1),
             "decayed_river": after.river.mean(1),
-            "before_hill": before.hill.mean(1),
-            "before_river": before.river.mean(1),
+            "before_hill": self.before[slot, 0].clone(),
+            "before_river": self.before[slot, 1].clone(),
             "constant_hill": constant.hill.mean(1),
             "decayed_clock": self.branch_clocks[slot].clone(),
         }
         if bigram(self.config):
-            readings |= self._hill_shares(branch[0], origin[0])
+            readings |= self._hill_shares(branch[0], origin)
         if self.ended:
-            readings |= self._between(branch, origin)
+            readings |= self._between(branch[0], origin)
         self.last_origin, self.last_decayed = origin.clone(), branch.clone()
         self.ages[slot], self.ended = -1, self.ended + 1
         return readings
@@ -213,7 +217,7 @@ class RiverValley(Experiment):
         for replicate, here in enumerate(origin):
             mountains = self.problem.mountains(here, COUNTS[-1], replicate)
             for name, way in (
-                ("stable_share", here - self.last_origin[0, replicate]),
+                ("stable_share", here - self.last_origin[replicate]),
                 ("decay_share", branch[replicate] - here),
             ):
                 ways[name].append(mountain_shares(way.flatten(), mountains, COUNTS))
@@ -225,8 +229,8 @@ class RiverValley(Experiment):
 
         point = self.problem.point
         found = {}
-        for name, one, other in (("stable", self.last_origin, origin), ("decayed", self.last_decayed, branch)):
-            a, b = point(one), point(other)
+        for name, one, other in (("stable", self.last_origin, origin), ("decayed", self.last_decayed[0], branch)):
+            a, b = point(one[None]), point(other[None])
             where, values = interpolation(
                 lambda params: self.problem.loss(params["theta"]), {"theta": a}, a.flatten(), b.flatten()
             )

@@ -63,7 +63,8 @@ def _judge_bigram(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
             Check("hill loss after a decay over that of a constant rate", float(beats), high=1.0, note=note),
         ), ""
     began = run.series("decayed_from")[1]
-    longest = int(np.diff(began, prepend=0).argmax())  # branches by hand may cut a stable way short
+    ways = np.diff(began)  # between branch points; those made by hand may lie close to one another
+    longest = 1 + int(ways.argmax()) if len(ways) else 0
     stable, decay = (float(run.series(name)[1][longest, -1]) for name in ("stable_share", "decay_share"))
     checks = [
         # a way without any hill part has no ratio: one part in a million stands for it

@@ -93,7 +93,7 @@ def test_continuing_from_decayed_goes_on_at_the_branch():
 
 def test_the_hill_share_is_that_of_the_dense_hessians_eigenvectors():
     experiment, run = finished("bigram", steps=31, branch_every=20, decay_steps=10, contexts=12, replicates=1)
-    point = experiment.last_origin[0, 0]
+    point = experiment.last_origin[0]
     hessian = torch.autograd.functional.hessian(experiment.problem.loss, point).reshape(120, 120)
     top = torch.linalg.eigh(hessian)[1][:, -20:]
     way = (experiment.last_decayed[0, 0] - point).flatten()
@@ -156,10 +156,12 @@ def test_the_valleys_numbers_are_each_able_to_refuse():
 
 
 def made_up_tables(*, stable: float = 0.03, loss: tuple[float, ...] = (0.04, 0.02, 0.08)) -> MemoryRun:
-    run = MemoryRun(decayed_loss=([2000, 3800], [loss, loss]), decayed_spread=([2000, 3800], [[0.001] * 3] * 2))
-    run.append("decayed_from", [2000, 3800], [1800.0, 3600.0])
-    run.append("stable_share", [2000, 3800], [[0.0, 0.0, stable]] * 2)
-    run.append("decay_share", [2000, 3800], [[0.2, 0.5, 0.7]] * 2)
+    """Branches from steps 1800 and 3600, and one by hand soon after; only the second stable way is a long one."""
+    step = [2000, 3800, 3810]
+    run = MemoryRun(decayed_loss=(step, [loss] * 3), decayed_spread=(step, [[0.001] * 3] * 3))
+    run.append("decayed_from", step, [1800.0, 3600.0, 3610.0])
+    run.append("stable_share", step, [[0.0, 0.0, share] for share in (0.001, stable, 0.9)])
+    run.append("decay_share", step, [[0.2, 0.5, 0.7]] * 3)
     return run
 
 
