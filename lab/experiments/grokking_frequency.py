@@ -97,7 +97,7 @@ class GrokkingFrequency(Experiment):
     paper = "Zhou, Zhang, Xu (2024), arXiv 2405.17479"
     about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = GrokkingFrequencyConfig
-    readings = (Series("train_loss", "Training loss", "L", "MSE"),)
+    readings = (Series("train_loss", "Training loss", "L_train", "MSE"),)
     views = (
         Curves(
             ("train_loss", "test_loss"),
@@ -277,7 +277,7 @@ class GrokkingFrequency(Experiment):
         every="record_every",
         exact=True,
         series=(
-            Series("test_loss", "Test loss", "L", "MSE"),
+            Series("test_loss", "Test loss", "L_test", "MSE"),
             Series("train_accuracy", "Training accuracy", statistic="share of right signs"),
             Series("test_accuracy", "Test accuracy", statistic="share of right signs"),
             Series("frequency", "Frequency", "k", "rad per unit of x"),

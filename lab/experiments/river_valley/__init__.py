@@ -42,8 +42,8 @@ READ_AT_END = (
     Series("stable_share", "Hill share of the way between branch points", statistic="k = 20, 50, 100"),
     Series("decay_share", "Hill share of the way in a branch", statistic="k = 20, 50, 100"),
     Series("line", "Position between two checkpoints"),
-    Series("stable_line", "Loss between branch points", "L"),
-    Series("decayed_line", "Loss between decayed points", "L"),
+    Series("stable_line", "Loss between branch points"),
+    Series("decayed_line", "Loss between decayed points"),
 )
 
 
@@ -249,10 +249,12 @@ class RiverValley(Experiment):
             Series("loss_by_rate", "Loss of every rate", "L", statistic="mean over replicates"),
             Series("hill_by_rate", "Hill part of every rate", statistic="mean over replicates"),
             Series("river_by_rate", "River part of every rate", statistic="mean over replicates"),
-            Series("branch_loss", "Loss of the branches", "L", statistic="of the rate η; NaN where there is none"),
+            Series(
+                "branch_loss", "Loss of the branches", "L_branch", statistic="of the rate η; NaN where there is none"
+            ),
             Series("branch_hill", "Hill part of the branches", statistic="of the rate η"),
             Series("branch_river", "River part of the branches", statistic="of the rate η"),
-            Series("branch_lr", "Learning rate of the branches", "η"),
+            Series("branch_lr", "Learning rate of the branches", "η_branch"),
         ),
     )
     def losses(self) -> tuple[Any, ...] | None:
@@ -320,8 +322,8 @@ class RiverValley(Experiment):
         every="record_every",
         exact=True,
         series=(
-            *(Series(f"loss_{n}", f"Loss, {t}", "L") for n, t in zip(SCHEDULES, Plan.names, strict=True)),
-            *(Series(f"lr_{n}", f"Rate, {t}", "η") for n, t in zip(SCHEDULES, Plan.names, strict=True)),
+            *(Series(f"loss_{n}", f"Loss, {t}", t) for n, t in zip(SCHEDULES, Plan.names, strict=True)),
+            *(Series(f"lr_{n}", f"Rate, {t}", t) for n, t in zip(SCHEDULES, Plan.names, strict=True)),
             Series("schedule_loss", "Loss of the schedules", "L", statistic="mean over replicates"),
             Series("schedule_spread", "Its spread", statistic="standard deviation over replicates"),
             Series("schedule_clock", "Sum of the rates so far", "Ση"),

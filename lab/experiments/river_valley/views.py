@@ -4,20 +4,21 @@ from lab.experiments.river_valley.config import COUNTS, SCHEDULES, bigram, branc
 from lab.models.rates import Plan
 from lab.views import Bars, Curves, Landscape, Profile, Scatter
 
+BRANCHES = "Each branch drops below the run that goes on: the walls' part leaves, the progress stays."
+PARTS = ("hill_loss", "branch_hill", "river_loss", "branch_river")
+
 VIEWS = (
+    Curves(("total_loss", "branch_loss"), title="Loss and its decay branches", y_label="L", help=BRANCHES, when=valley),
     Curves(
         ("total_loss", "branch_loss"),
-        title="Loss and its decay branches",
+        title="Excess loss and its decay branches",
         y_label="L, less the irreducible",
-        when=branching,
-        help="Each branch drops below the run that goes on: the walls' part leaves, the progress stays.",
+        y_log=True,  # the drops are small beside what a table starts from
+        help=BRANCHES,
+        when=bigram,
     ),
-    Curves(
-        ("hill_loss", "branch_hill", "river_loss", "branch_river"),
-        title="Hill and river part",
-        y_label="L",
-        when=branching,
-    ),
+    Curves(PARTS, title="Hill and river loss", y_label="L", when=valley),
+    Curves(PARTS, title="Hill and river part of the excess loss", y_label="L", y_log=True, when=bigram),
     Curves(("lr", "branch_lr"), title="Learning rate", y_label="η", when=branching),
     Landscape("map", x="map_x", y="map_y", trajectory="walker", title="Valley", z_log=False, z_label="L", when=valley),
     Scatter("walkers_x", "walkers_y", title="Walkers", x_label="x", y_label="y", initial=False, when=valley),
