@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from shift_circuit import ANCHOR, sequences, shift_circuit
 
 from lab.measures.ablation import (
     ablated,
@@ -13,6 +12,7 @@ from lab.measures.ablation import (
 )
 from lab.models.attention import Ablation, Edge
 from lab.models.transformer import Architecture, Transformer
+from tests.lab.measures.shift_circuit import ANCHOR, sequences, shift_circuit
 
 
 def decoder(dtype: torch.dtype = torch.float32) -> Transformer:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from shift_circuit import LENGTH, sequences, shift_circuit
 
 from lab.measures.ablation import ablated
 from lab.measures.attention import attention_maps
@@ -11,6 +10,7 @@ from lab.measures.information_flow import causal_edge_effects, flow_graph, value
 from lab.models.attention import Edge
 from lab.models.matching_noise import add_matching_noise
 from lab.models.transformer import Architecture, Transformer
+from tests.lab.measures.shift_circuit import LENGTH, sequences, shift_circuit
 
 
 def decoder(norm: str = "post") -> Transformer:

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from shift_circuit import LENGTH, sequences, shift_circuit
 
 from lab.config import ConfigError
 from lab.measures.ablation import last_token_accuracy
 from lab.measures.role_masks import RoleMasks, role_at
+from tests.lab.measures.shift_circuit import LENGTH, sequences, shift_circuit
 
 TOKENS, ANSWERS, KEY = sequences()
 ROLES = {"anchor": KEY - 1, "key": KEY, "last": torch.full_like(KEY, LENGTH - 1)}
