@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from pydantic import model_validator
@@ -20,6 +20,10 @@ from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Bars, Curves, FlowGraph, Line
 from lab.warmup import warmup_share
+
+if TYPE_CHECKING:
+    from lab.models.sequence import SequenceLSTM, SequenceMLP
+    from lab.models.transformer import Transformer
 
 VOCABULARY, POSITIONS = 201, 20
 EDGES = ("0: key ← anchor", "0: key ← key", "0: last ← anchor", "0: last ← key", "1: last ← key")
@@ -275,8 +279,8 @@ class AnchorFunction(Experiment):
         }.get(self.config.task, {(3,): 0})
         return AnchorTask(offsets, self.config.length, self.config.modulus)
 
-    def _make_model(self) -> Any:
-        """A decoder, MLP or LSTM; all three answer by ``predict``."""
+    def _make_model(self) -> Transformer | SequenceMLP | SequenceLSTM:
+        """All three answer by ``predict``."""
         from lab.models.sequence import SequenceLSTM, SequenceMLP
         from lab.models.transformer import Architecture, Transformer
         from lab.models.transformer_init import GROUPS, normal_init
@@ -294,6 +298,12 @@ class AnchorFunction(Experiment):
                 rates["embedding"] = 0.0
             normal_init(model, generator, gamma=rates)
         return model
+
+    def _decoder(self) -> Transformer | None:
+        """The model where it has attention to look at."""
+        from lab.models.transformer import Transformer
+
+        return self.model if isinstance(self.model, Transformer) else None
 
     def _choose_probe(self) -> None:
         self.probe = self.test if self.config.probe == "unseen" else self.train.rows(slice(self.config.test_size))
@@ -366,12 +376,13 @@ class AnchorFunction(Experiment):
         ),
     )
     def reading(self) -> tuple[float, float] | None:
-        if self.config.model != "decoder":
+        model = self._decoder()
+        if model is None:
             return None
         from lab.measures.attention import attention_between, attention_maps
 
         roles = self._roles(self.test)
-        maps = attention_maps(self.model, self.test.tokens)
+        maps = attention_maps(model, self.test.tokens)
         broadcast = attention_between(maps[-1], roles["last"], roles["key"]).mean(0).max().item()
         return broadcast, attention_between(maps[0], roles["key"], roles["anchor"]).mean(0).max().item()
 
@@ -385,7 +396,8 @@ class AnchorFunction(Experiment):
     )
     def cuts(self) -> tuple[list[float], float] | None:
         """Of the circuit that the edges are named after: two layers of one head."""
-        if not has_named_edges(self.config):
+        model = self._decoder()
+        if model is None or not has_named_edges(self.config):
             return None
         from lab.measures.ablation import accuracy_without
         from lab.models.attention import Edge
@@ -393,7 +405,7 @@ class AnchorFunction(Experiment):
         anchor, key, last = self._roles(self.test).values()
         pairs = ((0, key, anchor), (0, key, key), (0, last, anchor), (0, last, key), (1, last, key))
         edges = {"whole": [], **{name: [Edge(*pair)] for name, pair in zip(EDGES, pairs, strict=True)}}
-        whole, *left = accuracy_without(self.model, self.test.tokens, self.test.labels, edges).values()
+        whole, *left = accuracy_without(model, self.test.tokens, self.test.labels, edges).values()
         return left, whole - left[0]
 
     @instrument(
@@ -408,15 +420,16 @@ class AnchorFunction(Experiment):
         ),
     )
     def flow(self) -> tuple[torch.Tensor, ...] | None:
-        if self.config.model != "decoder":
+        model = self._decoder()
+        if model is None:
             return None
         from lab.measures.information_flow import value_norm_weights
 
         row = slice(self.config.shown, self.config.shown + 1)
         tokens, roles = self.probe_tokens[row], self._roles(self.probe, row)
-        with torch.no_grad(), self.masks.on(self.model, roles):
-            trace = self.model.trace(tokens)
-            weighted = value_norm_weights(self.model, trace)[:, 0]
+        with torch.no_grad(), self.masks.on(model, roles):
+            trace = model.trace(tokens)
+            weighted = value_norm_weights(model, trace)[:, 0]
         marks = torch.cat((roles["anchor"], roles["key"]))
         return tokens[0], marks, torch.stack(trace.pattern)[:, 0], weighted
 
@@ -425,13 +438,14 @@ class AnchorFunction(Experiment):
     )
     def causal_effect(self) -> torch.Tensor | None:
         """Over up to 32 sequences whose key stands where that of the shown one does, under the masks."""
-        if self.config.model != "decoder":
+        model = self._decoder()
+        if model is None:
             return None
         from lab.measures.information_flow import causal_edge_effects
 
         alike = (self.probe.key == self.probe.key[self.config.shown]).nonzero()[:32, 0]
-        with self.masks.on(self.model, self._roles(self.probe, alike)):
-            effects = causal_edge_effects(self.model, self.probe_tokens[alike], self.probe.labels[alike])
+        with self.masks.on(model, self._roles(self.probe, alike)):
+            effects = causal_edge_effects(model, self.probe_tokens[alike], self.probe.labels[alike])
         return effects.float()
 
     @staticmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -52,8 +53,14 @@ def ablated(
         model.ablation = before
 
 
+class Predictor(Protocol):
+    """A model that predicts the token after the last one: logits (B, vocabulary) of tokens (B, n)."""
+
+    def predict(self, tokens: Tensor) -> Tensor: ...
+
+
 @torch.no_grad()
-def last_token_accuracy(model: Transformer, tokens: Tensor, labels: Tensor) -> float:
+def last_token_accuracy(model: Predictor, tokens: Tensor, labels: Tensor) -> float:
     """Share of sequences (B, n) whose most likely next token after the last one is the label (B,)."""
     return (model.predict(tokens).argmax(-1) == labels).double().mean().item()
 
