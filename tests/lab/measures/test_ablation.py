@@ -103,3 +103,12 @@ def test_the_smallest_circuit_of_the_hand_built_model_is_its_two_edges():
     assert smallest_circuit(model, tokens, labels, candidates) == [shift, match]
     with pytest.raises(ValueError, match=r"accuracy 0\.000"):
         smallest_circuit(model, tokens, labels + 1, candidates)
+
+
+def test_the_accuracy_of_any_model_that_predicts_builds_no_graph():
+    class Echo:
+        def predict(self, tokens: torch.Tensor) -> torch.Tensor:
+            assert not torch.is_grad_enabled()
+            return torch.nn.functional.one_hot(tokens[:, -1], 5).float()
+
+    assert last_token_accuracy(Echo(), torch.tensor([[0, 1], [0, 2]]), torch.tensor([1, 3])) == 0.5
