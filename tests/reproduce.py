@@ -46,7 +46,13 @@ class Row:
         numbers = "; ".join(f"{c.name} {c.value:.4g} ({c.threshold})" for c in self.verdict.checks)
         mark = "" if self.as_expected else f" **(expected: {self.expected})**"
         cells = (self.experiment, self.preset, self.arm, self.seed, self.verdict.outcome + mark)
-        return "| " + " | ".join(map(str, (*cells, self.verdict.reason or numbers, f"{self.seconds:.0f} s"))) + " |"
+        return (
+            "| "
+            + " | ".join(
+                map(str, (*cells, (self.verdict.reason or numbers).replace("|", "\\|"), f"{self.seconds:.0f} s"))
+            )
+            + " |"
+        )
 
 
 def run_arm(cls: type[Experiment], preset: str, arm: str, seed: int | None, folder: Path) -> Row:
@@ -69,6 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=0, help="run seeds 0..N-1 instead of each preset's own")
     parser.add_argument("--only", action="append", help="experiments to run; all of them when absent")
+    parser.add_argument("--preset", action="append", help="presets to run; the first of each experiment when absent")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
     found, broken = registry.discover()
@@ -80,7 +87,7 @@ def main() -> int:
     unexpected = len(broken)
     with tempfile.TemporaryDirectory() as folder:
         for cls in chosen:
-            for preset in cls.presets:
+            for preset in options.preset or [next(iter(cls.presets))]:
                 for arm in cls.arms:
                     for seed in range(options.seeds) if options.seeds else (None,):
                         row = run_arm(cls, preset, arm, seed, Path(folder))
