@@ -7,6 +7,7 @@ pause is not to ask for it.
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 import time
@@ -132,11 +133,16 @@ class Engine:
         self._event("knobs", {"changed": {name: list(pair) for name, pair in changed.items()}})
 
     def act(self, action: str, arguments: Mapping[str, Any]) -> None:
-        """Do an action of the experiment now; recorded as an event. Raises ConfigError when there is no such action."""
+        """Do an action of the experiment now; recorded as an event. Raises ConfigError when it cannot be called so."""
         known = [a.method for a in self.experiment.actions()]
         if action not in known:
             raise ConfigError({action: f"no such action; known: {', '.join(known) or 'none'}"})
-        getattr(self.experiment, action)(**arguments)
+        method = getattr(self.experiment, action)
+        try:
+            inspect.signature(method).bind(**arguments)
+        except TypeError as error:
+            raise ConfigError({action: f"does not take these arguments: {error}"}) from None
+        method(**arguments)
         self._acts_here += 1
         self._event("action", {"action": action, "arguments": dict(arguments)})
 

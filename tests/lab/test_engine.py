@@ -144,6 +144,8 @@ def test_a_knob_that_is_not_live_or_not_admissible_is_refused_and_nothing_change
             engine.set_knobs(values)
     with pytest.raises(ConfigError, match="known: reset"):
         engine.act("setup", {})
+    with pytest.raises(ConfigError, match="does not take these arguments"):
+        engine.act("reset", {"to": 1.0})
     assert experiment.config == Tiny.configure() and not run.events()
 
 
