@@ -7,6 +7,7 @@ from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
+from gui.background import Background
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
 from gui.open_run import OpenRun
@@ -57,5 +58,7 @@ def open_window(paths: Sequence[str] = ()) -> int:
     try:
         return app.exec()
     finally:
+        for background in window.findChildren(Background):
+            background.wait()  # else its thread reports to a window that is gone
         runs.close()
         reporter.remove()

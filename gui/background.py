@@ -1,5 +1,6 @@
 """Slow readings off the window's thread: one worker, the newest answer wins."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,8 @@ class _Work(QRunnable):
             result, error = self._work(), ""
         except Exception as problem:  # the thread's edge: nobody above can report it
             result, error = None, f"{type(problem).__name__}: {problem}"
-        self._report(self._ticket, result, error)
+        with contextlib.suppress(RuntimeError):  # whoever asked is gone
+            self._report(self._ticket, result, error)
 
 
 class Background(QObject):

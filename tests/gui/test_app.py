@@ -80,3 +80,10 @@ def test_the_window_is_painted_before_anything_heavy_is_loaded_and_shows_a_store
     assert not said["torch"]
     assert said["code"] == 0
     assert done.stderr == ""
+
+
+def test_a_window_that_is_closed_at_its_first_paint_ends_well():
+    """Its threads still read then; one that reported to a window already gone brought the process down."""
+    from tests.bench.window import first_window
+
+    assert len(first_window(repeats=3)) == 3

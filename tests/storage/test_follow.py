@@ -17,8 +17,10 @@ from tests.storage.killing import last_step, train
 ROOT = Path(__file__).parents[2]
 WRITE = """
 import sys
+from storage import writer as module
 from storage.writer import RunWriter
 from tests.storage.killing import train
+module.FLUSH_EVERY = 0.1  # so that a short run shows many of its states
 with RunWriter.create(sys.argv[1], {"experiment": "made-up"}, {}, {}) as writer:
     train(writer, 0, int(sys.argv[2]))
 """
