@@ -126,7 +126,7 @@ def _warm_up() -> None:
     load_torch()
     import torch
 
-    import lab.hosts  # noqa: F401 - h5py and the writer
+    import lab.hosts  # noqa: F401 - imported to be warm: h5py and the writer
 
     torch.set_num_threads(1)
     weight = torch.ones(2, requires_grad=True)

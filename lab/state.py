@@ -96,7 +96,7 @@ def set_global_generators(state: Mapping[str, np.ndarray]) -> None:
         return
     torch.set_rng_state(torch.from_numpy(np.array(state["torch"])))
     keys, rest = np.array(state["numpy_keys"]), state["numpy_rest"]
-    np.random.set_state(("MT19937", keys, int(rest[0]), int(rest[1]), float(rest[2])))  # noqa: NPY002
+    np.random.set_state(("MT19937", keys, int(rest[0]), int(rest[1]), float(rest[2])))  # noqa: NPY002 - as above
     version, numbers, gauss = json.loads(bytes(np.asarray(state["python"])))
     random.setstate((version, tuple(numbers), gauss))
     for path, value in state.items():

@@ -18,8 +18,8 @@ class _Quiet:
     """Mixin: the wheel scrolls the form, and changes a value only in the field that has the focus."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():  # type: ignore[attr-defined]
-            super().wheelEvent(event)  # type: ignore[misc]
+        if self.hasFocus():  # type: ignore[attr-defined] - mixed into a QWidget
+            super().wheelEvent(event)  # type: ignore[misc] - mixed into a QWidget
         else:
             event.ignore()
 

@@ -92,10 +92,10 @@ class LandscapeView(SnapshotPlot[Landscape]):
 
     def _read_section(self) -> None:
         if self._read:
-            parts = [self._grid.value(name) for name in (self.spec.series, self.spec.x, self.spec.y)]
+            value, x, y = (self._grid.value(name) for name in (self.spec.series, self.spec.x, self.spec.y))
             self.section = None
-            if all(part is not None for part in parts):
-                self.section = Section.of(*parts)  # type: ignore[arg-type]
+            if value is not None and x is not None and y is not None:
+                self.section = Section.of(value, x, y)
             self._read = False
 
     def way(self) -> np.ndarray:
