@@ -22,6 +22,13 @@ VALUE = "value"
 EVENT_TIME = "time"
 EVENT_KIND = "kind"
 EVENT_PAYLOAD = "payload"
+CLOCK = "clock"
+CLOCK_TIME = "time"
+
+STAR = "star"
+TAGS = "tags"
+NOTE = "note"
+"""Attributes of / that people give a run later: 1 for a star, a JSON list of texts, a text."""
 
 HEADER = ("experiment", "preset", "arm", "title", "seed", "parent_run", "parent_step", "device", "app_version")
 """Attributes of / that whoever starts a run gives; the writer adds format, format_version, run_id, state, created."""

@@ -1,9 +1,11 @@
 """Reads one run file, finished or still being written by another process: a source like any other."""
 
+import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,8 @@ from . import lock, safe
 from .errors import RunFileError
 from .layout import (
     CHECKPOINTS,
+    CLOCK,
+    CLOCK_TIME,
     CONFIG,
     ENVIRONMENT,
     EVENT_KIND,
@@ -25,10 +29,13 @@ from .layout import (
     LIVE_STATES,
     LOG,
     NO_STEP,
+    NOTE,
     SERIES,
     SERIES_ATTRS,
+    STAR,
     STATES,
     STEP,
+    TAGS,
     VALUE,
     VERDICT,
     migrated,
@@ -40,6 +47,15 @@ T = TypeVar("T")
 
 _ATTEMPTS = 12
 _TICK = 50_000_000  # nanoseconds; two changes that are nearer may leave the same time stamp
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What people say of a run, kept in its file."""
+
+    star: bool = False
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
 
 class RunReader:
@@ -87,11 +103,47 @@ class RunReader:
         """The last verdict that was kept; empty where there is none yet."""
         return self._json(VERDICT)
 
+    @property
+    def labels(self) -> Labels:
+        """The star, tags and note that the run was given."""
+        return self._read(read_labels)
+
+    def clock(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """When the run was where: steps (C,) and seconds since the epoch (C,), about one pair a second.
+
+        A step that does not rise begins another session. Empty for files of versions that kept no clock.
+        """
+
+        def read(file: h5py.File) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+            if not safe.has(file, CLOCK):
+                return np.empty(0, np.int64), np.empty(0)
+            clock = safe.group(file, CLOCK)
+            step, at = (safe.dataset(clock, name, self._size) for name in (STEP, CLOCK_TIME))
+            count = min(len(step), len(at))
+            return safe.numbers(step, 0, count), safe.numbers(at, 0, count)
+
+        return self._read(read)
+
+    @property
+    def default_series(self) -> str:
+        """The series that other HDF5 programs show first; empty where none is named."""
+        path = self._read(lambda file: safe.attribute(file, "default"))
+        return str(path or "").removeprefix(f"{SERIES}/")
+
     def names(self) -> list[str]:
         """Series that have rows."""
         return self._read(
             lambda file: [name for name in safe.names(safe.group(file, SERIES)) if self._count(file, name)]
         )
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape (T, ...) of the values of every series that has rows."""
+
+        def read(file: h5py.File) -> dict[str, tuple[int, ...]]:
+            found = {name: self._columns(file, name) for name in safe.names(safe.group(file, SERIES))}
+            return {name: (part[2], *part[1].shape[1:]) for name, part in found.items() if part}
+
+        return self._read(read)
 
     def attrs(self, name: str) -> Mapping[str, str]:
         """label, symbol, units, statistic, estimator: those that the series has."""
@@ -200,6 +252,21 @@ class RunReader:
         self._read(read)
         self.events()
         self.lines()
+
+    def copy_into(self, target: h5py.File, without: Collection[str] = ()) -> None:
+        """Copy everything into another file; the groups named in ``without`` stay empty."""
+
+        def copy(file: h5py.File) -> None:
+            for name in safe.names(file):
+                if name in target:  # an earlier attempt met the writer's commit
+                    del target[name]
+                if name in without:
+                    target.create_group(name)
+                else:
+                    file.copy(name, target)
+            target.attrs.update(file.attrs)
+
+        self._read(copy)
 
     def refresh(self) -> None:
         """Look at the file anew. Every read does so by itself when the file has changed."""
@@ -318,6 +385,18 @@ def read_header(file: h5py.File) -> dict[str, Any]:
         raise RunFileError(f"is damaged: its state is {header['state']!r}, its run_id {header['run_id']!r}")
     del header["format"]
     return {name: None if value in ("", NO_STEP) else value for name, value in header.items()}
+
+
+def read_labels(file: h5py.File) -> Labels:
+    """The star, tags and note among the attributes of /."""
+    star, tags, note = (safe.attribute(file, name) for name in (STAR, TAGS, NOTE))
+    try:
+        listed = json.loads(str(tags)) if tags else []
+    except (ValueError, RecursionError) as error:
+        raise RunFileError(f"its tags are no JSON: {error}") from error
+    if not isinstance(listed, list):
+        raise RunFileError("its tags are no list")
+    return Labels(bool(star), tuple(str(tag) for tag in listed), str(note or ""))
 
 
 def actual_state(recorded: str, descriptor: int) -> str:

@@ -22,6 +22,8 @@ from . import checkpoint
 from .errors import RunFileError, StorageFull
 from .layout import (
     CHECKPOINTS,
+    CLOCK,
+    CLOCK_TIME,
     CONFIG,
     ENVIRONMENT,
     EVENT_KIND,
@@ -122,6 +124,7 @@ class RunWriter:
         pages = open_pages(path)
         writer = cls(path, pages, hdf5(pages, new=False))
         writer._known_events = known
+        _look_at_clock(writer._file, max((rows.last for rows in writer._series.values()), default=NO_STEP))
         writer.set_state("running")
         return writer
 
@@ -220,6 +223,8 @@ class RunWriter:
             rows.write_values()
         self._write_events()
         self._write_lines()
+        if waiting:
+            _look_at_clock(self._file, max(rows.last for rows in waiting))
         if waiting or self._events:
             with contextlib.suppress(StorageFull):  # the second commit brings both, or says so
                 self._commit()
@@ -347,3 +352,16 @@ def _fill(
     events.create_dataset(EVENT_TIME, (0,), np.float64, maxshape=(None,), chunks=(512,))
     text_dataset(events, EVENT_KIND)
     text_dataset(events, EVENT_PAYLOAD)
+    _look_at_clock(file, 0)
+
+
+def _look_at_clock(file: h5py.File, step: int) -> None:
+    """Keep when the run was at ``step``; a session begins where the step does not rise."""
+    if CLOCK not in file:  # a file of an earlier version has none
+        clock = file.create_group(CLOCK)
+        for name, kind in ((STEP, np.int64), (CLOCK_TIME, np.float64)):
+            clock.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(512,))
+    for name, value in ((STEP, step), (CLOCK_TIME, time.time())):
+        column = dataset_at(group_at(file, CLOCK), name)
+        column.resize(len(column) + 1, axis=0)
+        column[-1] = value
