@@ -106,6 +106,65 @@ def run(
 
 
 @app.command()
+def study(
+    name: Annotated[str, typer.Argument(metavar="NAME-or-DIR", help="An experiment, or the folder of a study.")],
+    preset: Annotated[str, typer.Option(help="A named starting point; default: the first.")] = "",
+    every_arm: Annotated[bool, typer.Option("--arms", help="All arms of the claim.")] = False,
+    arm: Annotated[list[str] | None, typer.Option(help="One arm; may be repeated.")] = None,
+    settings: Settings = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KNOB=VALUES", help="a,b,c or low:high:count or low:high:count:log; may be repeated."),
+    ] = None,
+    zipped: Annotated[bool, typer.Option("--zip", help="First values together, second together, not all.")] = False,
+    seeds: Annotated[int, typer.Option(min=0, help="Run each point with the seeds 0 to N-1.")] = 0,
+    shuffle: Annotated[int | None, typer.Option(help="Run in an order drawn with this seed.")] = None,
+    device: Device = "cpu",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: what the machine holds.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; default: one for this study.")] = None,
+    singly: Annotated[bool, typer.Option("--singly", help="Never train several points in one batch.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Also go on with runs that failed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the points and run nothing.")] = False,
+) -> None:
+    """Run arms, a grid or seeds of an experiment; the same line again runs what is missing."""
+    from commands.study import carry_out, list_points
+    from lab import registry
+    from lab.board import Board
+    from lab.request import runs_folder
+    from lab.study import Axis, Study, typed
+
+    if (Path(name) / "study.toml").exists():
+        whole, cls = _stored_study(Path(name))
+        out = out or Path(name)
+    else:
+        cls = _known(registry.experiment, name)
+        whole = _admissible(
+            lambda: Study.of(
+                experiment=name,
+                preset=preset,
+                settings=typed(cls.Config, _assignments(settings)),
+                arms=tuple(cls.arms) if every_arm else tuple(arm or ()),
+                seeds=tuple(range(seeds)),
+                combine="zip" if zipped else "outer",
+                shuffle=shuffle,
+                device=device if device == "cpu" else _device(device),  # asking needs torch
+                axes=tuple(Axis.parse(knob, text, cls.Config) for knob, text in _pairs("--grid", grid)),
+            )
+        )
+    folder = out or runs_folder() / "studies" / whole.folder_name
+    if dry_run:
+        _admissible(lambda: list_points(whole, cls, folder))
+        return
+    board = _admissible(lambda: Board(whole, cls, folder, batches=not singly))
+    code = carry_out(board, workers=workers, retry=retry)
+    judged = board.verdict()
+    if judged.checks or code == 0:
+        print(f"study: {judged.outcome}")
+        _print_checks(judged)
+    raise typer.Exit(code)
+
+
+@app.command()
 def resume(file: Path) -> None:
     """Go on with a run that was interrupted, stopped or paused, from its last checkpoint."""
     from lab.request import Request
@@ -151,19 +210,28 @@ def verdict(
     files: Annotated[list[Path], typer.Argument(metavar="FILE-or-DIR...")],
     as_json: Annotated[bool, typer.Option("--json", help="Every number, for programs.")] = False,
 ) -> None:
-    """Judge stored runs anew. Exit 0 reproduced, 3 not reproduced, 4 not comparable; the worst of several."""
+    """Judge stored runs anew, a study as a whole. Exit 0 reproduced, 3 not reproduced, 4 not comparable; the worst."""
     from lab.verdict import EXIT_CODES
 
-    rows = []
-    for path in _run_files(files):
-        header, judged = _judge(path)
-        rows.append({"file": str(path), **header, **judged.to_json()})
-        if not as_json:
-            print(f"{path}  {header['experiment']} {header['arm'] or ''} seed {header['seed']}: {judged.outcome}")
-            _print_checks(judged)
+    rows, codes = [], []
+    for place in files:
+        whole = _judge_study(place) if (place / "study.toml").exists() else None
+        for path in _run_files([place]):
+            header, judged = _judge(path)
+            rows.append({"file": str(path), **header, **judged.to_json()})
+            codes += [] if whole else [EXIT_CODES[judged.outcome]]  # a study's control arms end as they should
+            if not as_json:
+                print(f"{path}  {header['experiment']} {header['arm'] or ''} seed {header['seed']}: {judged.outcome}")
+                _print_checks(judged)
+        if whole:
+            rows.append({"study": str(place), **whole.to_json()})
+            codes.append(EXIT_CODES[whole.outcome])
+            if not as_json:
+                print(f"{place}  study: {whole.outcome}")
+                _print_checks(whole)
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
-    raise typer.Exit(max(EXIT_CODES[row["outcome"]] for row in rows))
+    raise typer.Exit(max(codes))
 
 
 @app.command()
@@ -221,10 +289,12 @@ def _known(function: Any, *arguments: Any) -> Any:
 
 def _admissible(make: Any) -> Any:
     from lab.config import ConfigError
+    from lab.registry import UnknownName
+    from lab.study import StudyError
 
     try:
         return make()
-    except ConfigError as error:
+    except (ConfigError, StudyError, UnknownName) as error:
         raise BadInput(str(error)) from None
 
 
@@ -240,16 +310,22 @@ def _opened(reader: Any, path: Path) -> Any:
 def _assignments(settings: list[str] | None) -> dict[str, Any]:
     """``lr=0.1`` pairs; values stay text, which the config type reads, unless they are JSON lists or null."""
     values: dict[str, Any] = {}
-    for item in settings or []:
+    for knob, text in _pairs("--set", settings):
+        try:
+            values[knob] = json.loads(text) if text[:1] == "[" or text == "null" else text
+        except ValueError:
+            raise BadInput(f"--set {knob}={text}: the list is not JSON") from None
+    return values
+
+
+def _pairs(option: str, items: list[str] | None) -> list[tuple[str, str]]:
+    found = []
+    for item in items or []:
         knob, equals, text = item.partition("=")
         if not equals or not knob.strip():
-            raise BadInput(f"--set takes knob=value, not {item!r}")
-        text = text.strip()
-        try:
-            values[knob.strip()] = json.loads(text) if text[:1] == "[" or text == "null" else text
-        except ValueError:
-            raise BadInput(f"--set {item}: the list is not JSON") from None
-    return values
+            raise BadInput(f"{option} takes knob=value, not {item!r}")
+        found.append((knob.strip(), text.strip()))
+    return found
 
 
 def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
@@ -300,6 +376,26 @@ def _run_files(paths: list[Path]) -> list[Path]:
         else:
             raise BadInput(f"{path} does not exist")
     return found
+
+
+def _stored_study(folder: Path) -> tuple[Any, Any]:
+    """The study of a folder and its experiment."""
+    from lab import registry
+    from lab.study import Study
+
+    try:
+        text = (folder / "study.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{folder / 'study.toml'} cannot be read: {error}") from None
+    whole = _admissible(lambda: Study.from_toml(text))
+    return whole, _known(registry.experiment, whole.experiment)
+
+
+def _judge_study(folder: Path) -> Any:
+    from lab.board import Board
+
+    whole, cls = _stored_study(folder)
+    return _admissible(lambda: Board(whole, cls, folder)).verdict()
 
 
 def _judge(path: Path) -> tuple[dict[str, Any], Any]:

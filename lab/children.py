@@ -1,7 +1,7 @@
 """Runs in spawned child processes: a run's arithmetic then never waits for the window's interpreter lock.
 
 A child imports torch and warms it up while it waits, so that the first live point comes soon after Run. It serves one
-run and ends; it also ends when its parent goes, whatever happened there.
+run and ends, or the points of a study one after another; it also ends when its parent goes, whatever happened there.
 """
 
 from __future__ import annotations
@@ -10,18 +10,22 @@ import contextlib
 import multiprocessing
 import queue
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from lab import load_torch
-from lab.link import Command, Message, PipeLink
+from lab.link import Command, Message, PipeLink, QuietLink
 from lab.request import Request
 
 POLL_SECONDS = 0.02
 
 
+class Died(Exception):
+    """A child process is gone before its work was done; the message says how."""
+
+
 class Child:
-    """A spawned process that answers questions and then serves one run."""
+    """A spawned process that answers questions and then serves one run, or many points of a study."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -69,6 +73,22 @@ class Child:
         finally:
             self.close()
 
+    def carry_out(
+        self, requests: Sequence[Request], commands: queue.Queue[Command], deliver: Callable[[list[Message]], None]
+    ) -> None:
+        """Run points of a study together, telling states and no data; ready for more afterwards.
+
+        Raises:
+            Died: The process is gone. What was recorded is in the files, and can be resumed.
+        """
+        self._path, self._step = "", 0
+        try:
+            self._connection.send(("study", tuple(requests)))
+            while not self._forward(commands, deliver):
+                pass
+        except (EOFError, OSError):
+            raise Died(self._how_it_went()) from None
+
     def close(self, wait: float = 5.0) -> None:
         """End the process: by closing the pipe, and by force when it does not listen."""
         self._connection.close()
@@ -97,13 +117,16 @@ class Child:
 
         from lab.hosts import mark_failed
 
+        kept = f" What was recorded is in {self._path}; it can be resumed." if self._path else ""
+        why = self._how_it_went() + kept
+        return why + mark_failed(self._path, why)
+
+    def _how_it_went(self) -> str:
         self._process.join(5.0)
         code = self._process.exitcode
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
         memory = "; the system may be out of memory: try a smaller width" if code == -signal.SIGKILL else ""
-        kept = f" What was recorded is in {self._path}; it can be resumed." if self._path else ""
-        why = f"The run's process {how} after step {self._step}{memory}.{kept}"
-        return why + mark_failed(self._path, why)
+        return f"The run's process {how} after step {self._step}{memory}."
 
 
 def _serve(connection: Connection) -> None:
@@ -118,7 +141,13 @@ def _serve(connection: Connection) -> None:
 
                 execute(arguments[0], PipeLink(connection))
                 return
-            connection.send(_estimate(arguments[0]) if what == "estimate" else _devices())
+            if what == "study":
+                from lab.many import execute_many
+
+                execute_many(arguments[0], QuietLink(connection))
+                continue
+            if what in ("estimate", "devices"):  # anything else is a command to a run that has just ended
+                connection.send(_estimate(arguments[0]) if what == "estimate" else _devices())
 
 
 def _warm_up() -> None:

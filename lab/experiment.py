@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ import torch
 
 from lab.config import Config
 from lab.stream import Source
-from lab.verdict import Verdict
+from lab.verdict import StudyRow, Verdict
 from lab.views import View
 
 if TYPE_CHECKING:
@@ -184,6 +184,19 @@ class Experiment(ABC):
     @abstractmethod
     def verdict(config: Any, run: Source) -> Verdict:
         """Judge a run by its recorded series alone."""
+
+    @classmethod
+    def study_verdict(cls, rows: Sequence[StudyRow]) -> Verdict | None:
+        """Judge the finished runs of a study together, where the claim compares runs; None: it compares none of these.
+
+        The claim's arms are judged without it: each has to end as expected.
+        """
+        return None
+
+    @classmethod
+    def batch_key(cls, config: Any) -> Hashable | None:
+        """Configs of one key can be trained at once by :meth:`batch`; None: only one by one."""
+        return None
 
     @classmethod
     def instruments(cls) -> tuple[Instrument, ...]:

@@ -26,6 +26,7 @@ from lab.request import Request, new_path
 from lab.schedule import Checkpoints
 from lab.state import StateError, stored_config
 from lab.stream import Event, MemoryRun
+from lab.verdict import StudyRow, Verdict
 from storage.errors import RunFileError, StorageFull
 from storage.reader import RunReader
 from storage.writer import RunWriter
@@ -83,6 +84,53 @@ def explain(error: BaseException) -> str:
     if isinstance(error, (NonFinite, ConfigError, StateError, RunFileError)):
         return str(error)
     return f"{name}: {error}".splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run file says of its run. ``state`` is empty without a file, and may be damaged; ``problem`` is why the
+    run failed by itself, or what is wrong with the file."""
+
+    state: str = ""
+    outcome: str = ""
+    problem: str = ""
+
+
+def examine(path: str) -> Found:
+    """How far the run in a file is, and by what a failed one failed. Never raises."""
+    if not Path(path).exists():
+        return Found()
+    try:
+        with RunReader(path) as reader:
+            state = reader.state
+            problem = ""
+            if state == "failed":
+                failures = [event["payload"] for event in reader.events() if event["kind"] == "failure"]
+                problem = str(failures[-1].get("message", "failed")) if failures else ""
+            return Found(state, str(reader.verdict.get("outcome", "")) if state == "finished" else "", problem)
+    except RunFileError as error:
+        return Found("damaged", "", str(error))
+
+
+def study_row(path: str, cls: type[Experiment]) -> StudyRow:
+    """A finished run as the numbers that a study compares, judged anew.
+
+    Raises:
+        RunFileError, ConfigError: It cannot be read.
+    """
+    with RunReader(path) as reader:
+        config, arm = cls.Config.parse(reader.config), str(reader.header["arm"] or "")
+        try:
+            verdict = cls.verdict(config, reader)
+        except (KeyError, IndexError, ValueError) as error:
+            verdict = Verdict.not_comparable(f"too little was recorded ({error})")
+        numbers = {}
+        for name in reader.names():
+            last = reader.row(name, len(reader.steps(name)) - 1)
+            if last.ndim == 0:
+                numbers[name] = float(last)
+    expected = cls.arms[arm].expect if arm in cls.arms else ""
+    return StudyRow(arm, config, verdict.outcome, expected, numbers, {c.name: c.value for c in verdict.checks})
 
 
 def mark_failed(path: str, why: str) -> str:

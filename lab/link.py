@@ -64,6 +64,15 @@ class PipeLink:
         self._connection.send(messages)
 
 
+class QuietLink(PipeLink):
+    """Between processes, where nobody watches the data: only states and progress are sent."""
+
+    def send(self, messages: list[Message]) -> None:
+        told = [message for message in messages if message[0] in ("opened", "progress", "state", "end")]
+        if told:
+            super().send(told)
+
+
 class Outbox:
     """Collects messages so that they travel together."""
 

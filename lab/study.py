@@ -17,10 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from lab.config import Config, ConfigError, Knob
 from lab.experiment import Experiment
+from lab.registry import pick
 
 FILE = "study.toml"
 MOST = 100_000  # points; more is a slip of the keyboard
@@ -64,6 +65,12 @@ def _listed(text: str) -> list[Any]:
         return list(json.loads(f"[{text}]"))
     except ValueError:
         raise StudyError(f"{text}: the lists are not JSON") from None
+
+
+def typed(config: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Knobs whose texts are numbers as numbers, so that 0.1 and 0.10 make the same study."""
+    knobs = config.knobs()
+    return {name: _number(knobs[name], value) if name in knobs else value for name, value in values.items()}
 
 
 def _number(knob: Knob, value: Any) -> Any:
@@ -150,6 +157,11 @@ class Study(_Plain):
     device: str = "cpu"
     axes: tuple[Axis, ...] = ()
 
+    @field_validator("settings")
+    @classmethod
+    def _writable(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        return {name: "null" if value is None else value for name, value in settings.items()}  # TOML has no null
+
     @model_validator(mode="after")
     def _hangs_together(self) -> Study:
         knobs = [axis.knob for axis in self.axes]
@@ -191,8 +203,14 @@ class Study(_Plain):
 
         Raises:
             ConfigError: The knobs of a point are inadmissible.
-            KeyError: No such preset or arm.
+            UnknownName: No such preset or arm.
         """
+        for what, chosen, known in (
+            ("preset", (self.preset,), experiment.presets),
+            ("arm", self.arms, experiment.arms),
+        ):
+            for name in filter(None, chosen):
+                pick(what, name, list(known))
         found: dict[str, Point] = {}
         for arm, values in self._combinations():
             settings = {name: None if value == "null" else value for name, value in (self.settings | values).items()}

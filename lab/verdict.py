@@ -1,8 +1,8 @@
-"""Did the phenomenon appear, by which number: checks on recorded series, each with its threshold."""
+"""Did the phenomenon appear, by which number: checks on recorded series or on the runs of a study, with thresholds."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["reproduced", "not reproduced", "not comparable"]
@@ -90,3 +90,34 @@ class Verdict:
             for item in data["checks"]
         )
         return cls(tuple(checks), str(data.get("reason", "")))
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A finished run of a study, reduced to numbers.
+
+    Attributes:
+        config: The knobs that it began with.
+        outcome: Its own verdict.
+        expected: What the claim predicts for its arm; empty without one.
+        numbers: The last value of every scalar series, by the series' name.
+        checks: The values of its own verdict's checks, by the check's name.
+    """
+
+    arm: str
+    config: Any
+    outcome: Outcome
+    expected: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    checks: Mapping[str, float] = field(default_factory=dict)
+
+
+def judge_arms(rows: Sequence[StudyRow]) -> tuple[Check, ...]:
+    """One check for every arm: all its runs end as the claim predicts."""
+    found = []
+    for arm in dict.fromkeys(row.arm for row in rows if row.expected):
+        runs = [row for row in rows if row.arm == arm]
+        right = sum(row.outcome == row.expected for row in runs)
+        note = f"{right} of {len(runs)} {runs[0].expected}"
+        found.append(Check(f"{arm}: share that ends as expected", right / len(runs), 1.0, 1.0, note))
+    return tuple(found)

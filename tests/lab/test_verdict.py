@@ -3,7 +3,7 @@
 import json
 import math
 
-from lab.verdict import Check, Verdict
+from lab.verdict import Check, StudyRow, Verdict, judge_arms
 
 
 def test_a_verdict_is_reproduced_only_when_every_check_passes():
@@ -24,3 +24,15 @@ def test_a_verdict_survives_json_with_infinities():
     assert again.checks[0] == verdict.checks[0] and again.checks[2] == verdict.checks[2]
     assert math.isnan(again.checks[1].value) and again.outcome == verdict.outcome
     assert [c.threshold for c in verdict.checks] == ["≥ 2", "any number", "= 1"]
+
+
+def test_arms_are_judged_by_whether_each_of_their_runs_ends_as_expected():
+    rows = [
+        StudyRow("small", None, "reproduced", "reproduced"),
+        StudyRow("small", None, "reproduced", "reproduced"),
+        StudyRow("large", None, "not reproduced", "not reproduced"),
+        StudyRow("large", None, "reproduced", "not reproduced"),
+        StudyRow("", None, "not comparable"),
+    ]
+    small, large = judge_arms(rows)
+    assert small.passed and not large.passed and large.note == "1 of 2 not reproduced"

@@ -1,0 +1,1 @@
+"""What the command line does beyond parsing, a file for each larger command."""

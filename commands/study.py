@@ -1,0 +1,122 @@
+"""The study command: carries a study out with progress on the terminal, and judges one."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.board import Board, Cell
+from lab.machine import worker_devices
+from lab.pool import Pool, Workers
+from lab.study import Study
+
+TALK_SECONDS = 10.0  # between lines that say how long it takes, when piped
+
+
+def list_points(study: Study, experiment: Any, folder: Path) -> None:
+    """Print what would be run, one line a point."""
+    points = study.points(experiment)
+    for point in points:
+        there = " (has a file)" if (folder / point.file_name).exists() else ""
+        print(f"{point.label}{there}")
+    print(f"{len(points)} runs in {folder}")
+
+
+def carry_out(board: Board, *, workers: int | None, retry: bool) -> int:
+    """Run what is missing; exit 1 when a run failed, 130 when Ctrl-C stopped it."""
+    if retry:
+        board.retry()
+    todo = board.count("waiting", "elsewhere")
+    print(f"{len(board.cells)} runs, {len(board.cells) - todo} of them done before; {board.folder}", flush=True)
+    carriers = _carriers(board, workers) if todo else None
+    interrupted = carriers is not None and _watch(board, carriers)
+    for cell in board.cells:
+        if cell.state == "failed":
+            print(f"failed: {cell.point.label}: {cell.problem}", file=sys.stderr)
+    if interrupted:
+        print(f"stopped; the same line goes on with the {board.count('waiting')} runs left", file=sys.stderr)
+        return 130
+    return 1 if board.count("failed") else 0
+
+
+def _carriers(board: Board, workers: int | None) -> Workers:
+    threads = max(cell.point.config.threads for cell in board.cells)
+    return Pool(board, worker_devices(board.study.device, board.count("waiting"), threads=threads, workers=workers))
+
+
+def _watch(board: Board, carriers: Workers) -> bool:
+    """Show progress until the end; whether Ctrl-C came."""
+    interrupted: list[bool] = []
+
+    def stop(*_: Any) -> None:
+        if interrupted:
+            raise KeyboardInterrupt  # the second time: now
+        interrupted.append(True)
+        carriers.cut()
+
+    before = signal.signal(signal.SIGINT, stop)
+    carriers.start()
+    try:
+        with _Progress(board, carriers.count) as progress:
+            while not carriers.join(0.2):
+                progress.show()
+            progress.show()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return bool(interrupted)
+
+
+class _Progress:
+    """A bar with remaining time on a terminal; when piped, a line for each run that ends and now and then the time."""
+
+    def __init__(self, board: Board, workers: int) -> None:
+        self._board, self._workers = board, workers
+        self._told = {cell.point.key for cell in board.cells if cell.state in ("finished", "failed")}
+        self._said = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task("starting workers", total=len(self._board.cells))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self) -> None:
+        board = self._board
+        left, running, failed = board.seconds_left(), board.count("running"), board.count("failed")
+        words = [f"{running} running", f"{failed} failed" if failed else "", f"{_time(left)} left" if left else ""]
+        said = ", ".join(word for word in words if word)
+        done = board.count("finished", "failed")
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=said)
+            return
+        for cell in board.cells:
+            if cell.state in ("finished", "failed") and cell.point.key not in self._told:
+                self._told.add(cell.point.key)
+                print(f"{done}/{len(board.cells)}  {_ending(cell)}", flush=True)
+        if left and time.monotonic() - self._said > TALK_SECONDS:
+            self._said = time.monotonic()
+            print(f"{done}/{len(board.cells)} done, {said}", file=sys.stderr, flush=True)
+
+
+def _ending(cell: Cell) -> str:
+    return f"{cell.point.label}: {cell.outcome or cell.problem or 'finished'}"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
