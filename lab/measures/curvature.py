@@ -104,6 +104,25 @@ def update_curvature(hessian: Hessian, preconditioner: Preconditioner) -> float:
     return _dot(u, hessian(u)) / _dot(u, u / diagonal)  # g = D⁻¹ u, at the length that u was given
 
 
+def gradient_curvatures(
+    operator: SymmetricOperator, gradient: Tensor, preconditioner: Preconditioner
+) -> tuple[float, float, float]:
+    """λ_grad(H), λ_grad(D H) and the curvature along the update u = D g, as above, by two products in one batch.
+
+    Args:
+        operator: H, shape (P, P).
+        gradient: g, shape (P,).
+        preconditioner: D.
+
+    Raises:
+        UndefinedError: The gradient is zero or not finite.
+    """
+    g, diagonal = _unit(gradient, "gradient"), preconditioner.diagonal.to(gradient)
+    u = diagonal * g
+    hg, hu = operator(torch.stack([g, u]))
+    return _dot(g, hg), _dot(diagonal * g, hg), _dot(u, hu) / _dot(u, g)
+
+
 def alignment(vector: Tensor, eigenvectors: Tensor) -> float:
     """Cosine of the angle between a vector and the span of orthonormal rows: |cos(g, v)| for a single one.
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.measures.operators import SymmetricOperator, random_rows
-from lab.measures.ritz import BLOCK, Basis, RitzPairs, Which, ritz_pairs
+from lab.measures.operators import NOT_FINITE, SymmetricOperator, UndefinedError, random_rows
+from lab.measures.ritz import BLOCK, Basis, RitzPairs, Which, ritz_pairs, wanted_first
 
 
 class NotConvergedError(RuntimeError):
@@ -67,7 +67,7 @@ class Eigenpairs:
         return Eigen(*numbers, self.hvps, self.converged, self.start)
 
 
-_SMALL = 64  # up to here the whole matrix costs no more than a search, and is exact
+DENSE_UP_TO = 64  # up to here the whole matrix costs no more than a search, and is exact
 # cold readings of two networks missed λ_max in 1 of 10 when only λ_max had to converge, in 0 of 400 with two
 # neighbours this well
 _NEIGHBOUR_TOL = 0.03
@@ -118,11 +118,12 @@ def eigenpairs(
     if max_hvps < k:
         raise ValueError(f"max_hvps = {max_hvps} is too few for {k} eigenpairs: allow at least {k}")
     watched = min(k + guard, operator.size)
-    small = operator.size <= min(_SMALL, max_hvps)
-    basis = Basis(operator, operator.size if small else max(max_basis or 3 * k + 40, watched + 2 * BLOCK), seed)
+    if operator.size <= min(DENSE_UP_TO, max_hvps):
+        return _whole(operator, k, which, watched)
+    basis = Basis(operator, max(max_basis or 3 * k + 40, watched + 2 * BLOCK), seed)
     rows = None if start is None else _disturbed(start, k, operator, basis.generator)
     warm = rows is not None and len(rows) >= watched
-    basis.extend(rows, at_least=operator.size if small else watched, at_most=max_hvps)
+    basis.extend(rows, at_least=watched, at_most=max_hvps)
     ritz = _search(basis, which, np.array([tol] * k + [0.3 if warm else _NEIGHBOUR_TOL] * (watched - k)), max_hvps)
     pairs = Eigenpairs(
         values=ritz.values[:k],
@@ -141,6 +142,21 @@ def eigenpairs(
             pairs,
         )
     return pairs
+
+
+def _whole(operator: SymmetricOperator, k: int, which: Which, watched: int) -> Eigenpairs:
+    """The wanted pairs out of all, by the dense matrix."""
+    matrix = operator.dense()
+    if not np.isfinite(matrix).all():
+        raise UndefinedError(NOT_FINITE)
+    values, columns = np.linalg.eigh(matrix)
+    order = wanted_first(values, which)[:watched]
+    vectors = columns[:, order].T
+    residuals = np.linalg.norm(vectors @ matrix - values[order, None] * vectors, axis=1)
+    # a whole decomposition errs by rounding of the largest eigenvalue at most
+    errors = np.maximum(residuals, torch.finfo(operator.dtype).eps * np.abs(values).max())
+    rows = torch.from_numpy(vectors.copy()).to(operator.device, operator.dtype)
+    return Eigenpairs(values[order[:k]], rows[:k], residuals[:k], errors[:k], operator.size, True, rows)
 
 
 def _search(basis: Basis, which: Which, tols: np.ndarray, max_hvps: int) -> RitzPairs:

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NOT_FINITE = "a product with the operator is not finite: second derivatives overflow or do not exist"
+
 
 class UndefinedError(ValueError):
     """The quantity does not exist here; the message says why and what to do."""
@@ -64,6 +66,10 @@ class Matrix(SymmetricOperator):
     def _multiply(self, rows: Tensor) -> Tensor:
         return rows @ self.matrix
 
+    def dense(self) -> np.ndarray:
+        matrix = self.matrix.double().cpu().numpy()
+        return (matrix + matrix.T) / 2
+
 
 @final
 class Gram(SymmetricOperator):
@@ -90,6 +96,10 @@ class Scaled(SymmetricOperator):
 
     def _multiply(self, rows: Tensor) -> Tensor:
         return self.scale * self.operator(self.scale * rows)
+
+    def dense(self) -> np.ndarray:
+        scale = self.scale.double().cpu().numpy()
+        return scale[:, None] * self.operator.dense() * scale
 
 
 def random_rows(count: int, operator: SymmetricOperator, seed: int | torch.Generator) -> Tensor:

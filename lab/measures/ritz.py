@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.measures.operators import SymmetricOperator, UndefinedError, random_rows
+from lab.measures.operators import NOT_FINITE, SymmetricOperator, UndefinedError, random_rows
 
 Which = Literal["largest", "smallest", "magnitude"]
 BLOCK = 8  # new vectors a round: from here on a batch gets no cheaper a vector
@@ -48,9 +48,7 @@ class Basis:
         self.products += len(new)
         entries = (self._rows[:end] @ self._multiplied[self._count : end].T).double().cpu().numpy()
         if not np.isfinite(entries).all():
-            raise UndefinedError(
-                "a product with the operator is not finite: second derivatives overflow or do not exist"
-            )
+            raise UndefinedError(NOT_FINITE)
         self.projected[:end, self._count : end] = entries
         self.projected[self._count : end, : self._count] = entries[: self._count].T
         self._count = end
@@ -112,7 +110,7 @@ def ritz_pairs(basis: Basis, k: int, which: Which) -> RitzPairs:
     """Rayleigh-Ritz in the basis: the k most wanted pairs with residuals and error bounds."""
     projected = basis.projected[: len(basis), : len(basis)]
     values, coefficients = np.linalg.eigh((projected + projected.T) / 2)
-    order = np.argsort({"largest": -values, "smallest": values, "magnitude": -np.abs(values)}[which], kind="stable")
+    order = wanted_first(values, which)
     wanted, unwanted = order[:k], np.sort(order[k:])
     # an end of the spectrum is bounded with the help of its first unwanted neighbour, so that is computed too
     neighbours = unwanted[[0, -1]] if len(unwanted) else unwanted
@@ -137,6 +135,11 @@ def ritz_pairs(basis: Basis, k: int, which: Which) -> RitzPairs:
         errors=np.maximum(errors, floor),
         floor=floor,
     )
+
+
+def wanted_first(values: np.ndarray, which: Which) -> np.ndarray:
+    """Indices of eigenvalues (M,), the most wanted first."""
+    return np.argsort({"largest": -values, "smallest": values, "magnitude": -np.abs(values)}[which], kind="stable")
 
 
 def temple_kato(values: np.ndarray, residuals: np.ndarray) -> np.ndarray:

@@ -78,3 +78,22 @@ def above_window_median(value: Floats, starts: Ints, first: int, factor: float) 
             medians[part[half]] = np.median(window[half], axis=1)
     above = (medians > 0) & (new[rows] > factor * medians)
     return first + rows[above], medians[above]
+
+
+def envelope_rise(step: Ints, value: Floats, begin: float, end: float, width: int = 40) -> float:
+    """Largest ratio of the envelope of a positive series to an earlier value of it between two steps; NaN of no rows.
+
+    Args:
+        step: One row a step, shape (N,).
+        value: Shape (N,); zeros count as the smallest positive number.
+        begin: First step of the envelope.
+        end: Last step.
+        width: Steps of which the envelope is the maximum: longer than half a period of an oscillation.
+    """
+    known = (step > begin - width) & (step <= end)
+    step, value = step[known], np.maximum(value[known], np.finfo(float).tiny)
+    if len(value) == 0:
+        return np.nan
+    width = min(width, len(value))
+    envelope = np.lib.stride_tricks.sliding_window_view(value, width).max(axis=1)[step[width - 1 :] >= begin]
+    return float((envelope / np.minimum.accumulate(envelope)).max()) if len(envelope) else np.nan

@@ -6,10 +6,8 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine, NonFinite
-from lab.experiments.adam_spikes import AdamSpikes, curvature
-from lab.experiments.adam_spikes.optimizer import Optimizer
-from lab.experiments.adam_spikes.theory import crossing_step, next_stage
-from lab.experiments.adam_spikes.views import decay_of_v
+from lab.experiments.adam_spikes import AdamSpikes, decay_of_v
+from lab.measures import eigen
 from lab.stream import MemoryRun
 
 
@@ -30,41 +28,6 @@ def finished(preset: str = "network", arm: str = "", **values: object) -> tuple[
 @pytest.fixture(scope="module")
 def quadratic() -> tuple[AdamSpikes, MemoryRun]:
     return finished("quadratic", "spikes", steps=1000)
-
-
-def test_adam_takes_the_steps_of_torch_bit_for_bit():
-    theta = torch.randn(7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    leaf = theta.clone().requires_grad_()
-    reference = torch.optim.Adam([leaf], lr=0.02, betas=(0.9, 0.99), eps=1e-8)
-    own = Optimizer("adam", theta)
-    for step in range(200):
-        gradient = torch.sin(torch.arange(7, dtype=torch.float64) * step + 1) * theta
-        leaf.grad = gradient.clone()
-        reference.step()
-        theta = own.step(theta, own.moments(gradient, 0.9, 0.99, 1e-8), 0.02)
-        assert torch.equal(theta, leaf.detach())
-
-
-@pytest.mark.parametrize("kind", ["momentum", "gd"])
-def test_without_a_second_moment_a_step_is_descent_along_an_average_of_gradients(kind):
-    theta, own = torch.ones(1, dtype=torch.float64), Optimizer(kind, torch.ones(1, dtype=torch.float64))
-    gradients = [torch.full((1,), g, dtype=torch.float64) for g in (1.0, 4.0)]
-    for gradient in gradients:
-        theta = own.step(theta, own.moments(gradient, 0.9, 0.99, 1e-8), 0.1)
-    average = (0.9 * 1 + 4) / 1.9 if kind == "momentum" else 4.0
-    assert float(theta) == pytest.approx(1 - 0.1 * 1 - 0.1 * average, rel=1e-14)
-
-
-def test_a_constant_gradient_stays_its_own_average_when_the_betas_change_on_the_way():
-    own = Optimizer("adam", torch.zeros(1, dtype=torch.float64))
-    gradient = torch.full((1,), 3.0, dtype=torch.float64)
-    for beta1, beta2 in ((0.9, 0.9), (0.5, 0.9999), (0.99, 0.6)):
-        for _ in range(5):
-            moments = own.moments(gradient, beta1, beta2, 0.0)
-            assert float(moments.mean) / moments.correction1 == pytest.approx(3, rel=1e-12)
-            assert float(moments.denominator) == pytest.approx(3, rel=1e-12)
-            own.step(gradient, moments, 0.1)
-        own.betas_changed(beta1, beta2)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "momentum", "gd"])
@@ -101,15 +64,15 @@ def test_curvatures_are_those_of_the_dense_preconditioned_hessian(optimizer):
     assert last("gradient_alignment") == pytest.approx(abs(g @ top) / np.linalg.norm(g), rel=1e-6)
 
 
-def test_lanczos_on_a_wide_network_agrees_with_the_dense_eigenvalues(monkeypatch):
+def test_a_wide_network_is_read_by_products_and_agrees_with_the_dense_eigenvalues(monkeypatch):
     wide = {"width": 70, "samples": 30, "steps": 20, "record_every": 5, "lr": 0.005}
     _, iterative = finished(**wide)
-    monkeypatch.setattr(curvature, "DENSE_UP_TO", 1000)
+    monkeypatch.setattr(eigen, "DENSE_UP_TO", 1000)
     _, dense = finished(**wide)
     for name in ("sharpness", "preconditioned_sharpness"):
-        np.testing.assert_allclose(iterative.series(name)[1], dense.series(name)[1], rtol=1e-9)
+        np.testing.assert_allclose(iterative.series(name)[1], dense.series(name)[1], rtol=1e-6)
     aligned = [run.series("gradient_alignment")[1] for run in (iterative, dense)]
-    np.testing.assert_allclose(*aligned, atol=1e-4)
+    np.testing.assert_allclose(*aligned, atol=1e-3)
     assert np.array_equal(iterative.series("train_loss")[1], dense.series("train_loss")[1])
 
 
@@ -168,50 +131,6 @@ def test_the_stages_follow_each_other_through_the_first_spike(quadratic):
     _, stage = run.series("stage")
     assert set(stage[:7]) == {1} and set(stage[200:789]) == {2}
     assert set(stage[789:843]) == {4} and stage[843] == 5
-
-
-@pytest.mark.parametrize(
-    "knobs",
-    [
-        {"curvature": 1.0, "lr": 0.15, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "square": 1e-3, "step": 300},
-        {"curvature": 3.0, "lr": 0.01, "beta1": 0.0, "beta2": 0.9, "eps": 1e-3, "square": 2.0, "step": 10},
-        {"curvature": 0.5, "lr": 0.5, "beta1": 0.99, "beta2": 0.9999, "eps": 1e-6, "square": 1e-2, "step": 50},
-    ],
-)
-def test_the_closed_form_is_where_the_decaying_v_meets_the_threshold(knobs):
-    forgotten = knobs["beta2"] ** (knobs["step"] + 1)
-    crossing = crossing_step(**knobs, forgotten=forgotten)
-    steps = np.arange(knobs["step"], 200_000)
-    v = knobs["square"] * knobs["beta2"] ** (steps - knobs["step"]).astype(float)
-    root = np.sqrt(v / (1 - knobs["beta2"] ** (steps + 1.0))) + knobs["eps"]
-    factor = (1 - knobs["beta1"]) / (1 + knobs["beta1"]) / (1 - knobs["beta1"] ** (steps + 1.0))
-    above = knobs["curvature"] * factor / root > 2 / knobs["lr"]
-    assert crossing is not None
-    assert steps[np.argmax(above)] - 1 <= crossing <= steps[np.argmax(above)]
-
-
-def test_a_large_eps_leaves_no_crossing_to_predict():
-    knobs = {"curvature": 1.0, "lr": 0.15, "beta1": 0.9, "beta2": 0.99, "square": 1.0, "step": 9, "forgotten": 0.9}
-    assert crossing_step(**knobs, eps=0.1) is None
-
-
-def test_stages_of_a_made_up_course():
-    # (λ_max, λ_grad, v_t/v_{t-1}) with 2/η = 10 and β2 = 0.9
-    course = [
-        (1, 1, 1.2),
-        (1, 1, 0.95),
-        (5, 1, 0.901),
-        (11, 1, 0.9),
-        (12, 11, 0.9),
-        (20, 20, 1.5),
-        (9, 2, 1.1),
-        (9, 2, 0.9),
-    ]
-    stage, seen = 0, []
-    for sharpness, along, ratio in course:
-        stage = next_stage(stage, sharpness=sharpness, gradient_curvature=along, v_ratio=ratio, threshold=10, beta2=0.9)
-        seen.append(stage)
-    assert seen == [1, 1, 2, 3, 4, 5, 5, 2]
 
 
 def test_resetting_v_makes_it_the_squared_gradient_at_once():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from lab.experiments.adam_spikes import AdamSpikes
-from lab.experiments.adam_spikes.record import InForce
 from lab.stream import MemoryRun
 from lab.verdict import Verdict
 
@@ -212,16 +211,3 @@ def test_a_curvature_is_held_against_the_threshold_in_force():
     run.event(3300, "knobs", {"changed": {"lr": [0.02, 0.01]}})
     assert judge(chosen, run).outcome == "reproduced"
     assert judge(config("network", lr=0.01), run).outcome == "reproduced"  # the events say what it was before
-
-
-def test_in_force_knows_every_value_and_what_v_has_forgotten():
-    run = MemoryRun()
-    run.event(10, "knobs", {"changed": {"beta2": [0.99, 0.9]}})
-    run.event(20, "knobs", {"changed": {"beta2": [0.9, 0.5], "lr": [0.1, 0.2]}})
-    knobs = InForce(config("quadratic"), run.events())
-    assert knobs.at("beta2", [0, 9, 10, 19, 20]).tolist() == [0.99, 0.99, 0.9, 0.9, 0.5]
-    assert knobs.at("lr", [19, 20]).tolist() == [0.1, 0.2] and float(knobs.at("eps", 5)) == 1e-8
-    assert knobs.forgotten(20) == pytest.approx(0.99**10 * 0.9**10 * 0.5)
-    assert (knobs.last_intervention(15), knobs.next_intervention(15)) == (10, 20)
-    run.event(30, "action", {"action": "reset_second_moment", "arguments": {}})
-    assert InForce(config("quadratic"), run.events()).forgotten(30) == 0

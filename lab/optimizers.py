@@ -18,7 +18,7 @@ ADAPTIVE = frozenset({"adam", "rmsprop"})
 MOMENTUM = frozenset({"adam", "momentum"})
 
 
-def momentum_factor(beta1: float) -> float:
+def average_factor(beta1: float) -> float:
     """(1 - β1)/(1 + β1): on a quadratic, descent along an average of gradients is stable iff λ times it is < 2/η."""
     return (1 - beta1) / (1 + beta1)
 
@@ -35,7 +35,7 @@ class Moments:
         correction1: 1 - β1^t, the sum of the weights in m_t.
         correction2: 1 - β2^t, the same for v_t.
         beta1: β1 in force, 0 without momentum.
-        factor: (1 - β1)/(1 + β1)/(1 - β1^t), what momentum does to the threshold: Ĥ_t = diag(factor/denominator) H_t.
+        factor: (1 - β1)/(1 + β1)/(1 - β1^t), what momentum does to the threshold.
     """
 
     mean: torch.Tensor
@@ -47,18 +47,23 @@ class Moments:
     beta1: float
     factor: float
 
+    @property
+    def diagonal(self) -> torch.Tensor:
+        """D of Ĥ_t = D H_t, shape (P,): 2/η is the threshold of its eigenvalues."""
+        return self.factor / self.denominator
 
-def growth(moments: Moments) -> float:
-    """v_t/v_{t-1}, each summed over the parameters; NaN where there is nothing before."""
-    if moments.square is None or moments.before is None:
-        return math.nan
-    before = float(moments.before.sum())
-    return float(moments.square.sum()) / before if before else math.nan
+    @property
+    def growth(self) -> float:
+        """v_t/v_{t-1}, each summed over the parameters; NaN where there is nothing before."""
+        if self.square is None or self.before is None:
+            return math.nan
+        before = float(self.before.sum())
+        return float(self.square.sum()) / before if before else math.nan
 
 
 @final
-class Optimizer:
-    """The memory of Adam and its relatives: m, v and how much of them is real average.
+class FlatAdam:
+    """Adam or one of its relatives on a flat parameter vector: m, v and how much of them is real average.
 
     The weight that the zero start still has in m and v is the product of β over the steps so far. Keeping products
     makes the bias correction right when β1 or β2 is changed on the way; with constant β it is 1 - β^t.
@@ -79,7 +84,7 @@ class Optimizer:
         count = self.steps + 1
         mean = torch.lerp(self.mean, gradient, 1 - beta1)
         correction1 = 1 - self.kept1 * beta1**count
-        factor = momentum_factor(beta1) / correction1
+        factor = average_factor(beta1) / correction1
         if not self.adaptive:
             return Moments(mean, None, None, torch.ones_like(mean), correction1, 1.0, beta1, factor)
         square = torch.addcmul(self.square * beta2, gradient, gradient, value=1 - beta2)

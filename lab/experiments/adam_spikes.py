@@ -1,0 +1,532 @@
+"""Adam's loss spikes come from its own preconditioner. Bai et al. (2025), arXiv 2506.04805. Scenes A (1-D quadratic)
+and B (two-layer network).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import model_validator
+
+from lab.config import Config, param
+from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.measures import second_moment
+from lab.measures.detectors import Crossing, Interval, Spike, SustainedCrossing, spikes
+from lab.measures.spike_record import SpikeRecord, led
+from lab.measures.step_windows import envelope_rise
+from lab.optimizers import FlatAdam, Moments, average_factor
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Curves, Line, Ribbon, Stage, Trace
+
+SPIKES = 3
+BEFORE = {"above_before": 100, "along_before": 30}  # steps before a spike in which λ_max, λ_grad of Ĥ exceed 2/η
+LASTING = 30  # steps, the median of the crossings
+COARSEST = 10  # steps between readings: λ_grad crosses some 10 steps before a spike
+CALM = 50  # steps before the quadratic's crossing in which v has to decay freely
+RISE_WITHIN = 200  # steps after it
+TOLERANCE = 1e-6  # relative, of the eigenvalues
+
+
+def _live(default: float, label: str, symbol: str, least: float, most: float, help: str, *, log: bool = False) -> Any:
+    options: dict[str, Any] = {"log": log, "live": True, "group": "Optimiser", "help": help}
+    return param(default, label, symbol=symbol, min=least, max=most, **options)
+
+
+class AdamSpikesConfig(Config):
+    scene: Literal["quadratic", "network"] = param(
+        "network",
+        "Scene",
+        group="Scene",
+        help="quadratic: one parameter, constant curvature. network: two layers fitting sin x + sin 4x.",
+    )
+    optimizer: Literal["adam", "rmsprop", "momentum", "gd"] = param(
+        "adam",
+        "Optimiser",
+        group="Optimiser",
+        help="RMSProp is Adam with β1 = 0; GD with momentum is Adam without v; GD has neither.",
+    )
+    lr: float = _live(0.02, "Learning rate", "η", 1e-4, 1.0, "Curvatures are held against 2/η.", log=True)
+    beta1: float = _live(0.9, "Momentum", "β1", 0.0, 0.99, "Decay of the average of gradients; not in RMSProp and GD.")
+    beta2: float = _live(
+        0.999,
+        "Memory of squared gradients",
+        "β2",
+        0.5,
+        0.9999,
+        "Decay of v. The closer to 1, the longer v remembers large gradients that are gone. Try 0.9.",
+    )
+    eps: float = _live(
+        1e-8, "Stabiliser", "ε", 1e-12, 1.0, "Added to √v̂: a floor under the preconditioner. Try 0.1.", log=True
+    )
+    steps: int = param(4000, "Steps", min=1, max=1_000_000_000, group="Run", help="Optimiser updates.", paper=8000)
+    record_every: int = param(
+        4,
+        "Record every",
+        unit="steps",
+        min=1,
+        max=10_000,
+        group="Run",
+        help="Steps between readings of curvature and moments. The loss is recorded at every step. "
+        "More than 10 is too coarse for the order of the crossings before a spike.",
+    )
+    curvature: float = param(
+        1.0, "Curvature", symbol="h", min=1e-3, max=1e3, log=True, group="Quadratic", help="L = h θ²/2."
+    )
+    theta0: float = param(
+        1.0, "Start", symbol="θ0", min=-1e3, max=1e3, group="Quadratic", help="Anything but the minimum, 0."
+    )
+    width: int = param(
+        20, "Hidden units", min=1, max=1000, group="Network", help="Three parameters each, and a bias.", paper=200
+    )
+    samples: int = param(
+        200, "Training points", symbol="n", min=2, max=10_000, group="Network", help="Equispaced on [-π, π]."
+    )
+
+    @model_validator(mode="after")
+    def _quadratic_starts_off_its_minimum(self) -> Self:
+        if self.scene == "quadratic" and self.theta0 == 0:
+            raise ValueError(
+                "theta0 = 0 is the minimum of the quadratic, where nothing moves; start elsewhere, at 1 say"
+            )
+        return self
+
+
+def threshold(config: Any) -> float:
+    """2/η, above which gradient descent along a direction of that curvature grows."""
+    return 2 / config.lr
+
+
+def quadratic(config: Any) -> bool:
+    """Whether the run is of the one-parameter scene."""
+    return config.scene == "quadratic"
+
+
+def decay_of_v(config: Any, run: Source) -> tuple[np.ndarray, np.ndarray] | None:
+    """The longest free decay of v, a straight line on a log axis."""
+    if not {"v_ratio", "second_moment"} <= set(run.names()):
+        return None
+    (step, ratio), (_, v) = run.series("v_ratio"), run.series("second_moment")
+    rows = min(len(step), len(v))
+    return second_moment.free_decay(step[:rows], ratio[:rows], v[:rows], config.beta2)
+
+
+ABOVE = "1/η"  # curvature of the loss per parameter², in a unit that compares it with 2/η
+FACTOR = "(1 - β1)/(1 + β1) / (1 - β1^t) / (√v̂ + ε)"
+UPDATE = "u·Hu / u·g · (1 - β1)/(1 + β1) / (1 - β1^t), u = g/(√v̂ + ε)"
+
+
+def _beside_spikes(series: tuple[str, ...], title: str, y_label: str, help: str, **options: Any) -> Curves:
+    """Curves on a log axis with the spikes marked."""
+    defaults: dict[str, Any] = {"y_log": True, "events": ("spike",), "floor": 1e-300}
+    return Curves(series, title=title, y_label=y_label, help=help, **defaults | options)
+
+
+class AdamSpikes(Experiment):
+    title = "Adam spikes"
+    theme = "Optimisers"
+    claim = "Adam's loss spikes come from its own preconditioner outgrowing 2/η, not from a sharper landscape."
+    paper = "Bai, Zhou, Zhao, Li, Li, Xiong, Yang, Zhang, Xu (2025), arXiv 2506.04805"
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    Config = AdamSpikesConfig
+    readings = (
+        Series("train_loss", "Training loss", "L"),
+        Series("theta", "Parameter", "θ"),
+        Series("momentum", "Momentum", "m"),
+    )
+    views = (
+        _beside_spikes(
+            ("train_loss",),
+            "Loss",
+            "L",
+            "Spikes stand out of a loss that has long settled.",
+            events=("spike", "knobs", "action"),
+        ),
+        _beside_spikes(
+            ("preconditioned_sharpness", "preconditioned_gradient_curvature", "update_curvature"),
+            "Curvature of the preconditioned Hessian",
+            "λ",
+            "λ_max crosses 2/η first; the loss rises once the curvature along the gradient has crossed too.",
+            floor=1e-3,
+            lines=(Line("2/η", threshold),),
+            events=("spike", "crossing", "knobs", "action"),
+        ),
+        Ribbon(
+            "stage",
+            title="Stages",
+            help="Descent, decoupling, crossing, spike, recovery: worked out at each step from what came before it.",
+            stages=(
+                Stage("Ordinary descent", "v follows the gradient."),
+                Stage("v decoupled", "g² is far below v, v decays like β2^t and λ_max(Ĥ) grows."),
+                Stage("λ_max over 2/η", "The top direction is unstable, the loss is still flat."),
+                Stage("λ_grad over 2/η", "The gradient has turned that way: the loss grows while v still falls."),
+                Stage("v catches up", "v rises, λ_max(Ĥ) falls back and the loss recovers."),
+            ),
+        ),
+        _beside_spikes(
+            ("second_moment", "squared_gradient"),
+            "Second moment and squared gradient",
+            "v, g²",
+            "Where g² lies far below v, v falls on a straight line of slope log β2 per step and hears no gradient.",
+            guides=(("slope log β2", decay_of_v),),
+        ),
+        _beside_spikes(
+            ("sharpness", "gradient_curvature"),
+            "Curvature of the landscape",
+            "λ",
+            "The raw Hessian hardly moves before a spike.",
+            floor=1e-3,
+        ),
+        _beside_spikes(
+            ("decoupling", "decoupling_mean"),
+            "Decoupling",
+            "g²/v",
+            "g²/v: below 1 the second moment remembers more than it hears.",
+            primary=False,
+        ),
+        _beside_spikes(
+            ("v_ratio",),
+            "Decay of the second moment",
+            "v_t/v_{t-1}",
+            "β2 where v only decays, above 1 where it catches up.",
+            y_log=False,
+            primary=False,
+            lines=(Line("β2", lambda config: config.beta2),),
+        ),
+        _beside_spikes(
+            ("gradient_alignment", "raw_gradient_alignment"),
+            "Alignment of the gradient",
+            "|cos|",
+            "Before a spike the gradient turns along the top direction.",
+            y_log=False,
+            primary=False,
+        ),
+        _beside_spikes(
+            ("effective_lr",), "Effective learning rate", "η/(√v̂ + ε)", "It grows as v decays.", primary=False
+        ),
+        _beside_spikes(
+            ("theta",),
+            "Parameter",
+            "θ",
+            "θ lies still for hundreds of steps, then swings.",
+            y_log=False,
+            primary=False,
+            when=quadratic,
+        ),
+        Trace("theta", "momentum", title="Phase plot", when=quadratic, help="θ against m.", x_label="θ", y_label="m"),
+        _beside_spikes(
+            ("predicted_crossing",),
+            "Predicted crossing",
+            "step",
+            "The step at which λ_max(Ĥ) will cross 2/η if v only decays from now on.",
+            y_log=False,
+            primary=False,
+            when=quadratic,
+            events=("crossing",),
+        ),
+    )
+    presets = {
+        "network": Preset({"seed": 1}, "Two layers, 20 hidden units, sin x + sin 4x."),
+        "quadratic": Preset(
+            {"scene": "quadratic", "lr": 0.15, "beta2": 0.99, "steps": 3000, "record_every": 1},
+            "One parameter and a curvature that never changes.",
+        ),
+    }
+    arms = {
+        "spikes": Arm({"optimizer": "adam"}, "reproduced", "Adam with a long memory of squared gradients."),
+        "gd": Arm({"optimizer": "gd"}, "not reproduced", "The same landscape and η without a preconditioner."),
+        "beta2-0.9": Arm({"beta2": 0.9}, "not reproduced", "v forgets within ten steps and follows the gradient."),
+        "eps-0.1": Arm(
+            {"eps": 0.1},
+            "not reproduced",
+            "A floor under √v̂ keeps λ_max(Ĥ) below 2/η.",
+            presets={"network": {"lr": 0.01, "seed": 0}},
+        ),
+    }
+    detectors = (
+        Spike("train_loss"),
+        Crossing("preconditioned_sharpness", threshold),
+        Crossing("preconditioned_gradient_curvature", threshold),
+        SustainedCrossing("preconditioned_gradient_curvature", threshold),
+    )
+    state = ("theta", "optimizer", "last_stage", "directions")
+
+    def setup(self) -> None:
+        from lab.models.flat_loss import FlatLoss, Quadratic, TwoLayerTanh
+
+        config = self.config
+        self.loss: FlatLoss
+        if config.scene == "quadratic":
+            self.loss = Quadratic(config.curvature)
+            self.theta = torch.full((1,), config.theta0, dtype=torch.float64, device=self.device)
+        else:
+            x = torch.linspace(-torch.pi, torch.pi, config.samples, dtype=torch.float64, device=self.device)
+            network = self.loss = TwoLayerTanh(x, torch.sin(x) + torch.sin(4 * x), config.width)
+            # seeded as a script would: manual_seed(1) in a notebook gives the network of seed 1
+            seed = config.seed if config.init_seed is None else config.init_seed
+            self.theta = network.start(self.generator("init").manual_seed(seed))
+        self.optimizer = FlatAdam(config.optimizer, self.theta)
+        self.last_stage = 0
+        self.directions: dict[str, torch.Tensor] = {}  # top eigenvectors of the last reading, a head start
+        self._here: tuple[torch.Tensor, torch.Tensor, Moments] | None = None
+
+    def _at_theta(self) -> tuple[torch.Tensor, torch.Tensor, Moments]:
+        """Loss, gradient and the moments that this step's update uses: computed once, read by instruments and step."""
+        if self._here is None:
+            config = self.config
+            loss, gradient = self.loss.value_and_gradient(self.theta)
+            self._here = loss, gradient, self.optimizer.moments(gradient, config.beta1, config.beta2, config.eps)
+        return self._here
+
+    def step(self) -> Mapping[str, Any]:
+        loss, _, moments = self._at_theta()
+        readings = {"train_loss": loss}
+        if self.config.scene == "quadratic":
+            readings |= {"theta": self.theta[0], "momentum": moments.mean[0]}
+        self.theta = self.optimizer.step(self.theta, moments, self.config.lr)
+        self._here = None
+        return readings
+
+    def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        if "beta1" in changed or "beta2" in changed:
+            beta1, beta2 = (changed.get(name, (getattr(self.config, name),))[0] for name in ("beta1", "beta2"))
+            self.optimizer.betas_changed(beta1, beta2)
+        self._here = None
+
+    @action("Reset v to g² now", help="Makes v forget everything but the gradient of this step.")
+    def reset_second_moment(self) -> None:
+        _, gradient, _ = self._at_theta()
+        self.optimizer.reset_square(gradient)
+        self._here = None
+
+    @instrument(
+        every="record_every",
+        exact=True,
+        series=(
+            Series("squared_gradient", "Squared gradient", "g²", statistic="mean over parameters"),
+            Series("squared_gradient_max", "Largest squared gradient", "max g²", statistic="max over parameters"),
+            Series("second_moment", "Second moment", "v", statistic="mean over parameters"),
+            Series("second_moment_max", "Largest second moment", "max v", statistic="max over parameters"),
+            Series("v_ratio", "Second moment over the one before", "v_t/v_{t-1}", statistic="ratio of means"),
+            Series("decoupling", "Squared gradient over second moment", "max g²/v", statistic="max over parameters"),
+            Series("decoupling_mean", "Mean of g²/v", "⟨g²/v⟩", statistic="mean over parameters"),
+            Series("effective_lr", "Effective learning rate", "η/(√v̂ + ε)", statistic="mean over parameters"),
+        ),
+    )
+    def moments(self) -> tuple[float | None, ...]:
+        _, gradient, moments = self._at_theta()
+        squared = gradient * gradient
+        effective = self.config.lr * float(moments.denominator.reciprocal().mean())
+        sizes = float(squared.mean()), float(squared.max())
+        v = moments.square
+        if v is None:
+            return *sizes, *[None] * 5, effective
+        ratio = squared / v.clamp_min(torch.finfo(v.dtype).tiny)  # both may underflow to 0: then nothing feeds v
+        shares = float(ratio.max()), float(ratio.mean())
+        return *sizes, float(v.mean()), float(v.max()), moments.growth, *shares, effective
+
+    @instrument(
+        every="record_every",
+        exact=True,
+        series=(
+            Series("sharpness", "Sharpness", "λ_max(H)", ABOVE, "largest algebraic"),
+            Series("preconditioned_sharpness", "Sharpness of Ĥ", "λ_max(Ĥ)", ABOVE, f"largest; Ĥ = {FACTOR} H"),
+            Series("gradient_curvature", "Curvature along the gradient", "λ_grad(H)", ABOVE, "g·Hg / g·g"),
+            Series("preconditioned_gradient_curvature", "The same of Ĥ", "λ_grad(Ĥ)", ABOVE, "g·Ĥg / g·g"),
+            Series("update_curvature", "Curvature along the update", "λ_u", ABOVE, UPDATE),
+            Series("gradient_alignment", "Gradient along the top direction of SHS", "|cos(g, e₁)|"),
+            Series("raw_gradient_alignment", "Gradient along the top direction of H", "|cos(g, e₁(H))|"),
+            Series("stage", "Stage", statistic="1 to 5, 0 without a second moment"),
+        ),
+    )
+    def curvatures(self) -> tuple[float, ...]:
+        from lab.measures.curvature import alignment, gradient_curvatures, preconditioned
+        from lab.measures.operators import UndefinedError
+        from lab.measures.preconditioners import Preconditioner
+
+        _, _, moments = self._at_theta()
+        config = self.config
+        diagonal = Preconditioner(moments.diagonal, config.lr)
+        try:
+            hessian, gradient = self.loss.curvature(self.theta)
+            raw, raw_direction = self._top("raw", hessian)
+            top, direction = self._top("preconditioned", preconditioned(hessian, diagonal))
+            along = gradient_curvatures(hessian, gradient, diagonal)
+            aligned = alignment(gradient, direction), alignment(gradient, raw_direction)
+        except UndefinedError:  # a diverged run, or one whose gradient underflowed to zero
+            return *[math.nan] * 7, self.last_stage
+        if moments.square is not None:
+            self.last_stage = second_moment.next_stage(
+                self.last_stage,
+                sharpness=top,
+                gradient_curvature=along[1],
+                v_ratio=moments.growth,
+                threshold=threshold(config),
+                beta2=config.beta2,
+            )
+        return raw, top, *along, *aligned, self.last_stage
+
+    def _top(self, name: str, operator: Any) -> tuple[float, torch.Tensor]:
+        """λ_max (largest algebraic) and its unit eigenvector, shape (P,)."""
+        from lab.measures.curvature import lambda_max
+
+        found = lambda_max(operator, tol=TOLERANCE, start=self.directions.get(name), strict=False)
+        self.directions[name] = found.start
+        return found.value, found.vector
+
+    @instrument("Predicted crossing", every="record_every", exact=True, symbol="t*", unit="steps")
+    def predicted_crossing(self) -> float | None:
+        """Quadratic scene: the step at which λ_max(Ĥ) would reach 2/η if v only decayed from here on."""
+        _, _, moments = self._at_theta()
+        config = self.config
+        if config.scene != "quadratic" or moments.square is None:
+            return None
+        return second_moment.crossing_step(
+            curvature=config.curvature,
+            lr=config.lr,
+            beta1=moments.beta1,
+            beta2=config.beta2,
+            eps=config.eps,
+            square=float(moments.square[0]),
+            step=self.now,
+            forgotten=1 - moments.correction2,
+        )
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return judge(config, run)
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """The card's checks of the run's scene; not comparable where a run cannot tell.
+
+    A run whose η, β1, β2 or ε was turned, or whose v was reset, is held against the thresholds in force at each step.
+    It can show the claim by what happened away from the interventions; it cannot refute it.
+    """
+    record = SpikeRecord.of(config, run)
+    if len(record.step) < 2 or not len(record.loss):
+        return Verdict.not_comparable("nothing to judge yet: at least two readings of the curvature are needed")
+    widest = int(np.diff(record.step[:-1]).max(initial=1))  # the end of a run is read off the schedule
+    if widest > COARSEST:
+        return Verdict.not_comparable(
+            f"curvature was read up to {widest} steps apart, too coarse for the crossings before a spike: "
+            f"set record_every to {COARSEST} or less"
+        )
+    if record.adaptive and not np.isfinite(record.loss).all():
+        bad = int(record.loss_step[~np.isfinite(record.loss)][0])
+        return Verdict.not_comparable(f"the loss is not finite from step {bad}: lower lr")
+    checks, reason = (_judge_quadratic if config.scene == "quadratic" else _judge_network)(record)
+    if not record.adaptive:
+        return Verdict.of(Check("optimiser has a second moment", 0.0, low=1.0), *checks)
+    verdict = Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
+    if verdict.outcome == "not reproduced" and record.knobs.interventions:
+        at, what = record.knobs.interventions[0]
+        return Verdict.not_comparable(
+            f"{what} at step {at}: a run that was steered can show the claim but not refute it", *checks
+        )
+    return verdict
+
+
+def _judge_network(record: SpikeRecord) -> tuple[tuple[Check, ...], str]:
+    """Spikes, each after λ_max(Ĥ) and then λ_grad(Ĥ) have crossed 2/η, and crossings that last."""
+    # what follows an intervention within 100 steps may be its doing, and is no evidence
+    found = [
+        spike
+        for spike in spikes(record.loss_step, record.loss)
+        if spike.start - record.knobs.last_intervention(spike.start) >= BEFORE["above_before"]
+    ]
+    above, along = record.crossings()
+    lengths = [crossing.length for crossing in above if crossing.length is not None]
+    highest = max((spike.numbers["height"] for spike in found), default=0.0)
+    checks = (
+        Check("spikes of the loss", float(len(found)), SPIKES, note=f"highest {highest:.1f} x the running median"),
+        Check(
+            "share of spikes led by λ_max and then λ_grad over 2/η",
+            float(np.mean([led(spike.start, above, along, **BEFORE) for spike in found])) if found else math.nan,
+            low=1.0,
+        ),
+        Check(
+            "first crossing of λ_max before the first of λ_grad [steps]",
+            float(along[0].start - above[0].start) if above and along else math.nan,
+            low=1.0,
+        ),
+        Check(
+            "median length of λ_max crossings [steps]",
+            float(np.median(lengths)) if lengths else math.nan,
+            low=LASTING,
+            note=f"{len(above)} crossings of λ_max, {len(along)} of λ_grad",
+        ),
+        Check("largest λ_max(Ĥ)·η/2", float(np.nanmax(record.excess)), low=1.0),
+    )
+    return checks, _network_too_early(record, above) if len(found) < SPIKES else ""
+
+
+def _network_too_early(record: SpikeRecord, above: list[Interval]) -> str:
+    """Why fewer than three spikes say nothing yet; empty where they do."""
+    if short := record.too_short():
+        return short
+    settled = [crossing for crossing in above if crossing.start >= record.memory]  # before that v only fills up
+    if settled:
+        since = record.last - settled[0].start
+        if since < record.memory:
+            return f"too short: λ_max(Ĥ) first crossed 2/η {since} steps before the end, less than v's {record.memory}"
+        return ""
+    late = record.step >= 0.75 * record.last
+    lr, beta1, eps = (record.knob(name, record.last) for name in ("lr", "beta1", "eps"))
+    highest = np.nanmax(record.sharpness[late]) * average_factor(beta1) / eps * lr / 2  # that λ_max(Ĥ)·η/2 can reach
+    if highest > 1 and np.nanmedian(record.v_ratio[late]) < 1:
+        return f"too short: v still falls and λ_max(Ĥ)·η/2 is at {record.excess[-1]:.2g}; set more steps"
+    return ""  # ε, or a v that is level, keeps λ_max(Ĥ) below 2/η
+
+
+def _judge_quadratic(record: SpikeRecord) -> tuple[tuple[Check, ...], str]:
+    """v decays freely, λ_max(Ĥ) crosses 2/η when the closed form says so, the loss comes back."""
+    largest = Check("largest λ_max(Ĥ)·η/2", float(np.nanmax(record.excess)), low=1.0)
+    rise = Check(
+        "largest rise of the loss envelope", envelope_rise(record.loss_step, record.loss, 0, math.inf), low=1e3
+    )
+    crossed = second_moment.crossing_after_free_decay(
+        record.step, record.excess, record.decoupling, record.knobs, calm=CALM
+    )
+    if crossed is None or not record.adaptive:
+        return (largest, rise), _quadratic_too_early(record)
+    begin = math.ceil(crossed.step)
+    predicted = record.predicted_crossing(crossed.free_row) if crossed.calm >= CALM else None
+    note = f"v did not decay freely for {CALM} steps before the crossing"
+    if predicted:
+        note = f"measured {crossed.step:.1f}, closed form from step {record.step[crossed.free_row]}: {predicted:.1f}"
+    before = (record.step >= crossed.step - CALM) & (record.step < crossed.step)
+    off = np.abs(record.v_ratio - record.knobs.at("beta2", record.step))[before]
+    end = min(begin + RISE_WITHIN, record.knobs.next_intervention(begin - 1))
+    checks = (
+        largest,
+        Check("crossing, measured less closed form [steps]", crossed.step - (predicted or math.nan), -2, 2, note),
+        Check(f"|v_t/v_(t-1) - β2| in the {CALM} steps before", float(off.max()), high=1e-4),
+        Check(
+            f"rise of the loss envelope in {RISE_WITHIN} steps",
+            envelope_rise(record.loss_step, record.loss, begin, end),
+            low=1e3,
+        ),
+    )
+    if not checks[-1].passed:
+        if not record.loss[record.loss_step >= begin].any():
+            return checks, "the loss underflowed to exactly 0: nothing is left to grow"
+        if record.loss_step[-1] < begin + RISE_WITHIN:
+            return checks, f"too short: the loss needs up to {RISE_WITHIN} steps from the crossing at step {begin}"
+    return checks, ""
+
+
+def _quadratic_too_early(record: SpikeRecord) -> str:
+    """Why a run without a crossing says nothing yet; empty where it does."""
+    row = len(record.step) - 1
+    if record.last - record.step[second_moment.free_since(record.step, record.decoupling, record.knobs, row)] >= CALM:
+        predicted = record.predicted_crossing(row)
+        if predicted is None:
+            return ""  # ε is a floor that λ_max(Ĥ) will not get over
+        return f"too short: v is decaying freely and λ_max(Ĥ) will cross 2/η at step {predicted:.0f}; set more steps"
+    return record.too_short()
