@@ -24,7 +24,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m tests.bench
 
 reproduce: $(VENV)/installed-test
-	$(BIN)/python -m tests.reproduce --write
+	$(BIN)/python -m tests.reproduce
 
 torture: $(VENV)/installed-test
 	$(BIN)/python -m pytest -q -m torture --timeout 3600

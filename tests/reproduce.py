@@ -1,101 +1,176 @@
-"""The long proof: every arm of every experiment's demo presets, judged by its own file.
+"""The long proof: every arm of every experiment's demo preset with three seeds, judged by its own run file.
 
-``python -m tests.reproduce [--seeds N] [--only NAME]... [--write]`` prints the table, and writes docs/reproduced.md;
-exit 1 when an arm ends otherwise than its claim predicts.
+``python -m tests.reproduce`` runs what is asked for and keeps each outcome in docs/reproduced.json, where a later run
+of the same arm and seed replaces it; docs/reproduced.md and the table in README.md are drawn from there. Exit 1 when an
+arm ends otherwise than its claim predicts.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import multiprocessing
 import os
+import platform
 import queue
+import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from lab import registry
 from lab.experiment import Experiment
-from lab.hosts import execute
-from lab.link import QueueLink
-from lab.request import Request
 from lab.verdict import Verdict
-from storage.reader import RunReader
 
-PAGE = Path(__file__).parent.parent / "docs" / "reproduced.md"
+ROOT = Path(__file__).parent.parent
+KEPT, PAGE, README = ROOT / "docs" / "reproduced.json", ROOT / "docs" / "reproduced.md", ROOT / "README.md"
+MARKS = "<!-- verdicts: written by make reproduce -->", "<!-- end of verdicts -->"
 
-
-@dataclass(frozen=True)
-class Row:
-    """One arm of one preset with one seed."""
-
-    experiment: str
-    preset: str
-    arm: str
-    seed: int
-    expected: str
-    verdict: Verdict
-    seconds: float
-
-    @property
-    def as_expected(self) -> bool:
-        return self.verdict.outcome == self.expected
-
-    def __str__(self) -> str:
-        numbers = "; ".join(f"{c.name} {c.value:.4g} ({c.threshold})" for c in self.verdict.checks)
-        mark = "" if self.as_expected else f" **(expected: {self.expected})**"
-        cells = (self.experiment, self.preset, self.arm, self.seed, self.verdict.outcome + mark)
-        return (
-            "| "
-            + " | ".join(
-                map(str, (*cells, (self.verdict.reason or numbers).replace("|", "\\|"), f"{self.seconds:.0f} s"))
-            )
-            + " |"
-        )
+Row = dict[str, Any]
+Job = tuple[str, str, str, int]
+"""Experiment, preset, arm, seed."""
 
 
-def run_arm(cls: type[Experiment], preset: str, arm: str, seed: int | None, folder: Path) -> Row:
-    """Run one arm to its end and judge it. ``seed`` None keeps the preset's own."""
-    config = cls.configure(preset, arm, {} if seed is None else {"seed": seed})
-    out = folder / f"{cls.name}-{preset}-{arm}-{config.seed}.h5"
-    request = Request(experiment=cls.name, config=config.model_dump(mode="json"), out=str(out), preset=preset, arm=arm)
+def jobs(experiments: Iterable[type[Experiment]], presets: list[str], seeds: list[int]) -> Iterator[Job]:
+    """All arms of the named presets that an experiment has; of its first preset, where it has none of them."""
+    for cls in experiments:
+        for preset in [name for name in presets if name in cls.presets] or [next(iter(cls.presets))]:
+            for arm in cls.arms:
+                for seed in seeds:
+                    yield cls.name, preset, arm, seed
+
+
+def run_arm(job: Job) -> Row:
+    """Run one arm to its end in this process and judge it by its file."""
+    from lab.hosts import execute
+    from lab.link import QueueLink
+    from lab.request import Request
+    from storage.reader import RunReader
+
+    name, preset, arm, seed = job
+    cls = registry.experiment(name)
+    config = cls.configure(preset, arm, {"seed": seed}).model_dump(mode="json")
     started = time.process_time()
-    state, problem = execute(request, QueueLink(queue.Queue(), lambda messages: None))
-    seconds = time.process_time() - started
-    if state != "finished":
-        verdict = Verdict.not_comparable(problem or state)
-    else:
-        with RunReader(out) as reader:
-            verdict = Verdict.from_json(reader.verdict)
-    return Row(cls.name, preset, arm, config.seed, cls.arms[arm].expect, verdict, seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run.h5"
+        request = Request(experiment=name, config=config, out=str(out), preset=preset, arm=arm)
+        state, problem = execute(request, QueueLink(queue.Queue(), lambda messages: None))
+        if state == "finished":
+            with RunReader(out) as reader:
+                verdict = Verdict.from_json(reader.verdict)
+        else:
+            verdict = Verdict.not_comparable(problem or state)
+        size = out.stat().st_size if out.exists() else 0
+    row = dict(zip(("experiment", "preset", "arm", "seed"), job, strict=True))
+    row |= {"expected": cls.arms[arm].expect, "verdict": verdict.to_json(), "seconds": time.process_time() - started}
+    return row | {"bytes": size, "date": time.strftime("%Y-%m-%d"), "machine": machine()}
+
+
+def machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def key(row: Row) -> Job:
+    return row["experiment"], row["preset"], row["arm"], row["seed"]
+
+
+def as_expected(row: Row) -> bool:
+    return row["verdict"]["outcome"] == row["expected"]
+
+
+def page(rows: list[Row]) -> str:
+    """The page: a line for each arm over its seeds, numbers as the range that the seeds gave."""
+    lines = [
+        "# Every claim, run",
+        "",
+        "`make reproduce` runs every arm of each experiment's demo preset and writes this page from",
+        "docs/reproduced.json, where every single number is. Numbers are the range over the seeds with the threshold",
+        "of the verdict; times are processor seconds of one run, with its size on disk.",
+        "",
+        "| experiment | preset | arm | seeds | should end | does | numbers (threshold) | time | file | run on |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for (name, preset, arm), group in groupby(rows, key=lambda row: key(row)[:3]):
+        runs = list(group)
+        right = sum(map(as_expected, runs))
+        does = f"{right} of {len(runs)}" if right == len(runs) else f"**{right} of {len(runs)}**"
+        cells = (name, preset, arm, ", ".join(str(run["seed"]) for run in runs), runs[0]["expected"], does)
+        size = f"{max(run['bytes'] for run in runs) / 1e6:.1f} MB"
+        days = sorted({run["date"] for run in runs})
+        lines.append(row_of(*cells, numbers(runs), f"{median_seconds(runs):.0f} s", size, days[-1]))
+    return "\n".join([*lines, "", f"Machines: {'; '.join(sorted({run['machine'] for run in rows}))}.", ""])
+
+
+def numbers(runs: list[Row]) -> str:
+    reasons = sorted({run["verdict"]["reason"] for run in runs} - {""})
+    ranges: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        for check in run["verdict"]["checks"]:
+            ranges.setdefault((check["name"], check["threshold"]), []).append(float(check["value"]))
+    return "; ".join([*reasons, *(f"{name} {spread(found)} ({wanted})" for (name, wanted), found in ranges.items())])
+
+
+def spread(values: list[float]) -> str:
+    low, high = f"{min(values):.4g}", f"{max(values):.4g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def median_seconds(runs: list[Row]) -> float:
+    return statistics.median(run["seconds"] for run in runs)
+
+
+def row_of(*cells: Any) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def short_table(rows: list[Row]) -> str:
+    """README's table: how many runs of the arms that should reproduce did, and of those that should not did not."""
+    lines = ["| experiment | preset | claim: reproduced | controls: not reproduced | a run takes |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for (name, preset), group in groupby(rows, key=lambda row: key(row)[:2]):
+        runs = list(group)
+        claim = [run for run in runs if run["expected"] == "reproduced"]
+        controls = [run for run in runs if run["expected"] != "reproduced"]
+        shares = (f"{sum(map(as_expected, part))} of {len(part)}" if part else "-" for part in (claim, controls))
+        lines.append(row_of(name, preset, *shares, f"{median_seconds(runs):.0f} s"))
+    return "\n".join(lines)
+
+
+def write(rows: list[Row]) -> None:
+    """Keep the rows, and draw the page and README's table from them."""
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    KEPT.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    PAGE.write_text(page(rows), encoding="utf-8")
+    before, begin, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    README.write_text(f"{before}{begin}\n{short_table(rows)}\n{end}{after}", encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=0, help="run seeds 0..N-1 instead of each preset's own")
     parser.add_argument("--only", action="append", help="experiments to run; all of them when absent")
-    parser.add_argument("--preset", action="append", help="presets to run; the first of each experiment when absent")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--preset", action="append", default=[], help="presets to run; if absent, the first")
+    parser.add_argument("--seeds", default="0,1,2", help="seeds, with commas between")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes side by side")
+    parser.add_argument("--missing", action="store_true", help="leave out what docs/reproduced.json has already")
     options = parser.parse_args()
     found, broken = registry.discover()
     chosen = [registry.experiment(name) for name in options.only] if options.only else list(found.values())
-    where = f"{time.strftime('%Y-%m-%d')}, CPU, {os.cpu_count()} cores, processor seconds"
-    lines = [f"Run on {where}.", "", "| experiment | preset | arm | seed | outcome | numbers (threshold) | time |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
-    print("\n".join(lines), flush=True)
+    kept = {key(row): row for row in json.loads(KEPT.read_text(encoding="utf-8"))} if KEPT.exists() else {}
+    todo = list(jobs(chosen, options.preset, [int(seed) for seed in options.seeds.split(",")]))
+    todo = [job for job in todo if not (options.missing and job in kept)]
     unexpected = len(broken)
-    with tempfile.TemporaryDirectory() as folder:
-        for cls in chosen:
-            for preset in options.preset or [next(iter(cls.presets))]:
-                for arm in cls.arms:
-                    for seed in range(options.seeds) if options.seeds else (None,):
-                        row = run_arm(cls, preset, arm, seed, Path(folder))
-                        unexpected += not row.as_expected
-                        lines.append(str(row))
-                        print(row, flush=True)
-    if options.write:
-        PAGE.write_text("# Every claim, run\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+        for row in pool.map(run_arm, todo):
+            unexpected += not as_expected(row)
+            kept[key(row)] = row
+            write([kept[job] for job in sorted(kept)])  # after each, so that nothing is lost when this is cut short
+            print(*key(row), row["verdict"]["outcome"], numbers([row]), f"{row['seconds']:.0f} s", flush=True)
     return 1 if unexpected else 0
 
 
