@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -116,8 +117,10 @@ def numbers(runs: list[Row]) -> str:
 
 
 def spread(values: list[float]) -> str:
-    low, high = f"{min(values):.4g}", f"{max(values):.4g}"
-    return low if low == high else f"{low} to {high}"
+    """The range of the numbers that there are; nan where a run had none."""
+    found = [value for value in values if not math.isnan(value)]
+    ends = [f"{end(found):.4g}" for end in (min, max)] if found else []
+    return " to ".join(dict.fromkeys(ends)) + (" or nan" if ends and len(found) < len(values) else "") or "nan"
 
 
 def median_seconds(runs: list[Row]) -> float:

@@ -1,6 +1,7 @@
 """The table of verdicts says what the runs said."""
 
 import json
+import math
 
 import pytest
 
@@ -24,6 +25,12 @@ def test_the_page_counts_the_seeds_that_ended_as_the_claim_predicts_and_shows_th
         "| x | p | claim | 0, 1 | reproduced | **1 of 2** | n\\|m 0.5 to 2 (≥ 1) | 2 s | 3.0 MB | 2026-01-01 |" in lines
     )
     assert "| x | p | control | 0 | not reproduced | 1 of 1 | n\\|m 0 (≥ 1) | 2 s | 3.0 MB | 2026-01-01 |" in lines
+
+
+def test_a_number_that_some_runs_lack_is_said_to_be_missing_there():
+    assert reproduce.spread([1.0, 3.0]) == "1 to 3"
+    assert reproduce.spread([math.nan, 3.0, 3.0]) == "3 or nan"
+    assert reproduce.spread([math.nan]) == "nan"
 
 
 def test_only_the_marked_part_of_the_readme_is_written(tmp_path, monkeypatch: pytest.MonkeyPatch):
