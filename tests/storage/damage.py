@@ -18,7 +18,7 @@ from storage.recover import recover
 from storage.writer import RunWriter
 
 SLOW = 5.0
-"""Seconds after which a case counts as a hang."""
+"""Seconds of processor time after which a case counts as a hang."""
 
 
 def whole_run(path: Path) -> bytes:
@@ -105,10 +105,10 @@ def main() -> None:
             print(number, flush=True)
             path = Path(folder, f"{number}.h5")
             path.write_bytes(damaged(whole, number))
-            start = time.perf_counter()
+            start = time.process_time()  # a busy machine is not the file's fault; the caller's limit ends a hang
             exercise(path)
-            took = time.perf_counter() - start
-            assert took < SLOW, f"case {number} took {took:.1f} s"
+            took = time.process_time() - start
+            assert took < SLOW, f"case {number} took {took:.1f} s of processor time"
             path.unlink()
 
 
