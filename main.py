@@ -236,17 +236,28 @@ def verdict(
 
 @app.command()
 def export(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
-    view: Annotated[str, typer.Option(help="Name of a declared view, as `list --json` gives it.")],
     out: Annotated[Path, typer.Option(help="The figure: .pdf, .svg or .png.")],
-    size: Annotated[str, typer.Option(help="single, double or slide.")] = "single",
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...")] = None,
+    view: Annotated[str, typer.Option(help="Name of a declared view, as `list --json` gives it.")] = "",
+    recipe: Annotated[Path | None, typer.Option(help="A figure recipe, or a figure that carries one.")] = None,
+    size: Annotated[str, typer.Option(help="single, 1.5, double, slide or poster.")] = "single",
     data: Annotated[bool, typer.Option("--data", help="Also write the numbers, as CSV beside the figure.")] = False,
 ) -> None:
-    """Draw a view of stored runs as a figure for a paper."""
-    from gui.export.figure import FigureError, write_figure
+    """Draw a view of stored runs, or a recipe of many panels, as a figure for a paper.
+
+    With --recipe, FILEs are where its runs are sought when they have moved.
+    """
+    from gui.export.figure import FigureError, write_again, write_figure
 
     try:
-        written = write_figure(_run_files(files), view, out, size=size, data=data)
+        if recipe is not None:
+            if view:
+                raise BadInput("a recipe says which views it shows; leave --view out")
+            written = write_again(recipe, out, files or [], data=data)
+        elif not view or not files:
+            raise BadInput("name run files and a --view, or a --recipe")
+        else:
+            written = write_figure(_run_files(files), view, out, size=size, data=data)
     except FigureError as error:
         raise BadInput(str(error)) from None
     for path in written:

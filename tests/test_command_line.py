@@ -76,6 +76,8 @@ def test_verdict_exit_codes_tell_the_outcome(finished: Path, tmp_path: Path):
         (["verdict", "pyproject.toml"], "not an HDF5 file"),
         (["resume", "pyproject.toml"], "not an HDF5 file"),
         (["export", "pyproject.toml", "--view", "loss", "--out", "x.pdf"], "not an HDF5 file"),
+        (["export", "--view", "loss", "--out", "x.pdf"], "name run files"),
+        (["export", "--recipe", "constraints.txt", "--out", "x.pdf"], "not a figure recipe"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(arguments: list[str], words: str, tmp_path: Path):
@@ -151,6 +153,18 @@ def test_a_view_is_exported_with_the_same_bytes_every_time(finished: Path, tmp_p
     assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
     lines = (tmp_path / "one.csv").read_text().splitlines()
     assert lines[0] == "run_id,series,step,value" and len(lines) == 201
+
+
+def test_a_recipe_draws_many_panels_and_a_figure_is_a_recipe(finished: Path, tmp_path: Path):
+    recipe = tmp_path / "figure.json"
+    panels = [{"view": "loss", "runs": [str(finished)]}, {"view": "stages", "runs": [str(finished)]}]
+    recipe.write_text(json.dumps({"panels": panels}))
+    result = tdlab("export", "--recipe", str(recipe), "--out", str(tmp_path / "one.svg"), "--data", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert [Path(line).name for line in result.stdout.splitlines()] == ["one.svg", "one-a.csv", "one-b.csv"]
+    command = ["export", str(finished), "--recipe", str(tmp_path / "one.svg"), "--out", str(tmp_path / "two.svg")]
+    assert tdlab(*command, folder=tmp_path).returncode == 0
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
 def test_an_unknown_view_names_those_there_are(finished: Path, tmp_path: Path):

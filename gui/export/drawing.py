@@ -9,6 +9,7 @@ import numpy as np
 
 from gui.export.fields import draw_heatmap, draw_images, draw_matrix
 from gui.export.moments import draw_bars, draw_distribution, draw_profile, draw_scatter, draw_table
+from gui.export.parts import dot, line, names_of, say, typeset, width
 from gui.export.spaces import draw_flow_graph, draw_landscape
 from gui.theme import LIGHT
 from lab.views import (
@@ -44,30 +45,38 @@ def draw(axes: Axes, spec: View, panels: Sequence[Any]) -> None:
 
 
 def draw_curves(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
-    """Lines with a legend, reference lines dashed and named, spikes marked on the top edge."""
-    count = 0
+    """Lines with a legend, bands where runs are averaged, reference lines dashed and named, spikes on the top edge."""
+    count, named = 0, False
     for panel in panels:
-        for label, step, value in _lines(spec, panel):
-            colour, dashes = LIGHT.line(count)
-            if spec.y_log:
-                value = np.maximum(value, spec.floor) if spec.floor else np.where(value > 0, value, np.nan)
-            text = ", ".join(part for part in (label, panel.label) if part)
-            axes.plot(step, value, color=colour, dashes=dashes or (None, None), label=text, linewidth=0.9)
-            count += 1
+        for name, label, step, value, column in _lines(spec, panel):
+            style = line(count)
+            text = typeset(", ".join(part for part in (label, panel.label) if part))
+            axes.plot(step, _shown(spec, value), **style, label=text)
+            edges = panel.source.edges(name, column) if hasattr(panel.source, "edges") else None
+            if edges is not None:
+                low, high = (_shown(spec, edge) for edge in edges)
+                axes.fill_between(step, low, high, color=style["color"], alpha=0.2, linewidth=0)
+            count, named = count + 1, named or bool(text)
         for name, guide in spec.guides:
             points = guide(panel.config, panel.source)
             if points is not None:
-                axes.plot(*points, color=LIGHT.muted, linestyle=":", linewidth=0.9, label=name)
+                axes.plot(*points, color=LIGHT.muted, linestyle=":", label=typeset(name))
     _reference_lines(axes, spec, panels)
     if spec.y_log:
         axes.set_yscale("log")
     if spec.x_log:
         axes.set_xscale("log")
     _marks(axes, spec, panels)
-    axes.set_xlabel(spec.x_label)
-    axes.set_ylabel(spec.y_label)
-    if count > 1 or spec.lines or spec.guides:
+    say(axes, spec.x_label, spec.y_label)
+    if named or spec.lines or spec.guides:
         axes.legend(loc="best")
+
+
+def _shown(spec: Curves, value: np.ndarray) -> np.ndarray:
+    """Values on a logarithmic axis: not below its floor, and none that have no logarithm."""
+    if not spec.y_log:
+        return value
+    return np.maximum(value, spec.floor) if spec.floor else np.where(value > 0, value, np.nan)
 
 
 def draw_ribbon(axes: Axes, spec: Ribbon, panels: Sequence[Any]) -> None:
@@ -82,8 +91,12 @@ def draw_ribbon(axes: Axes, spec: Ribbon, panels: Sequence[Any]) -> None:
             if 1 <= number <= len(spec.stages):
                 axes.barh(row, end - start, left=start, height=0.8, color=LIGHT.lines[number - 1])
     axes.set_yticks(range(len(panels)), [panel.label for panel in panels])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0)
     axes.set_xlabel("step")
-    handles = [Patch(color=LIGHT.lines[i], label=f"{i + 1} {stage.label}") for i, stage in enumerate(spec.stages)]
+    names = [typeset(f"{i} {stage.label}") for i, stage in enumerate(spec.stages, 1)]
+    handles = [Patch(color=LIGHT.lines[i], label=name) for i, name in enumerate(names)]
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2)
 
 
@@ -94,10 +107,9 @@ def draw_trace(axes: Axes, spec: Trace, panels: Sequence[Any]) -> None:
         if not set(spec.names) <= set(panel.source.names()):
             continue
         step, x, y = matched(panel.source, spec.x, spec.y)
-        axes.plot(x, y, color=LIGHT.field_edge, linewidth=0.4, zorder=1)
-        points = axes.scatter(x, y, c=step, cmap="viridis", s=3, zorder=2, linewidths=0)
-    axes.set_xlabel(spec.x_label)
-    axes.set_ylabel(spec.y_label)
+        axes.plot(x, y, color=LIGHT.field_edge, linewidth=width(0.5), zorder=1)
+        points = axes.scatter(x, y, c=step, cmap="viridis", s=dot(0.6), zorder=2, linewidths=0)
+    say(axes, spec.x_label, spec.y_label)
     if points is not None and axes.figure is not None:
         axes.figure.colorbar(points, ax=axes, label="step")
 
@@ -119,30 +131,33 @@ def matched(source: Any, x: str, y: str) -> tuple[np.ndarray, np.ndarray, np.nda
     return step, np.asarray(x_value)[i], np.asarray(y_value)[j]
 
 
-def _lines(spec: Curves, panel: Any) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    several = len(spec.series) > 1
-    for name in spec.series:
-        if name not in panel.source.names():
-            continue
+def _lines(spec: Curves, panel: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray, int]]:
+    """Series, label, steps, values and column of every line that has a value."""
+    found = [name for name in spec.series if name in panel.source.names()]
+    names = names_of(panel, found)
+    for name in found:
         step, value = panel.source.series(name)
-        attrs = panel.source.attrs(name)
-        label = (attrs.get("symbol") or attrs.get("label") or name) if several else ""
+        label = names[name] if len(spec.series) > 1 else ""
         columns = np.asarray(value, float).reshape(len(step), -1)
         for k in range(columns.shape[1]):
-            yield (f"{label} {k}".strip() if columns.shape[1] > 1 else label), step, columns[:, k]
+            if np.isfinite(columns[:, k]).any():
+                yield name, f"{label} {k + 1}".strip() if columns.shape[1] > 1 else label, step, columns[:, k], k
 
 
 def _reference_lines(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
     drawn = set()
-    for line in spec.lines:
+    for reference in spec.lines:
         for panel in panels:
-            value = line.at(panel.config)
-            if (line.label, value) not in drawn:
-                drawn.add((line.label, value))
-                axes.axhline(value, color=LIGHT.text, linestyle="--", linewidth=0.8, label=line.label)
+            value = reference.at(panel.config)
+            if (reference.label, value) not in drawn:
+                drawn.add((reference.label, value))
+                axes.axhline(
+                    value, color=LIGHT.text, linestyle="--", linewidth=width(0.8), label=typeset(reference.label)
+                )
 
 
 def _marks(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
+    steps: list[int] = []
     quiet = {"schedule"}  # bookkeeping, not something that happened to the training
     for panel in panels:
         for event in panel.source.events():
@@ -150,7 +165,9 @@ def _marks(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
                 continue
             if event["payload"].get("phase") == "end":
                 continue
-            axes.axvline(event["step"], color=EVENT_COLOUR, linewidth=0.4, alpha=0.5, zorder=0)
+            steps.append(event["step"])
+    edge = axes.get_xaxis_transform()  # steps across, shares of the height up: data never hide behind the marks
+    axes.vlines(steps, 0.965, 1.0, color=EVENT_COLOUR, linewidth=width(0.5), transform=edge)
 
 
 DRAWINGS: dict[type[View], Callable[[Any, Any, Sequence[Any]], None]] = {

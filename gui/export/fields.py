@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, norm, one_each, split, symbol, value_at
+from gui.export.parts import colour_map, norm, one_each, say, split, symbol, typeset, value_at, width
 from lab.views import Heatmap, ImageGrid, Matrix
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ MOST_COLUMNS = 2000  # of a heatmap's readings; more are finer than any printer
 
 def draw_heatmap(axes: Axes, spec: Heatmap, panels: Sequence[Any]) -> None:
     """Every reading at its true step, every row at its true coordinate; one picture for each run."""
+    from matplotlib.ticker import MaxNLocator
+
     for cell, panel in one_each(axes, panels):
         if spec.series not in panel.source.names():
             continue
@@ -38,11 +40,14 @@ def draw_heatmap(axes: Axes, spec: Heatmap, panels: Sequence[Any]) -> None:
         options = {"norm": colours, "cmap": colour_map(spec.centre), "shading": "nearest", "rasterized": True}
         mesh = cell.pcolormesh(step, rows[order], shown[:, order].T, **options)
         if spec.contours and min(value.shape) > 1:
-            cell.contour(step, rows[order], value[:, order].T, sorted(spec.contours), colors="white", linewidths=0.7)
+            cell.contour(
+                step, rows[order], value[:, order].T, sorted(spec.contours), colors="white", linewidths=width(0.7)
+            )
         if spec.x_log:
             cell.set_xscale("log")
-        cell.set_xlabel(spec.x_label)
-        cell.set_ylabel(spec.y_label)
+        if not np.any(rows % 1):
+            cell.yaxis.set_major_locator(MaxNLocator(integer=True))
+        say(cell, spec.x_label, spec.y_label)
         _bar(cell, mesh, spec.z_label or symbol(panel, spec.series))
 
 
@@ -86,12 +91,16 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
 
 
 def _name_cells(tile: Axes, spec: Matrix, rows: np.ndarray, columns: np.ndarray) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     if spec.labels:
         for axis, shown in ((tile.yaxis, rows), (tile.xaxis, columns)):
             named = [spec.labels[i] if i < len(spec.labels) else str(i) for i in shown]
             axis.set_ticks(range(len(shown)), named)
-    tile.set_xlabel(spec.x_label)
-    tile.set_ylabel(spec.y_label)
+    else:
+        tile.xaxis.set_major_locator(MaxNLocator(integer=True))
+        tile.yaxis.set_major_locator(MaxNLocator(integer=True))
+    say(tile, spec.x_label, spec.y_label)
 
 
 def draw_images(axes: Axes, spec: ImageGrid, panels: Sequence[Any]) -> None:
@@ -116,4 +125,4 @@ def draw_images(axes: Axes, spec: ImageGrid, panels: Sequence[Any]) -> None:
 
 def _bar(cell: Any, shown: Any, label: str) -> None:
     figure = (cell[0] if isinstance(cell, list) else cell).figure
-    figure.colorbar(shown, ax=cell, label=label)
+    figure.colorbar(shown, ax=cell, label=typeset(label))

@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, first_value, norm, split, symbol, value_at
+from gui.export.parts import (
+    colour_map,
+    dot,
+    first_value,
+    line,
+    names_of,
+    norm,
+    say,
+    split,
+    symbol,
+    typeset,
+    value_at,
+    width,
+)
 from gui.theme import LIGHT
 from lab.stream import steps_of
-from lab.views import Bars, Distribution, Line, Profile, Scatter, Table
+from lab.views import Bars, Distribution, Line, Profile, Scatter, Table, TableRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NOW, FIRST = LIGHT.line(0)[0], LIGHT.line(1)[0]
 TRAIL_ROWS = 400
 DEPTH = 1e-8  # a density on a logarithmic axis is shown so far below its top
 
@@ -24,7 +36,7 @@ DEPTH = 1e-8  # a density on a logarithmic axis is shown so far below its top
 def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> None:
     """Histogram or density at the panel's step; the first row is pale behind it."""
     for number, panel in enumerate(panels):
-        rows = [(value_at(panel, spec.series), LIGHT.line(number)[0], panel.label or "now")]
+        rows = [(value_at(panel, spec.series), line(number)["color"], panel.label or "now")]
         if spec.initial:
             rows.insert(0, (first_value(panel, spec.series), LIGHT.field_edge, f"{panel.label} first".strip()))
         shown = [(value, colour, label) for value, colour, label in rows if value is not None]
@@ -45,8 +57,8 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
     _scales(axes, spec.x_log, spec.y_log)
     if spec.y_log and spec.grid is not None:
         axes.set_ylim(bottom=max(axes.get_ylim()[0], axes.get_ylim()[1] * DEPTH))
-    axes.set_xlabel(spec.x_label or (symbol(panels[0], spec.series) if panels else ""))
-    axes.set_ylabel("count" if spec.grid is None else "density")
+    name = spec.x_label or (symbol(panels[0], spec.series) if panels else "")
+    say(axes, name, "count" if spec.grid is None else "density")
     _legend(axes)
 
 
@@ -69,24 +81,23 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
             continue
         if spec.trails:
             for way in _trails(spec, panel):
-                axes.plot(*way, color=LIGHT.muted, alpha=0.3, linewidth=0.4, zorder=0)
+                axes.plot(*way, color=LIGHT.muted, alpha=0.3, linewidth=width(0.4), zorder=0)
         if spec.initial:
             start = np.stack(
                 [row for row in (first_value(panel, spec.x), first_value(panel, spec.y)) if row is not None]
             )
-            axes.scatter(*start, s=4, color=FIRST, alpha=0.6, linewidths=0, label="first", zorder=1)
+            axes.scatter(*start, s=dot(0.7), color=line(1)["color"], alpha=0.6, linewidths=0, label="first", zorder=1)
         colour = value_at(panel, spec.colour) if spec.colour else None
         if colour is None:
-            axes.scatter(x, y, s=7, color=NOW, linewidths=0, label=panel.label or "now", zorder=2)
+            axes.scatter(x, y, s=dot(0.9), color=line(0)["color"], linewidths=0, label=panel.label or "now", zorder=2)
             continue
         options = {"c": colour, "cmap": colour_map(None), "norm": norm(colour, None)}
-        points = axes.scatter(x, y, s=7, linewidths=0, zorder=2, label=panel.label or "now", **options)
+        points = axes.scatter(x, y, s=dot(0.9), linewidths=0, zorder=2, label=panel.label or "now", **options)
         if axes.figure is not None:
-            axes.figure.colorbar(points, ax=axes, label=symbol(panel, spec.colour or ""))
+            axes.figure.colorbar(points, ax=axes, label=typeset(symbol(panel, spec.colour or "")))
     _scales(axes, spec.x_log and not spec.polar, spec.y_log)
     if not spec.polar:
-        axes.set_xlabel(spec.x_label)
-        axes.set_ylabel(spec.y_label)
+        say(axes, spec.x_label, spec.y_label)
     if spec.initial and spec.polar:
         _legend(axes, loc="upper left", bbox_to_anchor=(1.08, 1.05))
     elif spec.initial:
@@ -110,88 +121,105 @@ def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
     count = 0
     for panel in panels:
         x = value_at(panel, spec.x)
+        names = names_of(panel, spec.series)
         for name in spec.series if x is not None else ():
             single = name in panel.source.names() and len(steps_of(panel.source, name)) == 1
             y = first_value(panel, name) if single else value_at(panel, name)
             if x is None or y is None:
                 continue
             order = np.argsort(x, kind="stable")
-            colour, dashes = LIGHT.line(count)
-            label = ", ".join(part for part in (symbol(panel, name), panel.label) if part)
-            style = {"linestyle": "", "marker": ".", "markersize": 3.0} if name in spec.points else {}
-            style = style or {"dashes": dashes or (None, None)}
-            axes.plot(x[order], y[order], color=colour, label=label, **style)
+            style = line(count)
+            label = typeset(", ".join(part for part in (names[name], panel.label) if part))
+            if name in spec.points:
+                style = {"color": style["color"], "linestyle": "", "marker": ".", "markersize": 1.7 * dot() ** 0.5}
+            axes.plot(x[order], y[order], label=label, **style)
             count += 1
     _references(axes, spec.lines, panels, vertical=False)
     _scales(axes, spec.x_log, spec.y_log)
-    axes.set_xlabel(spec.x_label)
-    axes.set_ylabel(spec.y_label)
+    say(axes, spec.x_label, spec.y_label)
     if count > 1 or spec.lines:
         _legend(axes)
 
 
 def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
     """One bar for each number; those of several runs side by side."""
-    width = 0.8 / max(len(panels), 1)
+    room = 0.8 / max(len(panels), 1)
     count = 0
     for number, panel in enumerate(panels):
         value = value_at(panel, spec.series)
         if value is None:
             continue
         count = max(count, len(value))
-        places = np.arange(len(value)) + (number - (len(panels) - 1) / 2) * width
-        axes.bar(places, value, width * 0.9, color=LIGHT.line(number)[0], label=panel.label)
+        places = np.arange(len(value)) + (number - (len(panels) - 1) / 2) * room
+        axes.bar(places, value, room * 0.9, color=line(number)["color"], label=panel.label)
     names = [spec.labels[i] if i < len(spec.labels) else str(i) for i in range(count)]
     slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 60 else {}
     axes.set_xticks(range(count), names, **slanted)
     _references(axes, spec.lines, panels, vertical=False)
     if spec.y_range:
         axes.set_ylim(*spec.y_range)
-    axes.set_ylabel(spec.y_label)
+    axes.set_ylabel(typeset(spec.y_label))
     if len(panels) > 1 or spec.lines:
         _legend(axes)
 
 
 def draw_table(axes: Axes, spec: Table, panels: Sequence[Any]) -> None:
-    """Measured numbers and closed forms, with the relative difference."""
+    """Measured numbers and, where there are any, closed forms with the relative difference; as small as needs be."""
+    from matplotlib import rcParams
+    from matplotlib.transforms import Bbox
+
     axes.set_axis_off()
-    cells: list[list[str]] = []
-    for row in spec.rows:
-        cells.append([row.label])
-        for panel in panels:
-            value = value_at(panel, row.series)
-            measured = math.nan if value is None else float(value.ravel()[row.index or 0])
-            expected = math.nan
-            if row.expected is not None:
-                try:
-                    expected = float(row.expected(panel.config))
-                except (AttributeError, ArithmeticError, ValueError):  # it holds for other settings only
-                    expected = math.nan
-            apart = (measured - expected) / abs(expected) if expected else math.nan
-            cells[-1] += [
-                f"{measured:.4g}",
-                *("–" if math.isnan(v) else f"{v:{f}}" for v, f in ((expected, ".4g"), (apart, "+.2%"))),
-            ]
-    heads = [""] + [
-        f"{head} {panel.label}".strip() for panel in panels for head in ("measured", "closed form", "difference")
-    ]
-    table = axes.table(cells, colLabels=heads, loc="upper left", cellLoc="right", edges="horizontal")
-    table.auto_set_column_width(range(len(heads)))
+    cells = [["", *(head for panel in panels for head in _heads(panel))]]
+    cells += [[row.label, *(text for panel in panels for text in _numbers(row, panel))] for row in spec.rows]
+    columns = [list(column) for column in zip(*cells, strict=True) if {*column[1:]} != {"–"}]
+    cells = [[typeset(text) for text in row] for row in zip(*columns, strict=True)]
+    widths = [max(map(len, column)) + 2 for column in columns]
+    area = axes.get_window_extent()
+    points = area.width / axes.figure.dpi * 72  # type: ignore[union-attr] - these axes are in a figure
+    size = min(rcParams["font.size"], points / (0.55 * sum(widths)))
+    height = min(1.0, len(cells) * 1.9 * size / 72 * axes.figure.dpi / area.height)  # type: ignore[union-attr]
+    table = axes.table(
+        cells,
+        colWidths=[w / sum(widths) for w in widths],
+        cellLoc="right",
+        edges="horizontal",
+        bbox=Bbox.from_bounds(0, 1 - height, 1, height),
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(size)
     for (_, column), cell in table.get_celld().items():
-        cell.set_linewidth(0.4)
+        cell.set_linewidth(width(0.4))
         cell.set_text_props(ha="left" if column == 0 else "right")
+
+
+def _heads(panel: Any) -> list[str]:
+    return [f"{head} {panel.label}".strip() for head in ("measured", "closed form", "difference")]
+
+
+def _numbers(row: TableRow, panel: Any) -> list[str]:
+    value = value_at(panel, row.series)
+    measured = math.nan if value is None else float(value.ravel()[row.index or 0])
+    expected = math.nan
+    if row.expected is not None:
+        try:
+            expected = float(row.expected(panel.config))
+        except (AttributeError, ArithmeticError, ValueError):  # it holds for other settings only
+            expected = math.nan
+    apart = (measured - expected) / abs(expected) if expected else math.nan
+    forms = ((measured, ".4g"), (expected, ".4g"), (apart, "+.2%"))
+    return ["–" if math.isnan(v) else f"{v:{form}}" for v, form in forms]
 
 
 def _references(axes: Axes, lines: Sequence[Line], panels: Sequence[Any], *, vertical: bool) -> None:
     drawn = set()
-    for line in lines:
+    for reference in lines:
         for panel in panels:
-            value = line.at(panel.config)
-            if (line.label, value) in drawn or not math.isfinite(value):
+            value = reference.at(panel.config)
+            if (reference.label, value) in drawn or not math.isfinite(value):
                 continue
-            drawn.add((line.label, value))
+            drawn.add((reference.label, value))
             draw = axes.axvline if vertical else axes.axhline
-            draw(value, color=LIGHT.text, linestyle="--", linewidth=0.8, label=line.label)
+            draw(value, color=LIGHT.text, linestyle="--", linewidth=width(0.8), label=typeset(reference.label))
 
 
 def _legend(axes: Axes, **place: Any) -> None:

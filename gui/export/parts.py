@@ -1,7 +1,9 @@
-"""What several drawings need: the rows at a step, room for several runs, norms of colours."""
+"""What several drawings need: the rows at a step, names and line styles, room for several runs, norms of colours."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,57 @@ def symbol(panel: Any, name: str) -> str:
     """How the field writes a series."""
     attrs = panel.source.attrs(name)
     return attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
+
+
+def names_of(panel: Any, series: Sequence[str]) -> dict[str, str]:
+    """What tells the series of one plot apart: their symbols, or their labels where symbols are shared."""
+    attrs = {name: panel.source.attrs(name) for name in series}
+    shared = Counter(symbol(panel, name) for name in series)
+    return {
+        name: symbol(panel, name)
+        if shared[symbol(panel, name)] == 1
+        else attrs[name].get("label") or name.replace("_", " ")
+        for name in series
+    }
+
+
+def typeset(text: str) -> str:
+    """A symbol as the field writes it in plain text, ``λ_max``, ``J^{0,l}``, with real subscripts and powers."""
+    if "$" in text:
+        return text
+    return re.sub(r"([_^])(\{[^{}]*\}|[^\W_]+)", _raised, text)
+
+
+def _raised(found: re.Match[str]) -> str:
+    return f"$\\mathregular{{{found[1]}{{{found[2].strip('{}')}}}}}$"
+
+
+def line(index: int) -> dict[str, Any]:
+    """Colour and dashes of the line number ``index`` in the figure's look."""
+    from matplotlib import rcParams
+
+    cycle = rcParams["axes.prop_cycle"].by_key()
+    return {key: values[index % len(values)] for key, values in cycle.items()}
+
+
+def width(share: float = 1.0) -> float:
+    """Line width in points: a share of that of a curve in the figure's look."""
+    from matplotlib import rcParams
+
+    return share * rcParams["lines.linewidth"]
+
+
+def dot(share: float = 1.0) -> float:
+    """Area of a dot in square points, by its diameter as a share of the look's."""
+    from matplotlib import rcParams
+
+    return (share * rcParams["lines.markersize"]) ** 2
+
+
+def say(axes: Axes, x: str, y: str) -> None:
+    """Name both axes."""
+    axes.set_xlabel(typeset(x))
+    axes.set_ylabel(typeset(y))
 
 
 def split(axes: Axes, rows: int, columns: int, **options: Any) -> np.ndarray:

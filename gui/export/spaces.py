@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, norm, one_each, symbol, value_at
+from gui.export.parts import colour_map, dot, line, norm, one_each, say, symbol, typeset, value_at, width
 from gui.flow_edges import Edges, Frame, bent, checked, masked_edges, strongest_edges
 from gui.theme import LIGHT
 from lab.views import FlowGraph, Landscape
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 POINT = LIGHT.lines[1]
 SHARE = 0.1  # of the strongest edge: weaker ones are not drawn, as on screen at first
 MARKS = (5, 4, 6, 3)  # lines' colours for marked tokens, as on screen
-WIDEST = 2.6  # points
+WIDEST = 2.6  # in curves' widths
 Place = tuple[int, int, int, int]
 
 
@@ -37,15 +37,14 @@ def draw_landscape(axes: Axes, spec: Landscape, panels: Sequence[Any]) -> None:
         _contours(cell, x, y, shown, colours, spec.z_log)
         _way(cell, spec, panel)
         cell.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()))
-        cell.set_xlabel(symbol(panel, spec.x))
-        cell.set_ylabel(symbol(panel, spec.y))
+        say(cell, symbol(panel, spec.x), symbol(panel, spec.y))
         share = value_at(panel, spec.outside) if spec.outside else None
         if share is not None and np.isfinite(share).all():
             said = f"{100 * float(np.ravel(share)[0]):.3g} % of the movement outside"
             box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
             cell.text(0.02, 0.97, said, transform=cell.transAxes, va="top", fontsize="small", bbox=box)
         assert cell.figure is not None
-        cell.figure.colorbar(mesh, ax=cell, label=spec.z_label or symbol(panel, spec.series))
+        cell.figure.colorbar(mesh, ax=cell, label=typeset(spec.z_label or symbol(panel, spec.series)))
 
 
 def _contours(
@@ -63,7 +62,7 @@ def _contours(
     if levels:
         # dark on the bright half of the colours
         inks = ["black" if colours(level) > 0.6 else "white" for level in levels]
-        lines = axes.contour(x, y, values, levels, colors=inks, linewidths=0.5, alpha=0.7)
+        lines = axes.contour(x, y, values, levels, colors=inks, linewidths=width(0.5), alpha=0.7)
         axes.clabel(lines, fmt="%.3g", fontsize="x-small")
 
 
@@ -72,9 +71,9 @@ def _way(axes: Axes, spec: Landscape, panel: Any) -> None:
         return
     step, way = panel.source.series(spec.trajectory)
     way = np.asarray(way, float)[: len(step) if panel.step is None else np.searchsorted(step, panel.step, side="right")]
-    axes.plot(way[:, 0], way[:, 1], color="black", linewidth=1.8)
-    axes.plot(way[:, 0], way[:, 1], color="white", linewidth=0.9)
-    axes.plot(way[-1:, 0], way[-1:, 1], "o", color=POINT, markeredgecolor="white", markersize=5)
+    axes.plot(way[:, 0], way[:, 1], color="black", linewidth=width(2))
+    axes.plot(way[:, 0], way[:, 1], color="white", linewidth=width())
+    axes.plot(way[-1:, 0], way[-1:, 1], "o", color=POINT, markeredgecolor="white", markersize=dot(1.6) ** 0.5)
 
 
 def draw_flow_graph(axes: Axes, spec: FlowGraph, panels: Sequence[Any]) -> None:
@@ -88,7 +87,7 @@ def draw_flow_graph(axes: Axes, spec: FlowGraph, panels: Sequence[Any]) -> None:
         edges = strongest_edges(weights, range(heads), SHARE)
         # a frame whose heights are minus the layer, so that layers stand upwards
         frame = Frame((-0.5, -float(layers), float(tokens), float(layers)), layers, 0.0, float(tokens), heads)
-        cell.vlines(np.arange(tokens), 0, layers, color=LIGHT.edge, linewidth=0.5, zorder=0)
+        cell.vlines(np.arange(tokens), 0, layers, color=LIGHT.edge, linewidth=width(0.5), zorder=0)
         _marks(cell, spec, panel, tokens, layers)
         _edges(cell, edges, frame)
         _masked(cell, spec, panel, frame)
@@ -110,25 +109,31 @@ def _edges(axes: Axes, edges: Edges, frame: Frame) -> None:
     points = bent(frame.curves(edges.places)) * [1, -1]
     share = np.abs(edges.weights) / edges.strongest
     heads = edges.places[:, 1]
-    colours = [LIGHT.line(head)[0] for head in heads.tolist()]
+    colours = [line(head)["color"] for head in heads.tolist()]
     dashes = ["--" if weight < 0 else "-" for weight in edges.weights.tolist()]
-    lines = LineCollection(
-        list(points), colors=colours, linewidths=0.3 + WIDEST * share, alpha=0.25 + 0.7 * share, linestyles=dashes
+    curves = LineCollection(
+        list(points),
+        colors=colours,
+        linewidths=width() * (0.3 + WIDEST * share),
+        alpha=0.25 + 0.7 * share,
+        linestyles=dashes,
     )
-    axes.add_collection(lines, autolim=False)
+    axes.add_collection(curves, autolim=False)
     if len(np.unique(heads)) > 1:
-        keys = [Line2D([], [], color=LIGHT.line(head)[0], label=f"head {head}") for head in np.unique(heads).tolist()]
+        keys = [Line2D([], [], color=line(head)["color"], label=f"head {head}") for head in np.unique(heads).tolist()]
         axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _marks(axes: Axes, spec: FlowGraph, panel: Any, tokens: int, layers: int) -> None:
     places = value_at(panel, spec.marks) if spec.marks else None
+    long = max(map(len, spec.mark_labels), default=0) > 80 / tokens  # neighbours' names would meet
     for number, at in enumerate(np.ravel(places).tolist() if places is not None else ()):
         if 0 <= at < tokens:
             colour = LIGHT.lines[MARKS[number % len(MARKS)]]
             axes.axvspan(at - 0.35, at + 0.35, color=colour, alpha=0.25, linewidth=0, zorder=0)
             name = spec.mark_labels[number] if number < len(spec.mark_labels) else ""
-            axes.text(at, layers + 0.18, name, ha="center", va="bottom", fontsize="small")
+            slanted: dict[str, Any] = {"rotation": 30, "ha": "left"} if long else {"ha": "center"}
+            axes.text(at, layers + 0.18, name, va="bottom", fontsize="small", **slanted)
 
 
 def _masked(axes: Axes, spec: FlowGraph, panel: Any, frame: Frame) -> None:
@@ -136,8 +141,8 @@ def _masked(axes: Axes, spec: FlowGraph, panel: Any, frame: Frame) -> None:
     places = [(layer, h, target, source) for layer, head, target, source in masked for h in _heads(head, frame)]
     if places:
         points = bent(frame.curves(np.array(places))) * [1, -1]
-        for line in points:
-            axes.plot(*line.T, color=LIGHT.muted, linestyle=":", linewidth=0.8)
+        for curve in points:
+            axes.plot(*curve.T, color=LIGHT.muted, linestyle=":", linewidth=width(0.8))
         axes.plot(*points[:, points.shape[1] // 2].T, "x", color=LIGHT.bad, markersize=5, markeredgewidth=1.2)
 
 

@@ -1,0 +1,229 @@
+"""Lays out the panels of a recipe on a page of its size, and lets nothing cover the data."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from gui.export.drawing import draw
+from gui.export.look import FigureError, Look, settings
+from gui.export.parts import width
+from gui.export.recipe import Inset, PanelRecipe, Recipe
+from gui.export.sources import Content
+from gui.theme import LIGHT
+from lab.views import Curves, Distribution, Profile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+
+MM = 1 / 25.4  # inches
+MOST_PIXELS = 1 << 16  # of a side; matplotlib's own limit
+ENLARGEABLE = (Curves, Distribution, Profile)
+BESIDE: dict[str, tuple[Literal["upper left", "upper center"], tuple[float, float]]] = {
+    "beside": ("upper left", (1.01, 1.0)),
+    "below": ("upper center", (0.5, -0.22)),
+}
+DRAWING = threading.RLock()  # matplotlib's settings and fonts belong to the whole process
+
+
+@contextmanager
+def drawing(look: Look) -> Iterator[None]:
+    """One figure at a time, in this look."""
+    import matplotlib
+
+    with DRAWING, matplotlib.rc_context(settings(look)):
+        yield
+
+
+def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure:
+    """A matplotlib figure of the page, laid out for good: every format shows the same.
+
+    Raises:
+        FigureError: A panel that does not fit the page, or a change that its view cannot take.
+    """
+    from matplotlib.figure import Figure
+
+    across, down = recipe.millimetres
+    if max(across, down) * MM * recipe.dpi >= MOST_PIXELS:
+        raise FigureError(f"{across:g} x {down:g} mm at {recipe.dpi} dpi has more than {MOST_PIXELS} pixels a side")
+    places = list(_places(recipe))
+    rows = places[-1][0] + 1
+    heights = [*recipe.heights, *[1.0] * rows][:rows]
+    with drawing(look):
+        figure = Figure(figsize=(across * MM, down * MM), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.05)  # type: ignore[union-attr]
+        grid = figure.add_gridspec(rows, recipe.columns, height_ratios=heights)
+        for number, ((row, column, span), content) in enumerate(zip(places, contents, strict=True)):
+            axes = figure.add_subplot(grid[row, column : column + span])
+            letter = _letter(recipe.letters, number) if len(contents) > 1 else ""
+            _draw_panel(axes, content, letter)
+        figure.draw_without_rendering()
+        if _clear_data(figure):
+            figure.draw_without_rendering()
+            figure.draw_without_rendering()  # what makes room for a legend beside a plot settles at the second time
+        figure.set_layout_engine("none")  # formats differ in how they measure text; the places stay
+    return figure
+
+
+def panel_at(recipe: Recipe, x: float, y: float) -> int | None:
+    """Which panel is at a point of the page, shares of width and height from the upper left; None for none."""
+    places = list(_places(recipe))
+    rows = places[-1][0] + 1
+    heights = [*recipe.heights, *[1.0] * rows][:rows]
+    row = next((i for i in range(rows) if y * sum(heights) <= sum(heights[: i + 1])), rows - 1)
+    column = min(int(x * recipe.columns), recipe.columns - 1)
+    return next((i for i, (r, c, span) in enumerate(places) if r == row and c <= column < c + span), None)
+
+
+def _places(recipe: Recipe) -> Iterator[tuple[int, int, int]]:
+    """Row, column and span of every panel; one that the row has no room for begins the next."""
+    row = column = 0
+    for panel in recipe.panels:
+        span = min(panel.columns, recipe.columns)
+        if column + span > recipe.columns:
+            row, column = row + 1, 0
+        yield row, column, span
+        column += span
+
+
+def _letter(style: str, number: int) -> str:
+    letter = chr(ord("a") + number % 26) * (number // 26 + 1)
+    return {"": "", "a": letter, "A": letter.upper(), "(a)": f"({letter})"}[style]
+
+
+def _draw_panel(axes: Axes, content: Content, letter: str) -> None:
+    figure, recipe, spec = axes.figure, content.recipe, content.spec
+    assert figure is not None
+    before = len(figure.axes)
+    bold = rf"$\mathbf{{{letter}}}$" if letter else ""
+    axes.set_title("   ".join(part for part in (bold, spec.title) if part), loc="left")
+    draw(axes, spec, content.panels)
+    for own in [axes, *figure.axes[before:]]:
+        if own.axison and not hasattr(own, "_colorbar"):
+            _limit(own, recipe)
+            _write_small_ranges(own)
+    _place_legend(axes, recipe)
+    for note in recipe.notes:
+        arrow = {"arrowstyle": "->", "color": LIGHT.text, "shrinkB": 1} if note.to else None
+        axes.annotate(note.text, note.to or note.at, note.at, arrowprops=arrow)
+    if recipe.inset:
+        _draw_inset(axes, recipe.inset, content)
+
+
+def _limit(axes: Axes, recipe: PanelRecipe) -> None:
+    if recipe.x != (None, None):
+        axes.set_xlim(_kept(recipe.x, axes.get_xlim()))
+    if recipe.y != (None, None):
+        axes.set_ylim(_kept(recipe.y, axes.get_ylim()))
+
+
+def _write_small_ranges(axes: Axes) -> None:
+    """A logarithmic axis over little more than a decade gets plain numbers in place of crowded powers of ten."""
+    from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() != "log":
+            continue
+        low, high = sorted(axis.get_view_interval())
+        axis.set_minor_formatter(NullFormatter())
+        if high < 5 * low:
+            axis.set_major_locator(MaxNLocator(5))
+            axis.set_major_formatter(ScalarFormatter())
+            axis.minorticks_off()
+        elif high < 40 * low:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(9, 9)))
+
+
+def _kept(wanted: tuple[float | None, float | None], present: tuple[float, float]) -> tuple[float, float]:
+    low, high = (new if new is not None else old for new, old in zip(wanted, present, strict=True))
+    if low == high:
+        raise FigureError(f"limits {low:g} to {high:g} leave nothing to show")
+    return low, high
+
+
+def _place_legend(axes: Axes, recipe: PanelRecipe) -> None:
+    legend = axes.get_legend()
+    if legend is None:
+        return
+    match recipe.legend:
+        case "auto":
+            pass
+        case "none":
+            legend.remove()
+        case "beside" | "below":
+            _put_outside(axes, legend, recipe.legend)
+        case corner:
+            legend.set_loc(corner)
+
+
+def _put_outside(axes: Axes, legend: Legend, side: Literal["beside", "below"]) -> None:
+    place, anchor = BESIDE[side]
+    handles, names = (
+        [handle for handle in legend.legend_handles if handle is not None],
+        [text.get_text() for text in legend.get_texts()],
+    )
+    fitting = int(axes.get_window_extent().width / max(legend.get_window_extent().width, 1))
+    columns = 1 if side == "beside" else max(1, min(fitting, len(names)))
+    axes.legend(handles, names, loc=place, bbox_to_anchor=anchor, ncols=columns)
+
+
+def _clear_data(figure: Figure) -> bool:
+    """Put legends that found no empty corner beside their panel, or below it where it is narrow; whether any was."""
+    moved = False
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        if legend is not None and legend._get_loc() == 0 and _covers(axes, legend):  # type: ignore[attr-defined]
+            wide = axes.get_window_extent().width > 2.5 * legend.get_window_extent().width
+            _put_outside(axes, legend, "beside" if wide else "below")
+            moved = True
+    return moved
+
+
+def _covers(axes: Axes, legend: Legend) -> bool:
+    box = legend.get_window_extent()
+    lines = (line for line in axes.lines if not str(line.get_label()).startswith("_"))
+    paths: list[Any] = [line.get_transform().transform_path(line.get_path()) for line in lines]
+    paths += [patch.get_transform().transform_path(patch.get_path()) for patch in axes.patches]
+    if any(box.overlaps(inset.get_window_extent()) for inset in axes.child_axes):
+        return True
+    return any(path.intersects_bbox(box, filled=False) for path in paths if len(path.vertices) > 1)
+
+
+def _draw_inset(axes: Axes, inset: Inset, content: Content) -> None:
+    if not isinstance(content.spec, ENLARGEABLE):
+        raise FigureError(f"an inset enlarges curves, profiles or distributions, not {type(content.spec).__name__}")
+    part: Any = axes.inset_axes(inset.place)
+    draw(part, content.spec, content.panels)
+    part.set(title="", xlabel="", ylabel="", xlim=inset.x)
+    part.set_ylim(*(inset.y or _extent(part, *inset.x)))
+    if part.get_legend() is not None:
+        part.get_legend().remove()
+    for spine in part.spines.values():
+        spine.set(visible=True, edgecolor=LIGHT.muted)
+    axes.indicate_inset_zoom(part, edgecolor=LIGHT.muted, linewidth=width(0.6))
+
+
+def _extent(axes: Axes, low: float, high: float) -> tuple[float, float]:
+    """The values of the lines between two places, with a little air."""
+    found = [np.asarray(line.get_ydata(), float)[_between(line.get_xdata(), low, high)] for line in axes.lines]
+    values = np.concatenate([[np.nan], *found])
+    values = values[np.isfinite(values) & ((values > 0) | (axes.get_yscale() != "log"))]
+    if not values.size:
+        return axes.get_ylim()
+    bottom, top = float(values.min()), float(values.max())
+    if axes.get_yscale() == "log":
+        air = (top / bottom) ** 0.08 * 1.02
+        return bottom / air, top * air
+    air = 0.08 * (top - bottom) or 0.5
+    return bottom - air, top + air
+
+
+def _between(x: Any, low: float, high: float) -> np.ndarray:
+    return (np.asarray(x, float) >= low) & (np.asarray(x, float) <= high)

@@ -1,0 +1,201 @@
+"""From a recipe's words to what is drawn: run files found and opened, views looked up, runs told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from gui.export.look import FigureError
+from gui.export.means import SEEDS, Mean, groups
+from gui.export.recipe import PanelRecipe, Recipe, Run
+from lab import registry
+from lab.config import ConfigError
+from lab.views import View
+from storage.errors import RunFileError
+from storage.reader import RunReader
+
+Find = Callable[[Run], Path | None]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One run in a panel: where its rows come from and what they mean.
+
+    Attributes:
+        step: Where views of one moment stand; None for the newest rows.
+    """
+
+    source: Any
+    config: Any
+    label: str
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A panel of a page, ready to be drawn: the view with the recipe's changes, and its runs."""
+
+    recipe: PanelRecipe
+    spec: View
+    panels: Sequence[Panel]
+
+
+@contextmanager
+def opened(recipe: Recipe, folder: Path, find: Find | None = None) -> Iterator[list[Content]]:
+    """The contents of every panel, while their files are open.
+
+    Args:
+        recipe: What to draw.
+        folder: Where relative paths start.
+        find: Gives the file of a run that is not where the recipe says; None when it is not known.
+
+    Raises:
+        FigureError: A run that cannot be found or read, an unknown view, nothing recorded for it.
+    """
+    readers: dict[Path, RunReader] = {}
+
+    def reader(path: Path) -> RunReader:
+        if path not in readers:
+            try:
+                readers[path] = RunReader(path)
+            except RunFileError as error:
+                raise FigureError(str(error)) from None
+        return readers[path]
+
+    try:
+        yield [_content(panel, [reader(path) for path in files(panel, folder, find)]) for panel in recipe.panels]
+    finally:
+        for item in readers.values():
+            item.close()
+
+
+def files(panel: PanelRecipe, folder: Path, find: Find | None = None) -> list[Path]:
+    """The run files of a panel; folders and patterns such as ``runs/*.h5`` are replaced by what they hold."""
+    found: dict[Path, None] = {}
+    for run in panel.runs:
+        path = folder / run.file
+        if path.is_file() and (not run.id or _id_of(path) == run.id):
+            found[path] = None
+        elif path.is_dir():
+            found |= dict.fromkeys(sorted(path.rglob("*.h5")))
+        elif not run.id and any(sign in run.file for sign in "*?["):
+            found |= dict.fromkeys(sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))))
+        elif find is not None and (elsewhere := find(run)) is not None:
+            found[elsewhere] = None
+        else:
+            raise FigureError(f"{path} does not exist" if not run.id else f"the run {run.id} ({run.file}) is not found")
+    if not found:
+        raise FigureError(f"no run files at {', '.join(run.file for run in panel.runs)}")
+    return list(found)
+
+
+def finder(places: Sequence[Path]) -> Find:
+    """Looks for runs by their ids in folders and files; they are read when the first run is missing."""
+    known: dict[str, Path] = {}
+
+    def find(run: Run) -> Path | None:
+        if not known:
+            from storage.catalogue import entry, scan
+
+            for place in reversed(places):  # the first wins
+                found = scan(place) if place.is_dir() else [entry(place)]
+                known.update({item.run_id: item.path for item in found if item.run_id})
+        return known.get(run.id)
+
+    return find
+
+
+def carried(recipe: Recipe, contents: Sequence[Content], folder: Path | None) -> Recipe:
+    """The recipe as a figure carries it: runs by name and id, the style spelt out; nothing about this machine."""
+    panels = []
+    for panel, content in zip(recipe.panels, contents, strict=True):
+        sources = [source for part in content.panels for source in members(part)]
+        runs = [{"file": source.path.name, "id": str(source.header["run_id"])} for source in sources]
+        panels.append({**panel.model_dump(), "runs": runs})
+    shipped = isinstance(recipe.style, str) and not recipe.style.endswith(".json")
+    return recipe.changed(panels=panels, style=recipe.style if shipped else recipe.look(folder).model_dump())
+
+
+def members(panel: Panel) -> list[RunReader]:
+    """The run files behind one label: one, or those of a mean."""
+    return list(getattr(panel.source, "members", [panel.source]))
+
+
+def _content(recipe: PanelRecipe, readers: Sequence[RunReader]) -> Content:
+    names = {str(reader.header["experiment"]) for reader in readers}
+    if len(names) != 1:
+        raise FigureError(f"a view belongs to one experiment; these runs are of {', '.join(sorted(names))}")
+    try:
+        cls = registry.experiment(names.pop())
+        registry.pick("view", recipe.view, [spec.id for spec in cls.views])
+        configs = [cls.Config.parse(reader.config) for reader in readers]
+    except (registry.UnknownName, ConfigError) as error:
+        raise FigureError(str(error)) from None
+    spec = next(spec for spec in cls.views if spec.id == recipe.view)
+    needed = _drawn(spec)
+    drawn = [i for i, reader in enumerate(readers) if not {*needed}.isdisjoint(reader.names())]
+    readers, configs = [readers[i] for i in drawn], [configs[i] for i in drawn]
+    if not drawn:
+        raise FigureError(f"nothing is recorded for the view {recipe.view!r}: it needs {', '.join(needed)}")
+    panels = _panels(recipe, readers, configs)
+    for number, label in enumerate(recipe.labels[: len(panels)]):
+        panels[number] = replace(panels[number], label=label)
+    return Content(recipe, changed(spec, recipe), panels)
+
+
+def _panels(recipe: PanelRecipe, readers: Sequence[RunReader], configs: Sequence[Any]) -> list[Panel]:
+    if recipe.band == "none":
+        told = zip(readers, configs, labels(configs), strict=True)
+        return [Panel(reader, config, label, recipe.step) for reader, config, label in told]
+    # a seed that was run twice is no second sample: the later run counts
+    newest = {repr(sorted(c.model_dump().items())): i for i, c in enumerate(configs)}
+    readers, configs = [readers[i] for i in newest.values()], [configs[i] for i in newest.values()]
+    places = groups(configs)
+    firsts = [configs[place[0]] for place in places]
+    panels = []
+    for place, config, label in zip(places, firsts, labels(firsts, but=SEEDS), strict=True):
+        count = f"n = {len(place)}"
+        text = f"{label} ({count})" if label else count
+        panels.append(Panel(Mean([readers[i] for i in place], recipe.band), config, text, recipe.step))
+    return panels
+
+
+def changed(spec: View, recipe: PanelRecipe) -> View:
+    """The view with what the recipe says in place of its own declaration."""
+    wanted = {"title": recipe.title, "x_label": recipe.x_label, "y_label": recipe.y_label}
+    wanted |= {"x_log": recipe.x_log, "y_log": recipe.y_log}
+    values = {name: value for name, value in wanted.items() if value is not None}
+    unknown = [name for name in values if name not in {field.name for field in fields(spec)}]
+    if unknown:
+        raise FigureError(f"the view {recipe.view!r} has no {unknown[0]}")
+    return replace(spec, **values)
+
+
+def _drawn(spec: View) -> tuple[str, ...]:
+    """The series without which a view is empty; the others only add to it."""
+    own = getattr(spec, "series", None)
+    return spec.names if own is None else (own,) if isinstance(own, str) else tuple(own)
+
+
+def labels(configs: Sequence[Any], but: Sequence[str] = ()) -> list[str]:
+    """What tells the runs apart: the knobs that differ, ``but`` some; nothing for a single run."""
+    dumps = [config.model_dump() for config in configs]
+    knobs = type(configs[0]).knobs()
+    differing = [name for name in dumps[0] if name not in but and any(d.get(name) != dumps[0][name] for d in dumps)]
+    named = [(name, knobs[name].symbol or name.replace("_", " ")) for name in differing[:3]]
+    return [", ".join(f"{word} {_short(d.get(name))}" for name, word in named) for d in dumps]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _id_of(path: Path) -> str:
+    try:
+        with RunReader(path) as reader:
+            return str(reader.header["run_id"])
+    except RunFileError:
+        return ""

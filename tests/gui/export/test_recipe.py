@@ -1,0 +1,276 @@
+"""Recipes: a page of panels as text, drawn at its size in its look, the same bytes every time."""
+
+import csv
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+from pypdf import PdfReader, PdfWriter
+
+from gui.export import look
+from gui.export.figure import write_again, write_recipe
+from gui.export.inside import recipe_of
+from gui.export.look import FigureError
+from gui.export.page import draw_page, panel_at
+from gui.export.recipe import checked, parse, read, write
+from gui.export.sources import opened
+from tests.gui.export.small import tiny_run
+
+MM = 25.4 / 72  # of a point
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("runs")
+    for seed in range(3):
+        for lr in (0.1, 0.2):
+            tiny_run(made / f"lr{lr}-seed{seed}.h5", seed=seed, lr=lr)
+    return made
+
+
+def recipe(*panels: dict, **page):
+    return checked({"panels": [{"runs": ["lr0.1-seed0.h5"], **panel} for panel in panels], **page})
+
+
+def axes_of(made, folder: Path):
+    with opened(made, folder) as contents:
+        return draw_page(made, contents, made.look()).axes
+
+
+def test_a_recipe_survives_its_file(tmp_path: Path):
+    made = recipe({"view": "loss", "x": (0, None), "inset": {"x": (1, 5)}}, size=(100, 50), style="slide", dpi=150)
+    write(made, tmp_path / "figure.json")
+    assert read(tmp_path / "figure.json") == made
+    assert "legend" not in (tmp_path / "figure.json").read_text()  # defaults are left to the app
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{", "not a figure recipe"),
+        ('{"format": "something", "panels": []}', "format"),
+        ('{"panels": []}', "panels"),
+        ('{"panels": [{"view": "loss", "runs": ["a.h5"], "colour": 1}]}', "panels.0.colour"),
+        ('{"panels": [{"view": "loss", "runs": ["a.h5"], "step": -1}]}', "panels.0.step"),
+        ('{"panels": [{"view": "loss", "runs": []}]}', "panels.0.runs"),
+        ('{"version": 2, "panels": [{"view": "loss", "runs": ["a.h5"]}]}', "version"),
+        (" " * 2_000_000, "longer"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_in_one_line(text: str, words: str):
+    with pytest.raises(FigureError, match=words) as caught:
+        parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", ["double", (91.5, 47.0)])
+def test_a_pdf_has_its_size_in_mm_real_text_and_embedded_fonts(folder: Path, tmp_path: Path, size):
+    out = tmp_path / "figure.pdf"
+    made = recipe({"view": "loss"}, {"view": "sharpness"}, columns=2, size=size)
+    write_recipe(made, out, folder=folder)
+    (page,) = PdfReader(out).pages
+    assert (float(page.mediabox.width) * MM, float(page.mediabox.height) * MM) == pytest.approx(made.millimetres, 0.01)
+    text = page.extract_text()
+    assert "Loss" in text and "Sharpness" in text and "step" in text and "2/η" in text
+    fonts = [font.get_object() for font in page["/Resources"]["/Font"].get_object().values()]
+    assert fonts
+    for font in fonts:
+        described = font["/DescendantFonts"][0].get_object() if "/DescendantFonts" in font else font
+        assert "/FontFile2" in described["/FontDescriptor"].get_object()  # TrueType, whole glyphs: Type 42
+
+
+def test_an_svg_is_valid_xml_of_its_size_with_its_texts(folder: Path, tmp_path: Path):
+    write_recipe(recipe({"view": "loss"}), tmp_path / "figure.svg", folder=folder)
+    root = ElementTree.parse(tmp_path / "figure.svg").getroot()
+    assert float(root.attrib["width"].removesuffix("pt")) * MM == pytest.approx(85, 0.01)
+    words = {"".join(item.itertext()).strip() for item in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"Loss", "step"} <= words
+
+
+def test_a_png_has_the_pixels_of_its_resolution(folder: Path, tmp_path: Path):
+    write_recipe(recipe({"view": "stages"}, dpi=127), tmp_path / "figure.png", folder=folder)
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.size == (425, 300)
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg", "png"])
+def test_bytes_repeat_wherever_they_are_written(folder: Path, tmp_path: Path, ending: str):
+    made = recipe({"view": "stages"})
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    one, two = tmp_path / f"one.{ending}", tmp_path / "deep" / "down" / f"two.{ending}"
+    write_recipe(made, one, folder=folder)
+    write_recipe(made, two, folder=folder)
+    assert one.read_bytes() == two.read_bytes()
+    assert str(folder).encode() not in one.read_bytes()  # nothing of this machine goes into a paper
+
+
+def test_folders_and_patterns_stand_for_their_runs(folder: Path):
+    made = recipe({"view": "loss", "runs": ["lr0.2*.h5"]}, {"view": "loss", "runs": ["."]})
+    with opened(made, folder) as contents:
+        assert [len(content.panels) for content in contents] == [3, 6]
+
+
+def test_panels_take_their_limits_scales_labels_and_notes(folder: Path):
+    changes = {"x": (5, 20), "y": (0.1, None), "y_log": False, "title": "Mine", "x_label": "t", "legend": "none"}
+    notes = [{"text": "here", "at": (10, 1), "to": (12, 0.5)}]
+    (axes,) = axes_of(recipe({"view": "loss", "notes": notes, "labels": ["run A"], **changes}), folder)
+    assert axes.get_xlim() == (5, 20) and axes.get_ylim()[0] == 0.1 and axes.get_yscale() == "linear"
+    assert (axes.get_title("left"), axes.get_xlabel(), axes.get_legend()) == ("Mine", "t", None)
+    assert [text.get_text() for text in axes.texts] == ["here"]
+    assert axes.lines[0].get_label() == "run A"
+
+
+def test_an_inset_shows_its_part_and_its_values(folder: Path):
+    (axes,) = axes_of(recipe({"view": "loss", "inset": {"x": (10, 20)}}), folder)
+    (inset,) = axes.child_axes
+    assert inset.get_xlim() == (10, 20)
+    low, high = inset.get_ylim()
+    assert 0.5 * 0.9**20 < low < 0.9**20 and 0.9**10 < high < 2 * 0.9**10
+
+
+def test_panels_fill_the_page_row_by_row_with_letters(folder: Path):
+    made = recipe({"view": "stages", "columns": 2}, {"view": "stages"}, {"view": "stages"}, columns=2, heights=(2, 1))
+    first, second, third = axes_of(made, folder)
+    assert [re.sub(r"\W|mathbf", "", axes.get_title("left"))[:1] for axes in (first, second, third)] == ["a", "b", "c"]
+    places = [axes.get_position() for axes in (first, second, third)]
+    assert places[0].width > 1.8 * places[1].width and places[0].height > 1.6 * places[1].height
+    assert [panel_at(made, x, y) for x, y in ((0.9, 0.1), (0.2, 0.9), (0.8, 0.9))] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("band", ["sd", "se", "quantiles", "min-max"])
+def test_seeds_become_a_mean_with_a_band_and_their_count(folder: Path, band: str):
+    (axes,) = axes_of(recipe({"view": "loss", "runs": ["*.h5"], "band": band}), folder)
+    assert [line.get_label() for line in axes.lines] == ["η 0.1 (n = 3)", "η 0.2 (n = 3)"]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 2 * 0.9 ** np.arange(60))  # of 1, 2 and 3
+    band_at_0 = [points[1] for points in axes.collections[0].get_paths()[0].vertices if points[0] == 0]
+    reach = {"sd": 1.0, "se": 3**-0.5, "quantiles": 0.5, "min-max": 1.0}[band]
+    assert (min(band_at_0), max(band_at_0)) == pytest.approx((2 - reach, 2 + reach))
+
+
+def test_a_seed_that_was_run_twice_counts_once(folder: Path, tmp_path: Path):
+    runs = [str(folder / "lr0.1-seed0.h5"), str(folder / "lr0.1-seed1.h5"), str(tiny_run(tmp_path / "again.h5"))]
+    (axes,) = axes_of(recipe({"view": "loss", "runs": runs, "band": "sd"}), folder)
+    assert axes.lines[0].get_label() == "n = 2"
+
+
+def test_seeds_that_were_read_at_other_steps_meet_where_all_were(folder: Path, tmp_path: Path):
+    runs = [str(folder / "lr0.1-seed0.h5"), str(tiny_run(tmp_path / "sparse.h5", seed=1, every=7))]
+    (axes,) = axes_of(recipe({"view": "sharpness", "runs": runs, "band": "min-max"}), folder)
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), np.arange(57))
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 1.5)
+
+
+def test_a_legend_without_a_free_corner_stands_beside_the_data(folder: Path):
+    made = recipe({"view": "loss", "runs": ["*.h5"], "y_log": False, "labels": ["a long name for a curve"] * 6})
+    with opened(made, folder) as contents:
+        (axes,) = draw_page(made, contents, made.look()).axes
+    legend = axes.get_legend().get_window_extent()
+    lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    assert not any(path.intersects_bbox(legend, filled=False) for path in lines)
+    assert axes.figure.bbox.contains(legend.x0, legend.y0) and axes.figure.bbox.contains(legend.x1, legend.y1)
+
+
+def test_numbers_lie_beside_the_figure_as_csv_or_hdf5(folder: Path, tmp_path: Path):
+    panels = {"view": "loss", "y_log": False}, {"view": "sharpness"}
+    _, first, second = write_recipe(recipe(*panels, data="csv"), tmp_path / "f.png", folder=folder)
+    rows = list(csv.DictReader(first.open()))
+    assert [float(row["value"]) for row in rows] == [0.9**step for step in range(60)]
+    assert {row["series"] for row in csv.DictReader(second.open())} == {"sharpness", "norm"}
+    _, numbers = write_recipe(recipe(*panels, data="hdf5"), tmp_path / "f.png", folder=folder)
+    with h5py.File(numbers) as file:
+        (run,) = file["a"].values()
+        np.testing.assert_array_equal(run["train_loss/value"], 0.9 ** np.arange(60))
+        assert file["b"].attrs["view"] == "sharpness"
+
+
+@pytest.mark.parametrize("name", ["journal", "journal-serif", "slide", "poster"])
+def test_every_shipped_style_draws_in_fonts_that_come_with_the_app(folder: Path, name: str, caplog):
+    made = recipe({"view": "sharpness", "title": r"$\lambda_{max}$ and η"}, style=name)
+    (axes,) = axes_of(made, folder)
+    assert axes.lines[0].get_linewidth() == look.load(name).line
+    assert axes.yaxis.get_ticklabels()[0].get_fontsize() == look.load(name).text
+    assert not caplog.records  # no font or sign is missing
+
+
+def test_a_style_is_a_file_that_can_be_saved_and_named(folder: Path, tmp_path: Path):
+    mine = look.load("journal").model_copy(update={"line": 3.0, "grid": True})
+    look.save(mine, tmp_path / "mine.json")
+    (axes,) = axes_of(recipe({"view": "loss"}, style=str(tmp_path / "mine.json")), folder)
+    assert axes.lines[0].get_linewidth() == 3
+    with pytest.raises(FigureError, match="journal"):
+        look.load("jounal")
+    (tmp_path / "mine.json").write_text('{"line": "thick"}')
+    with pytest.raises(FigureError, match="line"):
+        look.load("mine.json", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "panel, page, words",
+    [
+        ({"view": "lss"}, {}, "did you mean loss"),
+        ({"view": "loss", "runs": ["nowhere.h5"]}, {}, "does not exist"),
+        ({"view": "stages", "y_log": True}, {}, "has no y_log"),
+        ({"view": "stages", "inset": {"x": (1, 2)}}, {}, "inset"),
+        ({"view": "loss", "x": (3, 3)}, {}, "nothing to show"),
+        ({"view": "loss"}, {"size": "double colum"}, "known: single"),
+        ({"view": "loss"}, {"size": (2000, 2000), "dpi": 2400}, "pixels"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(folder: Path, tmp_path: Path, panel: dict, page: dict, words: str):
+    with pytest.raises(FigureError, match=words):
+        write_recipe(recipe(panel, **page), tmp_path / "f.pdf", folder=folder)
+    assert not (tmp_path / "f.pdf").exists()
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg", "png"])
+def test_a_figure_finds_its_runs_where_they_went(tmp_path: Path, ending: str):
+    run, paper, moved = tmp_path / "a.h5", tmp_path / "paper", tmp_path / "elsewhere" / "deeper"
+    paper.mkdir()
+    moved.mkdir(parents=True)
+    made = checked({"panels": [{"view": "stages", "runs": [str(tiny_run(run))], "title": 'η (½) \\ "x"'}]})
+    first = paper / f"first.{ending}"
+    write_recipe(made, first)
+    assert recipe_of(first).panels[0].title == made.panels[0].title
+    run.rename(moved / "renamed.h5")
+    with pytest.raises(FigureError, match="is not found"):
+        write_again(first, paper / f"second.{ending}", [])
+    again = write_again(first, paper / f"second.{ending}", [tmp_path / "elsewhere"])
+    same = write_again(first, paper / f"third.{ending}", [moved / "renamed.h5"])
+    assert again[0].read_bytes() == same[0].read_bytes()
+
+
+HOSTILE = {
+    "empty.pdf": b"",
+    "foreign.pdf": b"%PDF-1.4\n/Keywords (a paper about (nested) things)\n%%EOF",
+    "endless.pdf": b"%PDF-1.4 /Keywords (" + b"(" * 3_000_000,
+    "odd-hex.pdf": b"%PDF-1.4 /Keywords <00ZZ>",
+    "cut.pdf": b"%PDF-1.4 /Keywords (abc\\",
+    "deep.pdf": b"%PDF-1.4 /Keywords (" + b"[" * 200_000 + b")",
+    "recipe.pdf": b'%PDF-1.4 /Keywords ({"app": "x", "recipe": {"panels": [], "exec": "rm"}})',
+    "list.pdf": b'%PDF-1.4 /Keywords (["app", "recipe"])',
+    "cut.png": b"\x89PNG\r\n\x1a\n\xff\xff\xff\xfftEXtDescription\0{}",
+    "loop.png": b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0tEXt\0\0\0\0" * 1000,
+    "bomb.svg": b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbb">]><a>&b;</a>',
+    "broken.svg": b"<svg><g></svg>",
+    "page.svg": b"<svg><script>alert(1)</script></svg>",
+    "run.h5": b"\x89HDF\r\n\x1a\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_that_is_no_figure_of_ours_is_refused_in_one_line(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(HOSTILE[name])
+    with pytest.raises(FigureError) as caught:
+        recipe_of(tmp_path / name)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_pdf_that_another_program_rewrote_still_gives_its_recipe(folder: Path, tmp_path: Path):
+    write_recipe(recipe({"view": "stages", "title": "η"}), tmp_path / "ours.pdf", folder=folder)
+    writer = PdfWriter(clone_from=tmp_path / "ours.pdf")
+    writer.write(tmp_path / "theirs.pdf")
+    assert recipe_of(tmp_path / "theirs.pdf") == recipe_of(tmp_path / "ours.pdf")
