@@ -218,6 +218,7 @@ class LabPlace(QMainWindow):
         run.state_changed.connect(self._state_changed)
         tab.page.verdict_changed.connect(self._judged)
         self.tabs.setCurrentIndex(index)
+        tab.setFocus()  # not a button of its panels: Space is for the run
         self.cards.setCurrentWidget(self.verdict)
 
     def close_tab(self, index: int = -1) -> None:

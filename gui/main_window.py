@@ -39,6 +39,7 @@ from gui.top_bar import TopBar
 from lab.experiment import Experiment
 from lab.registry import Broken
 
+FRAME = 40  # pixels that a window manager may put around a window
 STOPPING = 10_000  # ms that runs get to stop before the window closes anyway
 
 
@@ -190,8 +191,15 @@ class MainWindow(QMainWindow):
     def _restore(self) -> None:
         if geometry := self.settings.value("geometry"):
             self.restoreGeometry(geometry)
+        elif self._larger_than_its_screen():
+            self.setWindowState(Qt.WindowState.WindowMaximized)
         if layout := self.settings.value("layout"):
             self.lab.restore_layout(layout)
+
+    def _larger_than_its_screen(self) -> bool:
+        """Whether the frame around the window's first size would leave the screen, and the transport with it."""
+        room = self.screen().availableSize()
+        return room.width() < self.width() + FRAME or room.height() < self.height() + FRAME
 
     def _remember(self) -> None:
         self.settings.setValue("geometry", self.saveGeometry())

@@ -1,7 +1,9 @@
 """A dock that holds one view: its head is the title, the values at the crosshair, and two small buttons."""
 
+import math
+
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QTextDocument
+from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from gui.icons import put, recolour
@@ -42,6 +44,41 @@ class ReadOut(QWidget):
         painter.end()
 
 
+class Title(QLabel):
+    """A title that takes a smaller font where room is short, and then ends in an ellipsis."""
+
+    SIZES = (13, 12, 11)
+
+    def __init__(self, text: str, help_text: str) -> None:
+        super().__init__(text)
+        self.full, self._help = text, help_text
+        self.setFont(font(self.SIZES[0], bold=True))
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        self.setAccessibleName(text)
+        self._fit()
+
+    def sizeHint(self) -> QSize:
+        width = QFontMetricsF(font(self.SIZES[0], bold=True)).horizontalAdvance(self.full)
+        return QSize(math.ceil(width) + 2, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        fonts = [font(size, bold=True) for size in self.SIZES]
+        fits = [f for f in fonts if QFontMetricsF(f).horizontalAdvance(self.full) <= self.width()]
+        chosen = (fits or fonts[-1:])[0]
+        self.setFont(chosen)
+        self.setText(QFontMetricsF(chosen).elidedText(self.full, Qt.TextElideMode.ElideRight, self.width()))
+        told = [self.full if self.text() != self.full else "", self._help]
+        self.setToolTip("\n".join(filter(None, told)))
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not any(told))
+
+
 class Head(QWidget):
     """The head of a panel; dragging it moves the panel."""
 
@@ -52,10 +89,7 @@ class Head(QWidget):
         self.setObjectName("panel_head")
         self.setFixedHeight(HEAD_PX)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.title = QLabel(view.spec.title)
-        self.title.setFont(font(13, bold=True))
-        self.title.setToolTip(view.spec.help)
-        self.title.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not view.spec.help)
+        self.title = Title(view.spec.title, view.spec.help)
         self.readout = ReadOut()
         self.maximise = self._button(
             "fullscreen", f"Maximise {view.spec.title} (double click, Esc goes back)", view.theme
@@ -81,6 +115,7 @@ class Head(QWidget):
         button.setToolTip(tip)
         button.setAccessibleName(tip)
         button.setAutoRaise(True)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves Space to the run
         button.setIconSize(QSize(14, 14))
         put(button, name, theme, "muted")
         return button

@@ -16,6 +16,7 @@ from gui.theme import Theme
 from gui.views import make_view
 from gui.views.axes import StepAxis
 from gui.views.base import ViewWidget, readable
+from gui.views.text import whole
 from lab.verdict import Verdict
 from lab.views import Ribbon
 
@@ -99,6 +100,8 @@ class RunPage(QWidget):
         )
         seed = header.get("seed", getattr(self.run.config, "seed", None))
         parts = [title, header.get("preset"), header.get("arm"), None if seed is None else f"seed {seed}"]
+        if header.get("parent_run"):
+            parts.append(f"branch at {whole(int(header['parent_step']))}")
         return " \N{EN DASH} ".join(str(part) for part in parts if part)
 
     def _panels_menu(self) -> QMenu:
@@ -260,6 +263,7 @@ class RunPage(QWidget):
 
     @Slot()
     def _config_changed(self) -> None:
+        self.title.setText(self.heading())  # a branch learns its seed and parent when its file is open
         for view in self.views:
             view.invalidate()
         if self.isVisible():

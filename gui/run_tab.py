@@ -40,7 +40,7 @@ class StateChip(QWidget):
         self._run: OpenRun | None = None
         self.pulse, self.word = Pulse(), named(QLabel(), "muted")
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 0, 16, 8)  # in line with the names on the tabs
+        layout.setContentsMargins(8, 0, 16, 12)  # in line with the names on the tabs
         layout.setSpacing(6)
         layout.addWidget(self.pulse)
         layout.addWidget(self.word)
@@ -70,6 +70,7 @@ class RunTab(QWidget):
         super().__init__()
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.run, self._theme = run, theme
         self.title = title_of(run)
         self.notice = self._notice()

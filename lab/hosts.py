@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from lab import environment, load_torch, registry
 from lab.config import ConfigError
+from lab.devices import check_device
 from lab.engine import Engine, NonFinite
 from lab.experiment import Experiment
 from lab.link import Link, Outbox
@@ -59,6 +60,7 @@ def estimate(request: Request, seconds: float = 0.8) -> tuple[float, int]:
     """
     load_torch()
     cls = registry.experiment(request.experiment)
+    check_device(request.device)
     config = cls.Config.parse(request.config)
     torch.set_num_threads(config.threads)
     experiment = cls(config, request.device)
@@ -195,6 +197,7 @@ class _Run:
         self._link, self._outbox = link, outbox
         self._request = request
         self._cls = registry.experiment(request.experiment)
+        check_device(request.device)
         start = _Start.of(request, self._cls)
         torch.set_num_threads(start.config.threads)
         self._experiment = self._cls(start.config, request.device)

@@ -3,8 +3,8 @@
 from html import escape
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
 from gui.forms.editors import editor_for
 from gui.forms.numbers import text_of, tidy
@@ -63,19 +63,11 @@ class Row(QWidget):
         self.setToolTip(self.tip())
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(6)
-        head.addWidget(self.label, 1)
-        if self.knob.live:
-            pill = named(QLabel("live"), "pill")
-            pill.setProperty("kind", "live")
-            pill.setToolTip("May be changed while the run goes on; acts at the next step.")
-            head.addWidget(pill, 0, Qt.AlignmentFlag.AlignVCenter)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 2, 0, 2)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(2)
-        grid.addLayout(head, 0, 0)
+        grid.addWidget(self.label, 0, 0)
         grid.addWidget(self.editor, 0, 1)
         grid.addWidget(self.reset_button, 0, 2)
         grid.addWidget(self.error, 1, 0, 1, 3)
@@ -131,7 +123,8 @@ class Row(QWidget):
         unit = f" <span style='color:{theme.muted}'>{escape(knob.unit)}</span>" if knob.unit else ""
         symbol = f" <i>{escape(knob.symbol)}</i>" if knob.symbol else ""
         mark = f" <span style='color:{theme.warn}'>•</span>" if self.changed else ""
-        self.label.setText(f"{escape(knob.label)}{symbol}{unit}{mark}")
+        live = f" <span style='color:{theme.accent};font-size:11px'>live</span>" if knob.live else ""
+        self.label.setText(f"{escape(knob.label)}{symbol}{unit}{live}{mark}")
 
     def _commit(self) -> None:
         self.committed.emit(self.knob.name)

@@ -127,7 +127,10 @@ class Names:
         height = self._items[0].boundingRect().height()
         places = apart(wanted, height * 0.8, area.height())
         for item, x, y in zip(self._items, ends, places, strict=True):
-            item.setPos(min(x, area.right()) + 2, area.top() + y - height / 2)
+            inside = x < area.right() - 1  # there the name stands above the end, not on the line
+            lift, reach = (height, item.boundingRect().width()) if inside else (height / 2, 0.0)
+            left = max(min(x - reach / 2, area.right() - reach), area.left()) if inside else area.right() + 2
+            item.setPos(left, max(area.top() + y - lift, area.top()) if inside else area.top() + y - lift)
 
     def _write(self, texts: list[tuple[str, str]]) -> None:
         for item in self._items:

@@ -296,3 +296,16 @@ def test_logarithmic_axes_always_have_ticks_to_read(low: float, high: float) -> 
     named, _ = log_ticks(low, high, 8)
     inside = named[(named >= low) & (named <= high)]
     assert 2 <= len(inside) <= 14
+
+
+def test_the_name_of_a_line_that_ends_within_the_plot_stands_above_its_end(qtbot) -> None:
+    guide = ("slope", lambda config, source: (np.array([0.0, 60.0]), np.array([0.5, 0.5])))
+    view = _view(
+        qtbot, Curves(("train_loss",), title="Loss", guides=(guide,)), MemoryRun(train_loss=([0, 100], [1, 0]))
+    )
+    names = {item.toPlainText(): item for item in view.names._items}
+    area, (_, (low, high)) = view.box.geometry(), view.box.viewRange()
+    line = area.top() + (high - 0.5) / (high - low) * area.height()
+    name = names["slope"]
+    assert name.pos().y() + name.boundingRect().height() <= line + 1
+    assert area.left() <= name.pos().x() <= area.right() - name.boundingRect().width()

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QToolBar,
 )
 
+from gui import main_window
 from gui.actions import COMMANDS
 from gui.main_window import MainWindow
 from gui.theme import DARK, LIGHT
@@ -290,3 +291,17 @@ def test_every_control_has_a_name_for_screen_readers(window):
         and not isinstance(widget.parent(), QT_OWN)
     ]
     assert nameless == []
+
+
+def test_a_first_window_that_its_screen_cannot_hold_is_maximised(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(main_window, "FRAME", 10_000)
+    window = make_window(qtbot, tmp_path)
+    assert window.isMaximized()
+
+
+def test_after_start_space_is_for_the_run_and_not_for_a_button_of_its_panels(window, qtbot):
+    window.lab.start()
+    tab = window.lab.tabs.currentWidget()
+    assert window.focusWidget() is tab
+    qtbot.keyClick(tab, Qt.Key.Key_Space)
+    assert window.lab.current().state == "paused"

@@ -4,9 +4,12 @@ import sys
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QDockWidget
 
+from gui.panel import Title
 from gui.run_page import RunPage
+from gui.style import font
 from gui.theme import DARK, LIGHT
 from lab.stream import MemoryRun
 from lab.views import Curves
@@ -208,3 +211,24 @@ def test_pages_that_close_leave_nothing_behind(qtbot) -> None:
     for _ in range(20):
         open_and_close()
     assert count() == before
+
+
+def test_a_title_takes_a_smaller_font_before_it_is_cut(qtbot) -> None:
+    title = Title("Curvature of the preconditioned Hessian", "what to look for")
+    qtbot.addWidget(title)
+    title.show()
+    needs = [QFontMetricsF(font(size, bold=True)).horizontalAdvance(title.full) for size in Title.SIZES]
+    for room, size in zip((needs[0] + 2, needs[1] + 2), Title.SIZES, strict=False):
+        title.resize(int(room), 20)
+        assert (title.text(), title.font().pixelSize()) == (title.full, size)
+    title.resize(80, 20)
+    assert title.text().endswith("…")
+    assert title.toolTip() == f"{title.full}\nwhat to look for"
+
+
+def test_a_branch_says_where_it_came_from_once_its_file_is_open(qtbot) -> None:
+    run = MadeUpRun(_source())
+    page = _page(qtbot, run)
+    run.header |= {"parent_run": "abc", "parent_step": 1200}
+    run.config_changed.emit()
+    assert page.title.text().endswith("branch at 1\N{THIN SPACE}200")

@@ -225,3 +225,10 @@ def test_a_spare_child_is_ready_and_leaves_nothing_behind():
     spare.put_back(child)
     spare.close()
     assert not child.alive
+
+
+def test_a_device_that_this_machine_lacks_is_said_with_those_it_has(tmp_path: Path):
+    state, problem = here(Request(experiment=NAME, out=str(tmp_path / "a.h5"), device="cuda:7"))
+    assert state == "failed"
+    assert problem.startswith("This machine has no device cuda:7. It has: cpu")
+    assert not list(tmp_path.iterdir())
