@@ -110,6 +110,42 @@ class Engine:
         self._at_boundary(last=True)
         self.flush()
 
+    def begin(self) -> int:
+        """For steps that are taken elsewhere: do what is due at this boundary; returns the next such step."""
+        config = self.experiment.config
+        self._at_boundary(last=self.step >= config.steps)
+        following = [config.steps, self.schedule.next_due(self.step)]
+        if self._checkpoints is not None:
+            following.append(self._checkpoints.next_due(self.step))
+        return min(following)
+
+    def leap(self, readings: Mapping[str, np.ndarray], seconds: float) -> None:
+        """Record steps that were taken elsewhere, from this boundary on; the experiment is at the state after them.
+
+        Args:
+            readings: What ``step`` would have returned, with a row for each of the k steps, shape (k, ...).
+            seconds: What they took.
+
+        Raises:
+            NonFinite: As when iterating.
+        """
+        count = len(next(iter(readings.values())))
+        self.schedule.stepped(seconds, count)
+        for name, values in readings.items():
+            bad = np.flatnonzero(~np.isfinite(values.reshape(count, -1)).all(axis=1))
+            if len(bad) and not self.experiment.config.allow_nonfinite:
+                count = int(bad[0]) + 1
+            steps, rows = self._rows.setdefault(name, ([], []))
+            steps.extend(range(self.step, self.step + count))
+            rows.extend(values[:count])
+            if len(bad):
+                self._not_finite(name, self.step + int(bad[0]), float(np.sum(values[bad[0]])))
+        self.step += count
+        self._acts_here = 0
+        self.experiment.now = self.step
+        if time.perf_counter() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
     def set_knobs(self, values: Mapping[str, Any]) -> None:
         """Turn live knobs now, at this boundary; recorded as an event.
 

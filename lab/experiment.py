@@ -6,8 +6,9 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+import numpy as np
 import torch
 
 from lab.config import Config
@@ -130,6 +131,17 @@ class Arm:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+class Batch(Protocol):
+    """Several experiments as one computation, with a leading dimension over them."""
+
+    def advance(self, steps: int) -> Sequence[Mapping[str, np.ndarray]]:
+        """Take ``steps`` steps with each. Returns what its ``step`` would have, one mapping a member, ``steps`` rows.
+
+        When it returns, the members' own ``state`` is what instruments and checkpoints are to see.
+        """
+        ...
+
+
 class Experiment(ABC):
     """One paper's phenomenon. A subclass in lab/experiments/NAME.py is found by being there.
 
@@ -197,6 +209,14 @@ class Experiment(ABC):
     def batch_key(cls, config: Any) -> Hashable | None:
         """Configs of one key can be trained at once by :meth:`batch`; None: only one by one."""
         return None
+
+    @classmethod
+    def batch(cls, members: Sequence[Any]) -> Batch:
+        """Train experiments of one ``batch_key`` at once from now on; they are set up and nobody steps them.
+
+        It agrees with single runs within a tolerance that a test states. No knob is turned and no action done.
+        """
+        raise NotImplementedError(f"{cls.__name__} gives a batch_key and no batch")
 
     @classmethod
     def instruments(cls) -> tuple[Instrument, ...]:

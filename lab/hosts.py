@@ -43,7 +43,7 @@ def execute(request: Request, link: Link) -> tuple[str, str]:
     outbox = Outbox(link)
     try:
         load_torch()
-        run = _Run(request, link, outbox)
+        run = Run(request, link, outbox)
     except (ConfigError, StateError, RunFileError, registry.UnknownName) as error:
         return _end(outbox, "failed", str(error))
     except Exception as error:  # the edge: nobody above can report it
@@ -190,20 +190,24 @@ class _Tee:
             self.problem = str(error)
 
 
-class _Run:
-    """A request being carried out: experiment, engine, writer, and the commands that reach them."""
+class Run:
+    """A request being carried out: experiment, engine, writer, and the commands that reach them.
 
-    def __init__(self, request: Request, link: Link, outbox: Outbox) -> None:
+    Args:
+        checkpoints: When to store the state; by default as a run of its own does.
+    """
+
+    def __init__(self, request: Request, link: Link, outbox: Outbox, checkpoints: Checkpoints | None = None) -> None:
         self._link, self._outbox = link, outbox
         self._request = request
         self._cls = registry.experiment(request.experiment)
         check_device(request.device)
         start = _Start.of(request, self._cls)
         torch.set_num_threads(start.config.threads)
-        self._experiment = self._cls(start.config, request.device)
-        self._experiment.setup()
+        self.experiment = self._cls(start.config, request.device)
+        self.experiment.setup()
         self._writer = start.writer(self._cls)
-        self._sink = _Tee(self._writer, outbox)
+        self.sink = _Tee(self._writer, outbox)
         config = start.config.model_dump(mode="json")
         with RunReader(self._writer.path) as reader:
             begun = dict(reader.config)
@@ -211,21 +215,21 @@ class _Run:
         if config != begun:  # a resumed run, after knobs were turned
             outbox.put(("config", config))
         outbox.put(("state", "running", ""))
-        self._engine = Engine(
-            self._experiment,
-            self._sink,
+        self.engine = Engine(
+            self.experiment,
+            self.sink,
             step=start.step,
             start=start.state,
             replay=start.replay,
             history=start.history,
-            checkpoints=Checkpoints(start.config.steps),
+            checkpoints=checkpoints or Checkpoints(start.config.steps),
             also=request.also,
         )
         if start.changed:
-            self._experiment.knobs_changed(start.changed)
+            self.experiment.knobs_changed(start.changed)
         if request.parent:
             changed = {name: list(pair) for name, pair in start.changed.items()}
-            self._sink.event(start.step, "branch", {"parent": start.parent_run, "changed": changed})
+            self.sink.event(start.step, "branch", {"parent": start.parent_run, "changed": changed})
         self._paused, self._remaining, self._slow, self._stopping = False, -1, 0.0, False
         self._rate, self._rate_from = 0.0, (time.perf_counter(), start.step)
 
@@ -237,13 +241,13 @@ class _Run:
         """Step until the end; answer commands at step boundaries."""
         try:
             state = self._steps()
-            self._engine.flush()
-            self._engine.checkpoint()
+            self.engine.flush()
+            self.engine.checkpoint()
             problem = ""
         except Exception as error:  # the run's edge: it becomes a failed run with its data
             state, problem = "failed", explain(error)
-            self._fail(error, problem)
-        while not self._finish(state):  # the disk is full: wait for room, another place, or a second stop
+            self.fail(error, problem)
+        while not self.finish(state):  # the disk is full: wait for room, another place, or a second stop
             if not self._wait_for_room():
                 break
         return state, problem
@@ -252,7 +256,7 @@ class _Run:
         looked = sent = time.perf_counter()
         self._obey(0.0)
         self._hold()
-        for step in () if self._stopping else self._engine:
+        for step in () if self._stopping else self.engine:
             now = time.perf_counter()
             if self._remaining > 0:
                 self._remaining -= 1
@@ -264,7 +268,7 @@ class _Run:
             if now - sent > SEND_SECONDS or self._paused or self._remaining == 0:
                 sent = now
                 self._report(step, now)
-            if self._sink.problem or self._remaining == 0:
+            if self.sink.problem or self._remaining == 0:
                 self._pause()
             self._hold()
             if self._stopping:
@@ -280,7 +284,7 @@ class _Run:
         try:
             commands = self._link.commands(wait)
         except (EOFError, OSError):
-            self._sink.log("whoever watched this run is gone; it stops here")
+            self.sink.log("whoever watched this run is gone; it stops here")
             self._outbox.lost = self._stopping = True
             return
         for command in commands:
@@ -302,12 +306,12 @@ class _Run:
             case "stop":
                 self._stopping = True
             case "set":
-                self._engine.set_knobs(*arguments)
-                self._outbox.put(("config", self._experiment.config.model_dump(mode="json")))
+                self.engine.set_knobs(*arguments)
+                self._outbox.put(("config", self.experiment.config.model_dump(mode="json")))
             case "act":
-                self._engine.act(*arguments)
+                self.engine.act(*arguments)
             case "checkpoint":
-                self._engine.checkpoint()
+                self.engine.checkpoint()
             case "relocate":
                 self._writer.relocate(*arguments)
                 self._outbox.put(("opened", str(self._writer.path), self._header(), None))
@@ -319,21 +323,21 @@ class _Run:
         if self._paused:
             return
         self._paused, self._remaining = True, -1
-        self._engine.flush()
-        self._engine.checkpoint()
+        self.engine.flush()
+        self.engine.checkpoint()
         self._save("paused")
-        self._report(self._engine.step, time.perf_counter())
-        self._outbox.put(("state", "paused", self._sink.problem))
+        self._report(self.engine.step, time.perf_counter())
+        self._outbox.put(("state", "paused", self.sink.problem))
         self._outbox.send()
 
     def _go(self, count: int = -1) -> None:
-        self._sink.problem = ""
+        self.sink.problem = ""
         if not self._save("running"):  # still no room
             self._paused = False
             self._pause()
             return
         self._paused, self._remaining = False, count
-        self._rate_from = (time.perf_counter(), self._engine.step)
+        self._rate_from = (time.perf_counter(), self.engine.step)
         self._outbox.put(("state", "running", ""))
 
     def _save(self, state: str) -> bool:
@@ -341,29 +345,29 @@ class _Run:
             self._writer.set_state(state)
             self._writer.flush()
         except StorageFull as error:
-            self._sink.problem = str(error)
+            self.sink.problem = str(error)
             return False
         return True
 
     def _report(self, step: int, now: float) -> None:
-        self._engine.flush()
+        self.engine.flush()
         since, then = self._rate_from
         if now - since > 0.5:
             self._rate, self._rate_from = (step - then) / (now - since), (now, step)
         self._outbox.put(("progress", step, self._rate))
         self._outbox.send()
 
-    def _fail(self, error: BaseException, problem: str) -> None:
+    def fail(self, error: BaseException, problem: str) -> None:
         try:
-            self._engine.flush()
+            self.engine.flush()
         except Exception:  # the rows themselves may be what failed; what is in the file already stays
-            self._sink.log(traceback.format_exc())
-        self._sink.event(self._engine.step, "failure", {"error": type(error).__name__, "message": problem})
-        self._sink.log("".join(traceback.format_exception(error)))
+            self.sink.log(traceback.format_exc())
+        self.sink.event(self.engine.step, "failure", {"error": type(error).__name__, "message": problem})
+        self.sink.log("".join(traceback.format_exception(error)))
 
-    def _finish(self, state: str) -> bool:
-        """Judge the run by what is in its file, and close it. False when there was no room."""
-        self._report(self._engine.step, time.perf_counter())
+    def finish(self, state: str) -> bool:
+        """Judge the run by what is in its file, and close it. False when there was no room: call it again."""
+        self._report(self.engine.step, time.perf_counter())
         try:
             self._writer.flush()
             try:
@@ -375,14 +379,14 @@ class _Run:
                 self._writer.log(f"no verdict: too little was recorded ({error})")
             self._writer.close(state)
         except StorageFull as error:
-            self._sink.problem = str(error)
+            self.sink.problem = str(error)
             return False
         return True
 
     def _wait_for_room(self) -> bool:
         """Wait for "go" or "relocate"; False when told to stop or when nobody is there."""
         self._paused, self._stopping = True, False
-        self._outbox.put(("state", "paused", self._sink.problem))
+        self._outbox.put(("state", "paused", self.sink.problem))
         self._outbox.send()
         self._hold()
         return not self._stopping

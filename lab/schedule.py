@@ -52,6 +52,11 @@ class Schedule:
                 chosen.append(item)
         return chosen
 
+    def next_due(self, step: int) -> int:
+        """The first boundary after ``step`` at which an instrument is due."""
+        periods = [item.period(self._config) * self.costs[item.method].spacing for item in self._instruments]
+        return min(((step // every + 1) * every for every in periods), default=self._config.steps)
+
     def read(self, item: Instrument, seconds: float, step: int) -> None:
         cost = self.costs[item.method]
         if step != self._start:  # the first reading pays for warming up
@@ -71,10 +76,10 @@ class Schedule:
             cost.spacing = memory["spacing"].get(name, 1)
             cost.last = step if name in memory["read"] else -1
 
-    def stepped(self, seconds: float) -> None:
-        self.steps += 1
-        if self.steps > 1:
+    def stepped(self, seconds: float, count: int = 1) -> None:
+        if self.steps:  # the first pays for warming up
             self.training_seconds += seconds
+        self.steps += count
 
     def rebalance(self) -> list[dict[str, Any]]:
         """Space readings to keep the budget; returns what changed, for the run file."""
@@ -117,12 +122,19 @@ class Schedule:
 
 
 class Checkpoints:
-    """When to store the state: every 1/50 of the run, not oftener than ``seconds``, within about ``budget`` bytes."""
+    """When to store the state: every 1/50 of the run, not oftener than ``seconds`` and ``least`` steps, within about
+    ``budget`` bytes."""
 
     def __init__(
-        self, steps: int, *, every: int | None = None, seconds: float = 1.0, budget: int = 512 * 2**20
+        self,
+        steps: int,
+        *,
+        every: int | None = None,
+        least: int = 1,
+        seconds: float = 1.0,
+        budget: int = 512 * 2**20,
     ) -> None:
-        self._every = every or max(1, -(-steps // 50))
+        self._every = every or max(least, -(-steps // 50))
         self._seconds = 0.0 if every else seconds
         self._budget = budget
         self._limit = budget / 2
@@ -134,6 +146,10 @@ class Checkpoints:
         if step % self._every or step == self.last:
             return False
         return time.monotonic() - self._made_at >= self._seconds
+
+    def next_due(self, step: int) -> int:
+        """The first boundary after ``step`` at which the state may be stored."""
+        return (step // self._every + 1) * self._every
 
     def made(self, step: int, size: int) -> None:
         self.last, self._made_at = step, time.monotonic()

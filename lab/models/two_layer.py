@@ -50,3 +50,21 @@ def descend(neurons: Tensor, alpha: float, x: Tensor, y: Tensor) -> tuple[Tensor
     trace = (hidden.square().sum() + inputs.square().sum(1) @ (active @ out.square())) / alpha**2
     rate = torch.minimum(len(x) / trace, STEADIEST * alpha / residual.abs().max())
     return neurons - rate * gradient, float(residual.square().mean() / 2)
+
+
+def descend_many(neurons: Tensor, alpha: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`descend` for B networks of one width: neurons (B, 2m, 3) and α (B,); their L before it, shape (B,)."""
+    inputs = torch.stack([x, torch.ones_like(x)], dim=1)
+    weight, out = neurons[:, :, :2], neurons[:, :, 2]
+    pre = inputs @ weight.mT  # (B, N, 2m)
+    hidden = torch.relu(pre)
+    residual = (hidden @ out[:, :, None])[:, :, 0] / alpha[:, None] - y
+    active = (pre > 0).to(x.dtype)
+    pull = residual / (len(x) * alpha[:, None])
+    gradient = torch.empty_like(neurons)
+    gradient[:, :, 2] = (pull[:, None] @ hidden)[:, 0]
+    gradient[:, :, :2] = out[:, :, None] * (active.mT @ (pull[:, :, None] * inputs))
+    kernel = (active @ out.square()[:, :, None])[:, :, 0] @ inputs.square().sum(1)
+    trace = (hidden.square().sum((1, 2)) + kernel) / alpha.square()
+    rate = torch.minimum(len(x) / trace, STEADIEST * alpha / residual.abs().amax(1))
+    return neurons - rate[:, None, None] * gradient, residual.square().mean(1) / 2

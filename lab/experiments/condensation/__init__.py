@@ -5,7 +5,7 @@ Xu, Zhang, Zhou (2025), arXiv 2504.09484; Luo et al. (2021), JMLR 22; Zhang and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,7 +14,8 @@ import torch
 from pydantic import model_validator
 
 from lab.config import Config, ConfigError, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Batch, Experiment, Preset, Series, action, instrument
+from lab.experiments.condensation.batch import Phases, Starts, key
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Curves, Line, Matrix, Profile, Scatter, Table, TableRow
@@ -112,7 +113,7 @@ class Condensation(Experiment):
     theme = "Condensation"
     claim = "From a small start, or with dropout, the neurons of a layer gather in a few input directions."
     paper = "Xu, Zhang, Zhou (2025), arXiv 2504.09484; Luo et al. (2021); Zhang, Xu (2024)"
-    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    about = Path(__file__).with_name("about.md").read_text(encoding="utf-8")
     Config = CondensationConfig
     readings = (
         Series("train_loss", "Training loss", "L", statistic="phase: mean over widths"),
@@ -471,6 +472,14 @@ class Condensation(Experiment):
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:
         return judge(config, run)
+
+    @classmethod
+    def batch_key(cls, config: Any) -> Hashable | None:
+        return key(config)
+
+    @classmethod
+    def batch(cls, members: Sequence[Any]) -> Batch:
+        return Starts(members) if members[0].config.scene == "start" else Phases(members, FITTED)
 
 
 def paper_slope(config: Any) -> float:
