@@ -121,6 +121,7 @@ def study(
     shuffle: Annotated[int | None, typer.Option(help="Run in an order drawn with this seed.")] = None,
     device: Device = "cpu",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: what the machine holds.")] = None,
+    scheduler: Annotated[str, typer.Option(help="Dask: tcp://HOST:PORT, or a scheduler file.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the study; default: one for this study.")] = None,
     singly: Annotated[bool, typer.Option("--singly", help="Never train several points in one batch.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Also go on with runs that failed.")] = False,
@@ -156,7 +157,7 @@ def study(
         _admissible(lambda: list_points(whole, cls, folder))
         return
     board = _admissible(lambda: Board(whole, cls, folder, batches=not singly))
-    code = carry_out(board, workers=workers, retry=retry)
+    code = _admissible(lambda: carry_out(board, workers=workers, scheduler=scheduler, retry=retry))
     judged = board.verdict()
     if judged.checks or code == 0:
         print(f"study: {judged.outcome}")

@@ -25,13 +25,17 @@ def list_points(study: Study, experiment: Any, folder: Path) -> None:
     print(f"{len(points)} runs in {folder}")
 
 
-def carry_out(board: Board, *, workers: int | None, retry: bool) -> int:
-    """Run what is missing; exit 1 when a run failed, 130 when Ctrl-C stopped it."""
+def carry_out(board: Board, *, workers: int | None, scheduler: str, retry: bool) -> int:
+    """Run what is missing; exit 1 when a run failed, 130 when Ctrl-C stopped it.
+
+    Raises:
+        StudyError: No scheduler answers.
+    """
     if retry:
         board.retry()
     todo = board.count("waiting", "elsewhere")
     print(f"{len(board.cells)} runs, {len(board.cells) - todo} of them done before; {board.folder}", flush=True)
-    carriers = _carriers(board, workers) if todo else None
+    carriers = _carriers(board, workers, scheduler) if todo else None
     interrupted = carriers is not None and _watch(board, carriers)
     for cell in board.cells:
         if cell.state == "failed":
@@ -39,10 +43,17 @@ def carry_out(board: Board, *, workers: int | None, retry: bool) -> int:
     if interrupted:
         print(f"stopped; the same line goes on with the {board.count('waiting')} runs left", file=sys.stderr)
         return 130
+    if carriers is not None and carriers.problem:
+        print(f"{carriers.problem}; the same line goes on", file=sys.stderr)
+        return 1
     return 1 if board.count("failed") else 0
 
 
-def _carriers(board: Board, workers: int | None) -> Workers:
+def _carriers(board: Board, workers: int | None, scheduler: str) -> Workers:
+    if scheduler:
+        from lab.cluster import Cluster
+
+        return Cluster(board, scheduler)
     threads = max(cell.point.config.threads for cell in board.cells)
     return Pool(board, worker_devices(board.study.device, board.count("waiting"), threads=threads, workers=workers))
 

@@ -114,6 +114,15 @@ def examine(path: str) -> Found:
         return Found("damaged", "", str(error))
 
 
+def steps_taken(path: str) -> int:
+    """The newest recorded step of the series that is recorded first; 0 before there is any."""
+    try:
+        with RunReader(path) as reader:
+            return max((int(reader.steps(name)[-1]) for name in reader.names()[:1]), default=0)
+    except (RunFileError, KeyError, IndexError):
+        return 0
+
+
 def study_row(path: str, cls: type[Experiment]) -> StudyRow:
     """A finished run as the numbers that a study compares, judged anew.
 

@@ -17,9 +17,10 @@ RETRY_SECONDS = 10.0  # between looks for room on a full disk
 
 
 class Workers(Protocol):
-    """Whoever carries out a study's points."""
+    """Whoever carries out a study's points. ``problem`` says why they ended before the study did, if they had to."""
 
     count: int
+    problem: str
 
     def start(self) -> None: ...
 
@@ -42,7 +43,7 @@ class Pool:
 
     def __init__(self, board: Board, devices: Sequence[str]) -> None:
         self._board = board
-        self.count = len(devices)
+        self.count, self.problem = len(devices), ""
         self._cut = threading.Event()
         self._workers = [_Worker(board, device, self.count, self._cut) for device in devices]
 
