@@ -7,7 +7,7 @@ from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
-from gui.background import Background
+from gui.background import Background, InOrder
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
 from gui.open_run import OpenRun
@@ -34,7 +34,7 @@ def open_window(paths: Sequence[str] = ()) -> int:
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName(NAME)
     QGuiApplication.setApplicationDisplayName("Training Dynamics Lab")
-    runs = LocalRuns()
+    runs = LocalRuns(cache=platformdirs.user_cache_path(NAME, appauthor=False) / "runs.sqlite")
     reporter = Reporter(platformdirs.user_log_path(NAME, appauthor=False))
     crash = reporter.last_crash()
     reporter.install()
@@ -58,7 +58,7 @@ def open_window(paths: Sequence[str] = ()) -> int:
     try:
         return app.exec()
     finally:
-        for background in window.findChildren(Background):
+        for background in (*window.findChildren(Background), *window.findChildren(InOrder)):
             background.wait()  # else its thread reports to a window that is gone
         runs.close()
         reporter.remove()

@@ -1,4 +1,4 @@
-"""Slow readings off the window's thread: one worker, the newest answer wins."""
+"""Slow work off the window's thread, one at a time: readings, of which the newest wins; and changes, all of them."""
 
 import contextlib
 from collections.abc import Callable
@@ -51,6 +51,34 @@ class Background(QObject):
     def _arrive(self, ticket: int, result: Any, error: str) -> None:
         if ticket != self._ticket:
             return
+        if error:
+            self.failed.emit(error)
+        else:
+            self.done.emit(result)
+
+
+class InOrder(QObject):
+    """Does every piece of work in the order in which it was asked for, and announces each result in this thread."""
+
+    done = Signal(object)
+    failed = Signal(str)
+    _arrived = Signal(int, object, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._arrived.connect(self._arrive)
+
+    def start(self, work: Callable[[], Any]) -> None:
+        self._pool.start(_Work(work, self._arrived.emit, 0))
+
+    def wait(self) -> None:
+        """Let everything be done; results that have not arrived are dropped."""
+        self._pool.waitForDone()
+
+    @Slot(int, object, str)
+    def _arrive(self, _: int, result: Any, error: str) -> None:
         if error:
             self.failed.emit(error)
         else:

@@ -6,6 +6,7 @@ What brings HDF5 is imported on first use: the window is seen earlier without it
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +21,29 @@ from lab.request import Request, runs_folder
 
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry
+    from storage.index import RunIndex
+    from storage.numbers import Number
+
+LOOK = 1.0  # seconds that files are read for before the list is shown with what there is
 
 
 class LocalRuns:
-    """Makes and finds runs on this machine."""
+    """Makes and finds runs on this machine.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    Args:
+        folder: Where runs are kept.
+        cache: File of the index of runs; None keeps it in memory.
+    """
+
+    def __init__(self, folder: Path | None = None, cache: Path | None = None) -> None:
         self.folder = folder or runs_folder()
+        self.watched: list[Path] = []
+        self.numbers: list[Number] = []
+        self.left = 0
+        self._cache = cache
+        self._index: RunIndex | None = None
+        self._stored: list[RunEntry] = []
+        self._asked: tuple[object, ...] = ()
         self.device = "cpu"  # where new runs compute
         self._spare = Spare()
         self._lock = threading.Lock()  # estimates ask for the spare child from a thread
@@ -103,9 +120,33 @@ class LocalRuns:
                 self._spare.put_back(child)
 
     def stored(self) -> list[RunEntry]:
-        from storage.catalogue import scan
+        folders, numbers = [self.folder, *self.watched], list(self.numbers)
+        first = self._index is None
+        if self._index is None:
+            from storage.index import RunIndex
 
-        return scan(self.folder)
+            self._index = RunIndex(self._cache)
+        if first:  # at once, as they were; what has changed since comes with the next look
+            self._stored = self._known(folders)
+            self.left = int(not self._stored)
+            if self._stored:
+                self.left = 1
+                return self._stored
+        until = time.monotonic() + LOOK
+        changes = self._index.update(folders, cancelled=lambda: time.monotonic() > until)
+        self.left = changes.left
+        found = self._index.compute(numbers, self._stored) if numbers else False
+        if changes or found or self._asked != (folders,):
+            self._asked = (folders,)
+            self._stored = self._known(folders)
+        return self._stored
+
+    def _known(self, folders: list[Path]) -> list[RunEntry]:
+        assert self._index is not None
+        runs = self._index.entries(folders)
+        for run in runs:
+            _ = run.config, run.numbers  # parsed here, not while the user waits for a filter
+        return runs
 
     def close(self) -> None:
         with self._lock:

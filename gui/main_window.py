@@ -1,5 +1,6 @@
 """The main window: places, commands, theme, closing. What the places do is in them."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,8 +83,13 @@ class MainWindow(QMainWindow):
         self.lab.message.connect(self.say)
         self.lab.current_changed.connect(self._enable)
         self.lab.welcome.open_requested.connect(self.open_file)
-        self.library = Library(self.theme)
+        self.library = Library(self.theme, ask, self._form_values)
         self.library.chosen.connect(self.open_path)
+        self.library.message.connect(self.say)
+        self.library.refresh_requested.connect(self.lab.recent.refresh)
+        self.library.folders_changed.connect(self._watch)
+        self.library.numbers_wanted.connect(self._want_numbers)
+        self.library.settings_taken.connect(self._take_settings)
         self.lab.recent.listed.connect(self._list_runs)
         self.places = QStackedWidget()
         self.places.addWidget(self.lab)
@@ -113,7 +119,40 @@ class MainWindow(QMainWindow):
         self.statusBar().setVisible(bool(text))
 
     def _list_runs(self) -> None:
-        self.library.set_runs(list(self.lab.recent.model.all))
+        self.library.set_runs(self.lab.recent.model.all, self.runs.left)
+        if self.runs.left:
+            self.lab.recent.refresh()
+
+    def _form_values(self) -> tuple[str, dict[str, Any]]:
+        form = self.lab.knobs.form
+        config = None if form is None else form.config()
+        return ("", {}) if form is None or config is None else (form.experiment.name, config.model_dump(mode="json"))
+
+    def _take_settings(self, run: Any, values: dict[str, Any]) -> None:
+        """Put settings of a stored run into the form of a new one; all others stay as they are there."""
+        if run.experiment not in self.lab.experiments:
+            self.say(f"This app has no experiment called {run.experiment}.")
+            return
+        experiment, before = self._form_values()
+        self.lab.choose(run.experiment, run.preset or "", run.arm or "")
+        form = self.lab.knobs.form
+        known = {} if form is None else form.rows
+        kept = before if experiment == run.experiment else {}
+        if form is not None:
+            form.set_values({name: value for name, value in {**kept, **values}.items() if name in known})
+        self.lab.show_welcome()
+        self.go_lab()
+        self.say(f"{len(values)} settings taken over; the form shows them.")
+
+    def _watch(self, folders: list[str]) -> None:
+        self.runs.watched = [Path(folder) for folder in folders]
+        self.settings.setValue("watched", folders)
+        self.lab.recent.refresh()
+
+    def _want_numbers(self, numbers: list[Any]) -> None:
+        if numbers != self.runs.numbers:
+            self.runs.numbers = numbers
+            self.lab.recent.refresh()
 
     def _enable(self) -> None:
         run = self.lab.current()
@@ -195,6 +234,11 @@ class MainWindow(QMainWindow):
             self.setWindowState(Qt.WindowState.WindowMaximized)
         if layout := self.settings.value("layout"):
             self.lab.restore_layout(layout)
+        if library := self.settings.value("library"):
+            self.library.restore_layout(json.loads(str(library)))
+        watched = self.settings.value("watched") or []
+        self.library.folder_menu.folders = [watched] if isinstance(watched, str) else list(watched)
+        self.runs.watched = [Path(folder) for folder in self.library.folder_menu.folders]
 
     def _larger_than_its_screen(self) -> bool:
         """Whether the frame around the window's first size would leave the screen, and the transport with it."""
@@ -204,6 +248,7 @@ class MainWindow(QMainWindow):
     def _remember(self) -> None:
         self.settings.setValue("geometry", self.saveGeometry())
         self.settings.setValue("layout", self.lab.layout_state())
+        self.settings.setValue("library", json.dumps(self.library.layout_state()))
         self.settings.sync()
 
     # files
@@ -232,7 +277,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.open_paths([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
+        """Files open; folders, and whatever is dropped on the library, are listed from now on."""
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        listed = [path for path in paths if Path(path).is_dir() or self.places.currentWidget() is self.library]
+        if listed:
+            self.library.folder_menu.set_folders([*self.library.folder_menu.folders, *listed])
+            self.go_library()
+        self.open_paths([path for path in paths if path not in listed])
 
     # pictures
 
@@ -351,6 +402,7 @@ class MainWindow(QMainWindow):
         if not active:
             self._remember()
             self.device.background.wait()
+            self.library.work.wait()
             self.lab.finish()
             event.accept()
             return

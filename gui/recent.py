@@ -42,6 +42,8 @@ class RunsModel(QAbstractListModel):
         self.message = "Looking for runs …"
 
     def set_runs(self, runs: Sequence[RunEntry], words: str = "") -> None:
+        if runs is self.all and runs:
+            return
         self.beginResetModel()
         self.all = runs
         wanted = words.casefold().split()

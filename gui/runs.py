@@ -11,6 +11,7 @@ from lab.experiment import Experiment
 
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
+    from storage.numbers import Number
 
 ACTIVE = ("preparing", "running", "paused")
 
@@ -56,6 +57,12 @@ class Runs(Protocol):
 
     device: str
     """Where new runs compute."""
+    watched: list[Path]
+    """Folders and files that are listed beside the runs folder."""
+    numbers: list[Number]
+    """Numbers that lists show beyond those that are always kept."""
+    left: int
+    """Files that the last look at the folders left unread."""
 
     @property
     def folder(self) -> Path:
@@ -91,7 +98,10 @@ class Runs(Protocol):
         ...
 
     def stored(self) -> list[RunEntry]:
-        """All runs in the folder, newest first. May be slow; called outside the window's thread."""
+        """All runs in the folders, newest first; the same list as before when nothing changed.
+
+        May be slow; called outside the window's thread. While ``left`` is not 0, calling again reads on.
+        """
         ...
 
 

@@ -203,21 +203,12 @@ def _read(path: Path, stamp: tuple[int, int, int], study: str) -> RunEntry:
 
 def _sums(run: RunReader) -> tuple[dict[str, dict[str, float]], bytes, int | None]:
     """The kept statistics of every scalar series, the first view's line, the last step."""
-    numbers: dict[str, dict[str, float]] = {}
-    spark, last, first = b"", None, run.default_series
-    for name, shape in run.shapes().items():
-        if len(shape) != 1:
-            step = run.steps(name, max(shape[0] - 1, 0))
-        else:
-            step, value = run.series(name)
-            if value.dtype.kind not in "biuf":
-                continue
-            numbers[name] = {statistic: Number(name, statistic).of(step, value) for statistic in KEPT}
-            if name == first or not spark:
-                spark = extremes(value, SPARK_COLUMNS).tobytes()
-                first = first if name == first else ""
-        if len(step):
-            last = max(last or 0, int(step[-1]))
+    scalars, last = run.scalars()
+    numbers = {
+        name: {statistic: Number(name, statistic).of(*rows) for statistic in KEPT} for name, rows in scalars.items()
+    }
+    first = scalars.get(run.default_series) or next(iter(scalars.values()), None)
+    spark = b"" if first is None else extremes(first[1], SPARK_COLUMNS).tobytes()
     return numbers, spark, last
 
 

@@ -172,19 +172,24 @@ class _Reading:
         if any(type(op) not in _COMPARE for op in ops):
             raise FilterError("write == and != to compare")
         values = [self.value(part, depth) for part in parts]
-        acts = [_COMPARE[type(op)] for op in ops]
+        first, rest = values[0], [(value, _COMPARE[type(op)]) for value, op in zip(values[1:], ops, strict=True)]
         asks_for_none = any(isinstance(part, ast.Constant) and part.value is None for part in parts) or any(
             isinstance(part, ast.Name) and part.id == "none" for part in parts
         )
 
         def holds(look: Look) -> bool:
-            found = [value(look) for value in values]
-            if not asks_for_none and any(value is None for value in found):
-                return False
-            try:
-                return all(act(a, b) for act, a, b in zip(acts, found, found[1:], strict=False))
-            except TypeError:  # a text and a number: neither smaller nor within
-                return False
+            one = first(look)
+            for value, act in rest:
+                other = value(look)
+                if (one is None or other is None) and not asks_for_none:
+                    return False
+                try:
+                    if not act(one, other):
+                        return False
+                except TypeError:  # a text and a number: neither smaller nor within
+                    return False
+                one = other
+            return True
 
         return holds
 

@@ -20,7 +20,7 @@ from .reader import RunReader
 
 VERSION = 1
 """An index of another version is made again."""
-BATCH = 200  # files read between two commits
+BATCH = 50  # files read between two commits
 
 _COLUMNS = tuple(field.name for field in fields(RunEntry) if field.name != "stamp")
 _STORED = (*_COLUMNS, "changed", "bytes", "inode")
@@ -38,6 +38,8 @@ class Changes:
     changed: tuple[Path, ...] = ()
     moved: tuple[Path, ...] = ()
     gone: tuple[Path, ...] = ()
+    left: int = 0
+    """Files that were not read before the update was cancelled."""
 
     def __bool__(self) -> bool:
         return bool(self.new or self.changed or self.moved or self.gone)
@@ -60,8 +62,9 @@ class RunIndex:
         roots = [f"{Path(folder).absolute()}" for folder in folders]
         inside = " OR ".join(["path = ? OR substr(path, 1, ?) = ?"] * len(roots)) or "0"
         values = [value for root in roots for value in (root, len(root) + 1, root.rstrip(os.sep) + os.sep)]
-        rows = self._database.execute(f"{_SELECT} WHERE {inside} ORDER BY created DESC, run_id DESC", values)
-        return [_entry(row) for row in rows]
+        runs = [_entry(row) for row in self._database.execute(f"{_SELECT} WHERE {inside}", values)]
+        runs.sort(key=lambda run: (run.created, run.run_id), reverse=True)  # SQLite would move whole rows about
+        return runs
 
     def update(
         self,
@@ -92,9 +95,11 @@ class RunIndex:
             elif run.study != study or run.path != path:
                 self._put([_relocated(run, path, study)])
         self._remove(gone)
+        left = len(stale)
         for start in range(0, len(stale), BATCH):
             if cancelled():
                 break
+            left = max(len(stale) - start - BATCH, 0)
             batch = []
             for at, path in enumerate(stale[start : start + BATCH], start):
                 batch.append(entry(path, there[path]))
@@ -103,7 +108,7 @@ class RunIndex:
             changed += [run.path for run in batch if run.path in known and known[run.path].state != run.state]
             self._put(batch)
         vanished = tuple(path for path, run in gone.items() if run not in moved.values())
-        return Changes(tuple(new), tuple(dict.fromkeys(changed)), tuple(moved), vanished)
+        return Changes(tuple(new), tuple(dict.fromkeys(changed)), tuple(moved), vanished, left)
 
     def read(self, path: str | os.PathLike[str]) -> RunEntry:
         """Read one file again now, as after its labels were changed."""

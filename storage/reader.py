@@ -136,12 +136,23 @@ class RunReader:
             lambda file: [name for name in safe.names(safe.group(file, SERIES)) if self._count(file, name)]
         )
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape (T, ...) of the values of every series that has rows."""
+    def scalars(self) -> tuple[dict[str, tuple[NDArray[np.int64], np.ndarray]], int | None]:
+        """Steps (T,) and values (T,) of every scalar series, and the last step of any series; None before the first."""
 
-        def read(file: h5py.File) -> dict[str, tuple[int, ...]]:
-            found = {name: self._columns(file, name) for name in safe.names(safe.group(file, SERIES))}
-            return {name: (part[2], *part[1].shape[1:]) for name, part in found.items() if part}
+        def read(file: h5py.File) -> tuple[dict[str, tuple[NDArray[np.int64], np.ndarray]], int | None]:
+            found, last = {}, None
+            for name in safe.names(safe.group(file, SERIES)):
+                if (columns := self._columns(file, name)) is None:
+                    continue
+                step, value, count = columns
+                scalar = value.ndim == 1 and value.dtype.kind in "biuf"
+                steps = safe.numbers(step, 0 if scalar else count - 1, count)
+                steps = steps[: _whole(steps)]
+                if scalar:
+                    found[name] = steps, safe.numbers(value, 0, len(steps))
+                if len(steps):
+                    last = max(last or 0, int(steps[-1]))
+            return found, last
 
         return self._read(read)
 

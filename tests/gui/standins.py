@@ -73,6 +73,9 @@ class FakeRuns:
         self.device = "cpu"
         self.started: list[FakeRun] = []
         self.closed = False
+        self.watched: list[Path] = []
+        self.numbers: list[Any] = []
+        self.left = 0
         self.list: list[RunEntry] = []
 
     def start(self, experiment, config, preset, arm) -> FakeRun:

@@ -199,14 +199,38 @@ def test_a_run_of_an_unknown_experiment_is_shown_without_knobs(window):
     assert not window.lab.knobs.button.isEnabled()
 
 
-def test_files_can_be_dropped(window, tmp_path):
+def drop(window, *paths):
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "run.h5"))])
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     event = QDropEvent(
         QPoint(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     )
     window.dropEvent(event)
+
+
+def test_files_can_be_dropped(window, tmp_path):
+    drop(window, tmp_path / "run.h5")
     assert window.lab.current().path == str(tmp_path / "run.h5")
+
+
+def test_dropped_folders_and_files_dropped_on_the_library_are_watched(window, tmp_path):
+    (tmp_path / "cluster").mkdir()
+    drop(window, tmp_path / "cluster")
+    assert window.places.currentWidget() is window.library
+    drop(window, tmp_path / "one.h5")
+    assert window.runs.watched == [tmp_path / "cluster", tmp_path / "one.h5"]
+    assert window.lab.current() is None
+
+
+def test_settings_of_a_stored_run_go_into_the_form_one_by_one(window):
+    window.lab.knobs.form.set_values({"width": 7})
+    run = RunEntry(Path("/kept/a.h5"), experiment=NAME, preset="demo", arm="stable")
+    window.library.settings_taken.emit(run, {"lr": 0.25})
+    config = window.lab.knobs.form.config()
+    assert (config.lr, config.width) == (0.25, 7)
+    assert window.places.currentWidget() is window.lab
+    window.library.settings_taken.emit(RunEntry(Path("/kept/b.h5"), experiment="gone"), {"lr": 1.0})
+    assert "no experiment called gone" in window.statusBar().currentMessage()
 
 
 def test_recent_runs_come_from_a_thread_and_reopen(window, qtbot):
@@ -217,7 +241,7 @@ def test_recent_runs_come_from_a_thread_and_reopen(window, qtbot):
     window.lab.recent.list.chosen.emit("/kept/one.h5")
     assert window.lab.current().path == "/kept/one.h5"
     window.go_library()
-    assert window.library.table.rowCount() == 1
+    assert window.library.model.rowCount() == 1
     window.library.field.setText("condensation")
     assert window.library.count.text() == "0 of 1 runs"
 

@@ -1,0 +1,160 @@
+"""Menus of the library: what to group by, which columns to show, which folders to watch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+
+from gui.library.columns import FACTS, RUN, SPARK, STAR, Column, written
+from gui.library.tree import BRANCHES
+
+if TYPE_CHECKING:
+    from gui.library.place import Library
+    from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
+
+GROUPS = ("study", "experiment", "preset", "arm", "seed", "state", "verdict", "device")
+ENOUGH = 300
+MOST = 40  # entries of one menu
+STATISTICS = ("last", "min", "max")
+
+
+class _LateMenu(QMenu):
+    """A menu that is made when it opens."""
+
+    chosen = Signal(list)
+
+    def __init__(self, library: Library) -> None:
+        super().__init__(library)
+        self.library = library
+        self.aboutToShow.connect(self.fill)
+
+    def fill(self) -> None:
+        self.clear()
+        self._fill()
+
+    @abstractmethod
+    def _fill(self) -> None:
+        """Add the entries."""
+
+    def _tick(self, menu: QMenu, text: str, key: str, within: Sequence[str]) -> QAction:
+        """An entry that puts ``key`` at the end of a list, or takes it out."""
+        action = menu.addAction(text)
+        action.setCheckable(True)
+        action.setChecked(key in within)
+        rest = [item for item in within if item != key]
+        action.triggered.connect(lambda on: self.chosen.emit([*rest, key] if on else rest))
+        return action
+
+
+class GroupMenu(_LateMenu):
+    """Groups, from the outside in the order in which they are ticked."""
+
+    def _fill(self) -> None:
+        groups = self.library.groups
+        for key in GROUPS:
+            self._tick(self, FACTS[key][0], key, groups)
+        knobs = self.addMenu("Knob")
+        for name in differing(self.library.runs)[:MOST]:
+            self._tick(knobs, name, name, groups)
+        knobs.setEnabled(not knobs.isEmpty())
+        self.addSeparator()
+        self._tick(self, "Branches below their run", BRANCHES, groups)
+        self.addAction("No groups").triggered.connect(lambda: self.chosen.emit([]))
+
+
+class ColumnMenu(_LateMenu):
+    """Facts, knobs that differ first, and numbers of every scalar series."""
+
+    def _fill(self) -> None:
+        columns, runs = self.library.columns, self.library.runs
+        for key, (title, _) in FACTS.items():
+            if key != RUN:
+                text = {STAR: "Star", SPARK: "First view, small"}.get(key, title)
+                self._tick(self, text, key, columns)
+        self.addSeparator()
+        knobs = self.addMenu("Knobs")
+        different = differing(runs)
+        for name in different[:MOST]:
+            self._tick(knobs, name, name, columns)
+        knobs.addSeparator()
+        same = knobs.addMenu("Equal in all runs")
+        for name in sorted({name for run in runs for name in run.config} - set(different)):
+            self._tick(same, name, name, columns)
+        numbers = self.addMenu("Numbers")
+        for series in sorted({name for run in runs for name in run.numbers})[:MOST]:
+            menu = numbers.addMenu(series)
+            for statistic in STATISTICS:
+                self._tick(menu, statistic, f"{statistic}({series})", columns)
+        numbers.addAction("Another number …").triggered.connect(self._ask)
+        for key in columns:
+            if Column(key).is_number and key.partition("(")[0] not in STATISTICS:
+                self._tick(numbers, key, key, columns)
+
+    def _ask(self) -> None:
+        dialog = QInputDialog(self.library)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle("Column of a number")
+        dialog.setLabelText("mean(train_loss, 20): mean of the last 20 rows; at(train_loss, 500): value at step 500")
+        dialog.textValueSelected.connect(self._take)
+        dialog.open()
+
+    def _take(self, text: str) -> None:
+        from storage.numbers import Number
+
+        try:
+            number = Number.parse(text)
+        except ValueError as error:
+            self.library.message.emit(str(error))
+            return
+        self.chosen.emit([*self.library.columns, str(number)])
+
+
+class FolderMenu(_LateMenu):
+    """Folders that are watched beside the app's own."""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__(library)
+        self.folders: list[str] = []
+
+    def _fill(self) -> None:
+        self.addAction("Watch a folder …").triggered.connect(self._ask)
+        self.addSeparator()
+        for folder in self.folders:
+            rest = [other for other in self.folders if other != folder]
+            self.addAction(f"Forget {folder}").triggered.connect(lambda _=False, rest=rest: self.set_folders(rest))
+
+    def set_folders(self, folders: Sequence[str]) -> None:
+        self.folders = list(dict.fromkeys(folders))
+        self.chosen.emit(self.folders)
+
+    def _ask(self) -> None:
+        parent: QWidget = self.library
+        dialog = QFileDialog(parent, "Watch a folder")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda folder: self.set_folders([*self.folders, folder]))
+        dialog.open()
+
+
+def differing_by_experiment(runs: Sequence[RunEntry]) -> dict[str, list[str]]:
+    """For each experiment the knobs, seeds aside, that its newest few hundred runs differ in."""
+    by: dict[str, list[RunEntry]] = {}
+    for run in runs:
+        members = by.setdefault(run.experiment, [])
+        if len(members) < ENOUGH:
+            members.append(run)
+    return {name: [knob for knob in differing(members) if knob != "seed"] for name, members in by.items()}
+
+
+def differing(runs: Sequence[RunEntry]) -> list[str]:
+    """Knobs that have more than one value among the runs, those with most values first."""
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        for name, value in run.config.items():
+            values.setdefault(name, set()).add(written(value))
+    return sorted((name for name, found in values.items() if len(found) > 1), key=lambda name: -len(values[name]))

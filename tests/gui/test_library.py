@@ -1,0 +1,253 @@
+"""The library: finds, orders, groups and labels runs; hands settings and comparisons on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtWidgets import QTreeView
+
+from gui.library import Library
+from gui.library.columns import Column, clock, order
+from gui.library.spark import polygon
+from gui.library.tree import BRANCHES, arrange
+from gui.local_runs import LocalRuns
+from gui.theme import DARK, LIGHT
+from storage.catalogue import RunEntry, entry
+from storage.labels import set_labels
+from storage.numbers import Number
+from tests.storage.small_runs import small_run
+
+
+def made(name: str, **facts) -> RunEntry:
+    knobs = facts.pop("knobs", {})
+    return RunEntry(Path(f"/kept/{name}.h5"), run_id=name, title="Made up", config_text=json.dumps(knobs), **facts)
+
+
+def outline(node) -> list:
+    """The tree as nested lists of names."""
+    return [
+        (child.run.path.stem if child.run else child.title, outline(child)) if child.children else child.run.path.stem
+        for child in node.children
+    ]
+
+
+@pytest.fixture
+def library(qtbot):
+    library = Library(LIGHT, lambda *_: True, lambda: ("made-up", {"lr": 0.1}))
+    qtbot.addWidget(library, before_close_func=lambda widget: widget.work.wait())
+    return library
+
+
+RUNS = (
+    made("a", outcome="reproduced", knobs={"lr": 0.1, "opt": "adam"}, numbers_text='{"loss": {"last": 2.0}}'),
+    made("b", outcome="not reproduced", knobs={"lr": 0.01, "opt": "adam"}, numbers_text='{"loss": {"last": 1.0}}'),
+    made("c", outcome="reproduced", knobs={"lr": 1.0, "opt": "sgd"}, parent_run="a", star=True, tags=("paper",)),
+)
+
+
+def shown(library) -> list[str]:
+    return [run.path.stem for run in library.model.root.runs()]
+
+
+def test_runs_are_sorted_by_any_column_and_missing_values_come_last():
+    number = Column("last(loss)")
+    assert outline(arrange(RUNS, number, False, [])) == ["b", "a", "c"]
+    assert outline(arrange(RUNS, number, True, [])) == ["a", "b", "c"]
+    assert outline(arrange(RUNS, Column("lr"), True, [])) == ["c", "a", "b"]
+
+
+def test_values_of_different_kinds_have_an_order():
+    values = ["b", None, 2, float("nan"), "A", 1.5]
+    assert sorted(values[:2] + values[4:] + [2], key=order) == [1.5, 2, "A", "b", None]
+    assert order(float("nan")) == order("") == order(None)
+
+
+def test_runs_are_grouped_within_groups():
+    tree = arrange(RUNS, Column("lr"), False, ["opt", "verdict"])
+    assert outline(tree) == [
+        ("opt adam", [("Verdict not reproduced", ["b"]), ("Verdict reproduced", ["a"])]),
+        ("opt sgd", [("Verdict reproduced", ["c"])]),
+    ]
+
+
+def test_branches_stand_below_the_run_they_started_from():
+    assert outline(arrange(RUNS, Column("lr"), False, [BRANCHES])) == ["b", ("a", ["c"])]
+    circle = (made("x", parent_run="y"), made("y", parent_run="x"), made("z", parent_run="z"))
+    assert sorted(run.run_id for run in arrange(circle, Column("run"), False, [BRANCHES]).runs()) == ["x", "y", "z"]
+
+
+def test_the_runs_of_a_study_stay_together_and_the_others_stand_alone():
+    runs = (made("s1", study="/kept/lr"), made("alone"), made("s2", study="/kept/lr"))
+    assert outline(arrange(runs, Column("run"), False, ["study", BRANCHES])) == [("Study lr", ["s1", "s2"]), "alone"]
+
+
+def test_words_and_expressions_filter_and_a_half_written_one_changes_nothing(library):
+    library.set_runs(RUNS)
+    library.field.setText('lr > 0.05 and verdict == "reproduced"')
+    assert set(shown(library)) == {"a", "c"}
+    assert library.count.text() == "2 of 3 runs"
+    library.field.setText("lr > ")
+    assert set(shown(library)) == {"a", "c"}
+    assert "not an expression" in library.problem.text()
+    library.field.setText("learning_rate > 1")
+    assert "no run has a fact or knob" in library.problem.text()
+    library.field.setText("paper")
+    assert shown(library) == ["c"]
+    assert library.problem.isHidden()
+
+
+def test_a_filter_or_a_column_asks_for_the_numbers_it_needs(library, qtbot):
+    library.set_runs(RUNS)
+    with qtbot.waitSignal(library.numbers_wanted) as asked:
+        library.set_columns([*library.columns, "at(loss, 500)"])
+    assert asked.args == [[Number("loss", "at", 500)]]
+    with qtbot.waitSignal(library.numbers_wanted) as asked:
+        library.field.setText("mean(loss, 3) < 1")
+    assert asked.args == [[Number("loss", "at", 500), Number("loss", "mean", 3)]]
+
+
+def test_what_is_chosen_stays_so_when_the_list_changes(library):
+    library.set_runs(RUNS)
+    library.choose({"/kept/a.h5", "/kept/b.h5"})
+    library.set_runs([made("new"), *RUNS])
+    assert {run.run_id for run in library.chosen_runs()} == {"a", "b"}
+
+
+def test_enter_opens_one_run_and_compares_several(library, qtbot):
+    library.set_runs(RUNS)
+    library.choose({"/kept/b.h5"})
+    with qtbot.waitSignal(library.chosen) as opened:
+        qtbot.keyClick(library.view, Qt.Key.Key_Return)
+    assert opened.args == ["/kept/b.h5"]
+    library.choose({"/kept/a.h5"})
+    with qtbot.waitSignal(library.compare_requested) as compared:
+        qtbot.keyClick(library.view, Qt.Key.Key_Return)
+    assert set(compared.args[0]) == {"/kept/a.h5", "/kept/b.h5"}
+
+
+def test_a_branch_is_compared_with_its_parent(library, qtbot):
+    library.set_runs(RUNS)
+    library.choose({"/kept/c.h5"})
+    with qtbot.waitSignal(library.compare_requested) as compared:
+        library.compare()
+    assert compared.args == [["/kept/a.h5", "/kept/c.h5"]]
+
+
+def test_the_details_offer_each_setting_that_differs_from_the_lab(library, qtbot):
+    run = made("d", experiment="made-up", knobs={"lr": 0.5, "width": 10})
+    library.set_runs([run])
+    library._form = lambda: ("made-up", {"lr": 0.1, "width": 10})
+    library.choose({"/kept/d.h5"})
+    assert library.details.taken() == {"lr": 0.5}
+    with qtbot.waitSignal(library.settings_taken) as taken:
+        library.details.take.click()
+    assert taken.args == [run, {"lr": 0.5}]
+
+
+def test_labels_edited_in_the_window_are_in_the_files(library, qtbot, tmp_path):
+    paths = [small_run(tmp_path / f"{name}.h5") for name in "ab"]
+    set_labels(paths[0], tags=["old", "own"])
+    set_labels(paths[1], tags=["old"])
+    library.set_runs([entry(path) for path in paths])
+    library.choose({str(path) for path in paths})
+    assert library.details.tags.text() == "old"
+    library.details.tags.setText("new, talk")
+    with qtbot.waitSignal(library.refresh_requested):
+        library.details.tags.editingFinished.emit()
+    with qtbot.waitSignal(library.refresh_requested):
+        library.star_chosen()
+    found = [entry(path) for path in paths]
+    assert [set(run.tags) for run in found] == [{"own", "new", "talk"}, {"new", "talk"}]
+    assert all(run.star for run in found)
+
+
+def test_what_cannot_be_labelled_says_why(library, qtbot, tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"x")
+    library.set_runs([entry(tmp_path / "a.h5")])
+    library.choose({str(tmp_path / "a.h5")})
+    with qtbot.waitSignal(library.message) as said:
+        library.star_chosen()
+    assert "not an HDF5 file" in said.args[0]
+
+
+def test_runs_go_to_the_bin_after_a_question(library, qtbot, tmp_path, monkeypatch):
+    binned = []
+    monkeypatch.setattr("gui.library.files.QFile.moveToTrash", lambda path: binned.append(path) or True)
+    library.set_runs([entry(small_run(tmp_path / "a.h5"))])
+    library.choose({str(tmp_path / "a.h5")})
+    library.ask = lambda *_: False
+    library.bin_chosen()
+    library.ask = lambda *_: True
+    with qtbot.waitSignal(library.message) as said:
+        library.bin_chosen()
+    assert binned == [str(tmp_path / "a.h5")]
+    assert said.args == ["1 run moved to the bin."]
+
+
+def test_the_menus_offer_knobs_that_differ_and_numbers(library):
+    library.set_runs(RUNS)
+    library.column_menu.fill()
+    menus = {action.text(): action.menu() for action in library.column_menu.actions() if action.menu()}
+    assert [action.text() for action in menus["Knobs"].actions()][:2] == ["lr", "opt"]
+    assert "loss" in [action.text() for action in menus["Numbers"].actions()]
+    library.group_menu.fill()
+    (verdict,) = (action for action in library.group_menu.actions() if action.text() == "Verdict")
+    verdict.trigger()
+    assert library.groups == ["study", BRANCHES, "verdict"]
+
+
+def test_the_layout_of_the_library_comes_back(library, qtbot):
+    library.set_columns(["star", "run", "lr"])
+    library.set_groups(["verdict"])
+    other = Library(LIGHT, lambda *_: True, lambda: ("", {}))
+    qtbot.addWidget(other)
+    other.restore_layout(library.layout_state())
+    assert (other.columns, other.groups) == (library.columns, ["verdict"])
+
+
+def test_the_table_is_drawn_in_both_themes(library, qtbot, tmp_path):
+    path = small_run(tmp_path / "a.h5", values=[1.0, 1e-5, float("nan"), 0.5])
+    library.set_runs([entry(path), *RUNS])
+    library.set_groups(["experiment"])
+    library.show()
+    library.grab()
+    library.set_theme(DARK)
+    library.grab()
+    assert isinstance(library.view, QTreeView)
+
+
+def test_a_sparkline_keeps_its_extremes_and_leaves_out_what_is_not_finite():
+    extremes = np.array([[1.0, 2.0, np.nan, 1.0], [1.0, 9.0, np.nan, 1.0]])
+    points = polygon(extremes, QRect(0, 0, 31, 21))
+    assert points.size() == 6
+    heights = [points.at(i).y() for i in range(6)]
+    assert (min(heights), max(heights)) == (QRect(0, 0, 31, 21).bottom() - 21, 20)
+    assert polygon(np.full((2, 3), np.nan), QRect(0, 0, 31, 21)).size() == 0
+
+
+def test_durations_read_well():
+    assert [clock(seconds) for seconds in (0.52, 59.4, 200, 7500)] == ["0.52 s", "59 s", "3 min 20 s", "2 h 5 min"]
+
+
+def test_local_runs_are_known_at_once_the_second_time_and_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr("gui.local_runs.LOOK", 60.0)
+    small_run(tmp_path / "runs" / "a.h5")
+    small_run(tmp_path / "other" / "b.h5")
+    runs = LocalRuns(tmp_path / "runs", tmp_path / "index.sqlite")
+    assert [run.path.name for run in runs.stored()] == ["a.h5"]
+    before = runs.stored()
+    assert runs.stored() is before
+    runs.watched = [tmp_path / "other"]
+    runs.numbers = [Number("train_loss", "mean", 2)]
+    runs.stored()
+    assert {run.path.name: run.number(runs.numbers[0]) for run in runs.stored()} == {"a.h5": 1.5, "b.h5": 1.5}
+    again = LocalRuns(tmp_path / "runs", tmp_path / "index.sqlite")
+    (tmp_path / "runs" / "a.h5").unlink()
+    assert [run.path.name for run in again.stored()] == ["a.h5"]  # as it was known
+    assert again.left
+    assert again.stored() == []
+    assert not again.left
+    runs.close()
+    again.close()
