@@ -1,0 +1,185 @@
+"""Several runs on one axis, and many lines as one with a band. Numpy only; no window, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.stream import Event, Source
+
+Floats = NDArray[np.float64]
+Band = Literal["SD", "SE", "quartiles", "min-max", "all lines"]
+BANDS: tuple[Band, ...] = ("SD", "SE", "quartiles", "min-max", "all lines")
+MOST_POINTS = 4000
+"""Points of a common axis, beyond which rows are put together in bins."""
+BATCH_KNOBS, SAMPLE_KNOBS = ("batch_size", "batch"), ("samples", "train_samples", "n_train")
+
+
+@dataclass(frozen=True)
+class Along:
+    """What the runs are laid along.
+
+    Attributes:
+        kind: "step"; "epoch"; "time" in seconds that the run went on; "series" against the value of one; "event" in
+            steps since the first event of a kind.
+        name: The series, or the kind of event.
+    """
+
+    kind: Literal["step", "epoch", "time", "series", "event"] = "step"
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the axis is called."""
+        if self.kind == "event":
+            return f"steps since the first {self.name}"
+        return {"time": "time (s)", "series": self.name.replace("_", " ")}.get(self.kind, self.kind)
+
+
+class NotAligned(ValueError):
+    """A run has nothing to be laid along the axis by; the message says what is missing."""
+
+
+def laid_along(along: Along, step: NDArray[np.int64], run: Source, config: Mapping[str, Any]) -> Floats:
+    """Abscissa (T,) of rows that were recorded at ``step`` (T,).
+
+    Raises:
+        NotAligned: The run recorded no such series, event, epoch or clock.
+    """
+    if along.kind == "event":
+        first = next((e["step"] for e in sorted(run.events(), key=_step) if e["kind"] == along.name), None)
+        if first is None:
+            raise NotAligned(f"no event {along.name}")
+        return step.astype(float) - first
+    if along.kind == "epoch" and "epoch" not in run.names():
+        return step * _epochs_a_step(config)
+    if along.kind in ("series", "epoch"):
+        name = along.name if along.kind == "series" else "epoch"
+        try:
+            at, value = run.series(name)
+        except KeyError:
+            raise NotAligned(f"no series {name}") from None
+        if value.ndim != 1 or not len(at):
+            raise NotAligned(f"{name} is no scalar series")
+        return np.interp(step, at, value.astype(float), left=np.nan, right=np.nan)
+    if along.kind == "time":
+        return np.interp(step, *_elapsed(run))
+    return step.astype(float)
+
+
+def _step(event: Event) -> int:
+    return event["step"]
+
+
+def _epochs_a_step(config: Mapping[str, Any]) -> float:
+    batch = next((config[name] for name in BATCH_KNOBS if config.get(name)), None)
+    samples = next((config[name] for name in SAMPLE_KNOBS if config.get(name)), None)
+    if not isinstance(batch, int | float) or not isinstance(samples, int | float):
+        raise NotAligned("no series epoch, and no batch and sample size to tell it by")
+    return batch / samples
+
+
+def _elapsed(run: Source) -> tuple[Floats, Floats]:
+    """Steps and the seconds that the run had gone on by then; time between sessions does not count."""
+    clock: Callable[[], tuple[np.ndarray, np.ndarray]] | None = getattr(run, "clock", None)
+    step, at = clock() if clock is not None else (np.empty(0), np.empty(0))
+    if len(step) < 2:
+        raise NotAligned("no clock was recorded")
+    rises = np.diff(step) > 0
+    seconds = np.concatenate([[0.0], np.cumsum(np.where(rises, np.diff(at), 0.0))])
+    kept = np.concatenate([[True], rises])
+    return step[kept].astype(float), seconds[kept]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Several lines as one.
+
+    Attributes:
+        x: Common abscissae (G,).
+        centre: Mean, or median for quartiles, (G,).
+        low, high: The band (G,); equal to the centre where one run is left.
+        count: Runs that have a value there, (G,).
+    """
+
+    x: Floats
+    centre: Floats
+    low: Floats
+    high: Floats
+    count: NDArray[np.int64]
+
+
+def summary(lines: Sequence[tuple[Floats, Floats]], band: Band, *, log: bool = False) -> Summary:
+    """Mean and band of lines ``(x, y)``, each with rising x.
+
+    Lines of equal x are reduced row by row. Others are read on the union of their x, between their rows on a straight
+    line and beyond their ends not at all. Where the union has more than :data:`MOST_POINTS` points, rows are put
+    together in as many bins: each line's mean goes into the centre, its extremes into the min-max band, so that no
+    spike is lost there.
+
+    Args:
+        lines: At least one; NaN counts as missing.
+        band: SD (n - 1), SE, quartiles around the median, min-max; "all lines" has the mean alone.
+        log: Means of logarithms, as a logarithmic axis shows them: centre and band are then geometric; values that are
+            not positive count as missing.
+    """
+    x, values, lows, highs = _on_common_axis(lines)
+    if log:
+        values, lows, highs = (np.log(np.where(part > 0, part, np.nan)) for part in (values, lows, highs))
+    there = np.isfinite(values)
+    count = there.sum(axis=0)
+    values = np.where(there, values, np.nan)
+    filled = count > 0
+    centre, low, high = (np.full(len(x), np.nan) for _ in range(3))
+    some = values[:, filled]
+    centre[filled] = np.nanmedian(some, axis=0) if band == "quartiles" else np.nanmean(some, axis=0)
+    if band == "quartiles":
+        low[filled], high[filled] = np.nanquantile(some, [0.25, 0.75], axis=0)
+    elif band == "min-max":
+        low[filled], high[filled] = np.nanmin(lows[:, filled], axis=0), np.nanmax(highs[:, filled], axis=0)
+    elif band == "all lines":
+        low, high = centre.copy(), centre.copy()
+    else:
+        freedom = np.maximum(count[filled] - 1, 1)
+        spread = np.sqrt(np.nansum((some - centre[filled]) ** 2, axis=0) / freedom)
+        spread = spread / np.sqrt(count[filled]) if band == "SE" else spread
+        low[filled], high[filled] = centre[filled] - spread, centre[filled] + spread
+    if log:
+        centre, low, high = np.exp(centre), np.exp(low), np.exp(high)
+    return Summary(x, centre, low, high, count)
+
+
+def _on_common_axis(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats, Floats]:
+    """Common x (G,), and values, minima and maxima (lines, G)."""
+    first = lines[0][0]
+    if len(first) <= MOST_POINTS and all(np.array_equal(first, x) for x, _ in lines[1:]):
+        values = np.stack([y for _, y in lines]).astype(float)
+        return first, values, values, values
+    union = np.unique(np.concatenate([x[np.isfinite(x)] for x, _ in lines]))
+    if len(union) <= MOST_POINTS:
+        values = np.stack([np.interp(union, x, y, left=np.nan, right=np.nan) for x, y in lines])
+        return union, values, values, values
+    edges = np.linspace(union[0], np.nextafter(union[-1], np.inf), MOST_POINTS + 1)
+    parts = [_binned(x, y, edges) for x, y in lines]
+    values, lows, highs = (np.stack(part) for part in zip(*parts, strict=True))
+    return (edges[:-1] + edges[1:]) / 2, values, lows, highs
+
+
+def _binned(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean, minimum and maximum (G,) of a line's rows in each bin; between rows that are far apart, a straight line."""
+    kept = np.isfinite(x) & np.isfinite(y)
+    x, y = x[kept], y[kept]
+    place = np.searchsorted(edges, x, side="right") - 1
+    middle = (edges[:-1] + edges[1:]) / 2
+    if not len(x):
+        return (np.full(len(middle), np.nan),) * 3
+    mean = np.interp(middle, x, y, left=np.nan, right=np.nan)
+    low, high = mean.copy(), mean.copy()
+    bins, starts, sizes = np.unique(place, return_index=True, return_counts=True)
+    mean[bins] = np.add.reduceat(y, starts) / sizes
+    low[bins], high[bins] = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    return mean, low, high
