@@ -56,7 +56,7 @@ def laid_along(along: Along, step: NDArray[np.int64], run: Source, config: Mappi
             raise NotAligned(f"no event {along.name}")
         return step.astype(float) - first
     if along.kind == "epoch" and "epoch" not in run.names():
-        return step * _epochs_a_step(config)
+        return np.multiply(step, _epochs_a_step(config), dtype=np.float64)
     if along.kind in ("series", "epoch"):
         name = along.name if along.kind == "series" else "epoch"
         try:
@@ -65,7 +65,7 @@ def laid_along(along: Along, step: NDArray[np.int64], run: Source, config: Mappi
             raise NotAligned(f"no series {name}") from None
         if value.ndim != 1 or not len(at):
             raise NotAligned(f"{name} is no scalar series")
-        return np.interp(step, at, value.astype(float), left=np.nan, right=np.nan)
+        return np.interp(step, at, value, left=np.nan, right=np.nan)
     if along.kind == "time":
         return np.interp(step, *_elapsed(run))
     return step.astype(float)
@@ -165,7 +165,7 @@ def _on_common_axis(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Flo
         return union, values, values, values
     edges = np.linspace(union[0], np.nextafter(union[-1], np.inf), MOST_POINTS + 1)
     parts = [_binned(x, y, edges) for x, y in lines]
-    values, lows, highs = (np.stack(part) for part in zip(*parts, strict=True))
+    values, lows, highs = np.stack(parts, axis=1)
     return (edges[:-1] + edges[1:]) / 2, values, lows, highs
 
 
@@ -176,7 +176,8 @@ def _binned(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats, Floats
     place = np.searchsorted(edges, x, side="right") - 1
     middle = (edges[:-1] + edges[1:]) / 2
     if not len(x):
-        return (np.full(len(middle), np.nan),) * 3
+        nothing = np.full(len(middle), np.nan)
+        return nothing, nothing, nothing
     mean = np.interp(middle, x, y, left=np.nan, right=np.nan)
     low, high = mean.copy(), mean.copy()
     bins, starts, sizes = np.unique(place, return_index=True, return_counts=True)
