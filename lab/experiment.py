@@ -163,6 +163,7 @@ class Experiment(ABC):
     arms: ClassVar[Mapping[str, Arm]]
     detectors: ClassVar[tuple[Detector, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ("model", "optimizer")
+    small: ClassVar[Mapping[str, Any]] = {}  # knobs with which a few steps of any preset are cheap, for tests
     previews: ClassVar[tuple[str, ...]] = ()  # quick instruments shown as knobs move, before any step (lab.preview)
 
     def __init__(self, config: Config, device: str = "cpu") -> None:

@@ -27,7 +27,8 @@ STEPS = 6
 
 
 def prepared(cls: type[Experiment], preset: str, arm: str = "") -> Experiment:
-    experiment = cls(cls.configure(preset, arm))
+    """Set up, with the knobs that make a step cheap; they leave the run comparable, so a verdict is really given."""
+    experiment = cls(cls.configure(preset, arm, cls.small))
     experiment.setup()
     return experiment
 

@@ -169,6 +169,7 @@ class PartialJacobians(Experiment):
         ),
         "layernorm-after": Arm({"norm": "post", "sigma_w2": 1.0}, "not reproduced", "χ_J = 1.47: J explodes."),
     }
+    small = {"width": 100, "nets": FEWEST, "map_nets": 1, "map_columns": 3, "map_rows": 3}
     state = ("h", "grid_h", "tangents", "logs", "variance", "grid_variance", "log_theory", "measured", "go_critical")
 
     def setup(self) -> None:
