@@ -110,6 +110,16 @@ class Config(BaseModel):
         help="Share of the run's time that instruments may take. They are spaced out to keep it, and the run file says "
         "when each was read. 1: every instrument on its own schedule, whatever it costs.",
     )
+    checkpoint_megabytes: int = param(
+        16,
+        "Checkpoint budget",
+        unit="MB",
+        min=1,
+        max=1_000_000,
+        group="Run",
+        help="Up to 50 states are stored to branch and resume from, fewer where they would take more than this; "
+        "never fewer than six.",
+    )
     threads: int = param(1, "CPU threads", min=1, max=256, group="Run", help="Small nets are quickest with one.")
     allow_nonfinite: bool = param(
         False,

@@ -189,7 +189,9 @@ class Engine:
         self.flush()  # a run resumed from here must not lack the rows before it
         state = capture(self.experiment, {"acts": self._acts_here, **self.schedule.memory(self.step)})
         self.sink.checkpoint(self.step, state)
-        self._checkpoints.made(self.step, sum(array.nbytes for array in state.values()))
+        spacing = self._checkpoints.made(self.step, sum(array.nbytes for array in state.values()))
+        if spacing is not None:
+            self._event("schedule", {"checkpoints": True, "every": spacing})
 
     def flush(self) -> None:
         """Hand all rows to the sink and let the detectors see them."""

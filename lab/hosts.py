@@ -231,7 +231,8 @@ class Run:
             start=start.state,
             replay=start.replay,
             history=start.history,
-            checkpoints=checkpoints or Checkpoints(start.config.steps),
+            checkpoints=checkpoints
+            or Checkpoints(start.config.steps, begin=start.step, budget=start.config.checkpoint_megabytes * 1e6),
             also=request.also,
         )
         if start.changed:

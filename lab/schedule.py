@@ -11,6 +11,7 @@ from lab.config import Config
 from lab.experiment import Instrument
 
 REVIEW_SECONDS = 0.5  # how often spacing is reviewed
+MOST, FEWEST = 50, 6  # checkpoints of a run
 
 
 @dataclass
@@ -122,38 +123,57 @@ class Schedule:
 
 
 class Checkpoints:
-    """When to store the state: every 1/50 of the run, not oftener than ``seconds`` and ``least`` steps, within about
-    ``budget`` bytes."""
+    """When to store the state: every 1/50 of the run, or less often where that would not fit a budget.
+
+    Checkpoints are never taken back, so their spacing is planned: what is left of the budget is spread over what is
+    left of the run, anew after each one, since a state may grow (an optimiser's does after its first step). A state
+    too large for the budget is still stored FEWEST times, so that a crash never costs more than that share of a run.
+
+    Args:
+        steps: Length of the run.
+        begin: Step at which it goes on; the budget of the steps before it is taken as spent.
+        every: A spacing that is kept to, whatever its size.
+        least: Fewest steps between two.
+        seconds: Shortest time between two.
+        budget: Bytes.
+    """
 
     def __init__(
         self,
         steps: int,
         *,
+        begin: int = 0,
         every: int | None = None,
         least: int = 1,
         seconds: float = 1.0,
-        budget: int = 512 * 2**20,
+        budget: float = 16e6,
     ) -> None:
-        self._every = every or max(least, -(-steps // 50))
+        self._steps = steps
+        self._fixed = every is not None
         self._seconds = 0.0 if every else seconds
-        self._budget = budget
-        self._limit = budget / 2
-        self._bytes = 0
+        self._left = budget * (1 - min(begin / steps, 1.0))
         self._made_at = -1e9
+        self.every = every or max(least, -(-steps // MOST))
         self.last = -1
 
     def due(self, step: int) -> bool:
-        if step % self._every or step == self.last:
+        if step == self.last or step % self.every:
             return False
         return time.monotonic() - self._made_at >= self._seconds
 
     def next_due(self, step: int) -> int:
         """The first boundary after ``step`` at which the state may be stored."""
-        return (step // self._every + 1) * self._every
+        return (step // self.every + 1) * self.every
 
-    def made(self, step: int, size: int) -> None:
+    def made(self, step: int, size: int) -> int | None:
+        """Take note of a checkpoint of ``size`` bytes; returns the spacing where it had to become wider."""
         self.last, self._made_at = step, time.monotonic()
-        self._bytes += size
-        if self._bytes > self._limit:  # half of what was left is used: from now on half as often
-            self._every *= 2
-            self._limit += (self._budget - self._limit) / 2
+        self._left -= size
+        if self._fixed or step >= self._steps:
+            return None
+        room = int(self._left // size) - 1  # the end of the run is always stored
+        wanted = min(-(-(self._steps - step) // max(room, 1)), max(1, self._steps // FEWEST))
+        if wanted <= self.every * 1.1:  # rounding alone changes nothing
+            return None
+        self.every = wanted
+        return wanted

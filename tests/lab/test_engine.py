@@ -1,6 +1,7 @@
 """The engine: what is recorded when, and that neither measuring, pausing nor resuming changes a number."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -202,11 +203,41 @@ def finish_costly_every(cls: type[Tiny]) -> int:
     return len(finish(experiment).series("sharpness")[0])
 
 
-def test_checkpoints_keep_to_their_size_budget():
-    plan = Checkpoints(1000, every=1, budget=1000)
-    made = []
-    for step in range(1000):
-        if plan.due(step):
-            plan.made(step, 100)
+def planned(steps: int, sizes: Callable[[int], int], **options: Any) -> tuple[list[int], list[int]]:
+    """Steps of the checkpoints of a run, and the spacings it was told of."""
+    plan, made, told = Checkpoints(steps, seconds=0.0, **options), [], []
+    for step in range(options.get("begin", 0), steps + 1):
+        if plan.due(step) or step == steps:
+            spacing = plan.made(step, sizes(step))
             made.append(step)
-    assert made[0] == 0 and 5 <= len(made) <= 20
+            told += [] if spacing is None else [spacing]
+    return made, told
+
+
+def test_small_states_are_stored_fifty_times():
+    made, told = planned(1000, lambda step: 10, budget=1e6)
+    assert made == list(range(0, 1001, 20)) and told == []
+
+
+def test_checkpoints_keep_to_their_size_budget_also_when_the_state_grows():
+    made, told = planned(1000, lambda step: 300 if step else 100, budget=6000)
+    assert 15 <= len(made) <= 20 and 300 * len(made) <= 6000
+    assert told and max(np.diff(made)) <= 100, "evenly, up to the rounding of the last ones"
+
+
+def test_a_state_beyond_the_budget_is_stored_six_times_and_at_the_end():
+    made, _ = planned(1200, lambda step: 10**9, budget=1e6)
+    assert made == [0, 200, 400, 600, 800, 1000, 1200]
+
+
+def test_a_run_that_goes_on_has_the_budget_of_what_is_left():
+    made, _ = planned(1000, lambda step: 100, budget=2000, begin=500)
+    assert made[0] == 500 and len(made) <= 10
+
+
+def test_the_file_says_when_checkpoints_are_spaced_out():
+    experiment, run = make(steps=100), MemoryRun()
+    list(Engine(experiment, run, checkpoints=Checkpoints(100, seconds=0.0, budget=1)))
+    told = [e["payload"] for e in run.events() if e["kind"] == "schedule"]
+    assert told == [{"checkpoints": True, "every": 16}]
+    assert sorted(run.checkpoints) == [*range(0, 97, 16), 100]
