@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import RunFileError
 from .layout import NOTE, STAR, TAGS
-from .opening import hdf5, open_pages
+from .opening import rewriting
 from .reader import Labels, RunReader
 
 LONGEST = 30_000  # bytes: attributes of / lie in its header, which ends at 64 kB
@@ -44,17 +44,10 @@ def set_labels(
 
 
 def _write(path: Path, labels: Labels) -> None:
-    pages = open_pages(path)
-    try:
-        with hdf5(pages, new=False) as file:
-            file.attrs[STAR] = int(labels.star)
-            file.attrs[TAGS] = _listed(labels)
-            file.attrs[NOTE] = _clean(labels.note)
-        pages.commit()
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise RunFileError(f"{path}: is damaged: {error}") from error
-    finally:
-        pages.close()
+    with rewriting(path) as file:
+        file.attrs[STAR] = int(labels.star)
+        file.attrs[TAGS] = _listed(labels)
+        file.attrs[NOTE] = _clean(labels.note)
 
 
 def _listed(labels: Labels) -> str:

@@ -67,6 +67,33 @@ def open_pages(path: Path) -> PagedFile:
     return PagedFile(descriptor, writable=True)
 
 
+@contextmanager
+def rewriting(path: Path) -> Iterator[h5py.File]:
+    """The existing file for a change or two, on disk when the block has ended.
+
+    Raises:
+        RunFileError: It is missing, damaged, or held by another writer.
+        StorageFull: It may not be written.
+    """
+    pages = open_pages(path)
+    try:
+        with damage_named(path):
+            with hdf5(pages, new=False) as file:
+                yield file
+            pages.commit()
+    finally:
+        pages.close()
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """HDF5's own errors become one line that says which file is damaged."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise RunFileError(f"{path}: is damaged: {' '.join(str(error).split())}") from error
+
+
 def is_live(path: Path) -> bool:
     """Whether some writer holds the file."""
     try:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import h5py
 
-from .errors import RunFileError
 from .layout import LIVE_STATES, SERIES, STEP, VALUE, dataset_at, group_at
-from .opening import hdf5, is_live, open_pages
+from .opening import is_live, rewriting
 from .reader import RunReader, read_header
 
 
@@ -25,17 +24,10 @@ def recover(path: str | os.PathLike[str]) -> str:
         state = run.state
     if state != "interrupted" or is_live(path):
         return state
-    pages = open_pages(path)
-    try:
-        with hdf5(pages, new=False) as file:
-            if read_header(file)["state"] in LIVE_STATES:
-                _drop_loose_values(file)
-                file.attrs["state"] = "interrupted"
-        pages.commit()
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise RunFileError(f"{path}: is damaged: {error}") from error
-    finally:
-        pages.close()
+    with rewriting(path) as file:
+        if read_header(file)["state"] in LIVE_STATES:
+            _drop_loose_values(file)
+            file.attrs["state"] = "interrupted"
     return state
 
 

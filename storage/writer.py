@@ -42,7 +42,7 @@ from .layout import (
     dataset_at,
     group_at,
 )
-from .opening import appearing, blame, hdf5, open_pages
+from .opening import appearing, blame, damage_named, hdf5, open_pages
 from .pages import PagedFile
 from .reader import RunReader
 from .recover import recover
@@ -122,10 +122,20 @@ class RunWriter:
             run.check()
             known = {(event["step"], event["kind"], to_json(event["payload"])) for event in run.events()}
         pages = open_pages(path)
-        writer = cls(path, pages, hdf5(pages, new=False))
-        writer._known_events = known
-        _look_at_clock(writer._file, max((rows.last for rows in writer._series.values()), default=NO_STEP))
-        writer.set_state("running")
+        file = None
+        try:
+            with damage_named(path):
+                file = hdf5(pages, new=False)
+                writer = cls(path, pages, file)
+                writer._known_events = known
+                _look_at_clock(file, max((rows.last for rows in writer._series.values()), default=NO_STEP))
+                writer.set_state("running")
+        except BaseException:
+            with contextlib.suppress(OSError, RuntimeError):  # closing a damaged file may fail once more
+                if file is not None:
+                    file.close()
+            pages.close()
+            raise
         return writer
 
     def __enter__(self) -> "RunWriter":

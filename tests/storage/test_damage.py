@@ -134,3 +134,11 @@ def test_a_series_whose_name_is_not_utf8_is_refused_in_one_line(tmp_path):
         file["series"].create_group(b"\xff")
     with RunReader(path) as run, pytest.raises(RunFileError, match="not UTF-8"):
         run.names()
+
+
+def test_a_file_that_cannot_be_continued_says_so_and_lets_go_of_it(tmp_path):
+    path = foreign(tmp_path / "run.h5", replace("clock", lambda file: file.create_group("clock")))
+    for _ in range(2):  # the second try would find the file held if the first had kept it
+        with pytest.raises(RunFileError, match="is damaged") as caught:
+            RunWriter.append_to(path)
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
