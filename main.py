@@ -239,7 +239,7 @@ def verdict(
 def export(
     out: Annotated[Path, typer.Option(help="The figure: .pdf, .svg or .png.")],
     files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...")] = None,
-    view: Annotated[str, typer.Option(help="Name of a declared view, as `list --json` gives it.")] = "",
+    view: Annotated[str, typer.Option(help="A declared view, see `list --json`; of a study folder: a number.")] = "",
     recipe: Annotated[Path | None, typer.Option(help="A figure recipe, or a figure that carries one.")] = None,
     size: Annotated[str, typer.Option(help="single, 1.5, double, slide or poster.")] = "single",
     data: Annotated[bool, typer.Option("--data", help="Also write the numbers, as CSV beside the figure.")] = False,
@@ -257,6 +257,12 @@ def export(
             written = write_again(recipe, out, files or [], data=data)
         elif not view or not files:
             raise BadInput("name run files and a --view, or a --recipe")
+        elif (files[0] / "study.toml").exists():
+            from gui.export.diagram import write_diagram
+            from lab.board import Board
+
+            whole, cls = _stored_study(files[0])
+            written = write_diagram(_admissible(lambda: Board(whole, cls, files[0])), view, out, size=size, data=data)
         else:
             written = write_figure(_run_files(files), view, out, size=size, data=data)
     except FigureError as error:

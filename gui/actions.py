@@ -38,6 +38,7 @@ class Command:
 
 COMMANDS = (
     Command("open", "Open run file …", "open_file", "File", "Ctrl+O", "open"),
+    Command("open-study", "Open study …", "open_study", "File", "", "open"),
     Command("reveal", "Show the runs folder", "reveal_folder", "File", "", "folder"),
     Command("close-tab", "Close this run", "close_tab", "File", "Ctrl+W", "close", "run"),
     Command(
@@ -52,6 +53,8 @@ COMMANDS = (
     Command("stop", "Stop", "stop", "Run", "Ctrl+.", "stop", "live"),
     Command("branch", "Branch here", "branch", "Run", "B", "branch", "run"),
     Command("checkpoint", "Keep a checkpoint now", "checkpoint", "Run", "", "star", "live"),
+    Command("study", "Study over knobs …", "new_study", "Run", "Ctrl+Shift+R", "compare", gap=True),
+    Command("claim", "Run this paper's claim …", "run_claim", "Run", "", "check"),
     Command("previous-event", "Previous event", "previous_event", "Run", "[", "chevron-left", "run", gap=True),
     Command("next-event", "Next event", "next_event", "Run", "]", "chevron-right", "run"),
     Command("lab", "Lab", "go_lab", "View", "Ctrl+1", "lab"),

@@ -23,6 +23,8 @@ class KnobsPanel(QWidget):
     """Shows the knobs of an experiment for a new run, or of an open run."""
 
     run_requested = Signal()
+    study_requested = Signal()
+    claim_requested = Signal()
     form_changed = Signal()
 
     def __init__(self, theme: Theme) -> None:
@@ -51,6 +53,7 @@ class KnobsPanel(QWidget):
         low.setContentsMargins(16, 8, 16, 8)
         low.setSpacing(8)
         low.addWidget(self.button)
+        low.addLayout(self._study_buttons())
         low.addWidget(self.hint)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -59,6 +62,19 @@ class KnobsPanel(QWidget):
         layout.addWidget(self.scroll_area, 1)
         layout.addWidget(foot)
         self._show_state()
+
+    def _study_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        for text, tip, signal in (
+            ("Run the claim …", "All arms of the paper's claim, and the verdict over them", self.claim_requested),
+            ("Study …", "Let knobs take lists or ranges of values: many runs with one question", self.study_requested),
+        ):
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(signal)
+            row.addWidget(button, 1)
+        return row
 
     def show_experiment(self, experiment: type[Experiment], preset: str = "", arm: str = "") -> None:
         """Knobs for a new run."""

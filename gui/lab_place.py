@@ -29,6 +29,7 @@ from gui.open_run import OpenRun
 from gui.recent import RecentRuns
 from gui.run_tab import MakePage, RunTab, StateChip
 from gui.runs import ACTIVE, Runs, short_title_of, title_of
+from gui.studies import Studies
 from gui.theme import Theme
 from gui.verdict_panel import VerdictPanel
 from gui.welcome import Demo, Welcome
@@ -70,6 +71,11 @@ class LabPlace(QMainWindow):
         transport.step_selected.connect(self._show_step)
         self._build_centre()
         self._build_docks()
+        self.studies = Studies(self.tabs, runs, theme, ask)
+        self.studies.message.connect(self.message)
+        self.studies.run_chosen.connect(self.open_path)
+        self.knobs.study_requested.connect(lambda: self.studies.ask(self.knobs.form))
+        self.knobs.claim_requested.connect(lambda: self.studies.ask(self.knobs.form, claim=True))
         self._initial = self.saveState(LAYOUT_VERSION)
 
     def _build_centre(self) -> None:
@@ -223,6 +229,9 @@ class LabPlace(QMainWindow):
 
     def close_tab(self, index: int = -1) -> None:
         tab = self.tabs.widget(index if index >= 0 else self.tabs.currentIndex())
+        for page in self.studies.pages():
+            if page is tab:
+                self.studies.close(page)
         if not isinstance(tab, RunTab):
             return
         if tab.run in self.active_runs():
@@ -316,6 +325,7 @@ class LabPlace(QMainWindow):
     def finish(self) -> None:
         """The window closes: let the threads end."""
         self._cost_timer.stop()
+        self.studies.finish()
         for background in (self._cost, self.recent.background):
             background.wait()
         self.runs.close()
@@ -343,6 +353,7 @@ class LabPlace(QMainWindow):
         for part in parts:
             part.set_theme(theme)
         self.transport.set_theme(theme)
+        self.studies.set_theme(theme)
 
 
 class DockTitle(QWidget):

@@ -104,6 +104,15 @@ class LocalRuns:
         seconds, size = answer
         return f"About {duration(seconds)}, {size / 1e6:.1f} MB"
 
+    def seconds(self, experiment: type[Experiment], config: Config) -> float:
+        request = Request(experiment=experiment.name, config=config.model_dump(mode="json"), device=self.device)
+        try:
+            with self._asking() as child:
+                answer = child.estimate(request)
+        except (EOFError, OSError):
+            return 0.0
+        return 0.0 if isinstance(answer, str) else answer[0]
+
     def devices(self) -> list[tuple[str, str]]:
         with self._asking() as child:
             return child.devices()

@@ -172,6 +172,18 @@ class MainWindow(QMainWindow):
         self.actions_by_id["library"].setChecked(True)
         self.library.field.setFocus()
 
+    def open_study(self) -> None:
+        self.go_lab()
+        self.lab.studies.ask_folder()
+
+    def new_study(self) -> None:
+        self.go_lab()
+        self.lab.studies.ask(self.lab.knobs.form)
+
+    def run_claim(self) -> None:
+        self.go_lab()
+        self.lab.studies.ask(self.lab.knobs.form, claim=True)
+
     def toggle_catalogue(self) -> None:
         self.lab.toggle("catalogue")
 
@@ -399,6 +411,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         active = self.lab.active_runs()
+        if not active and not self.lab.studies.may_close(self):
+            event.ignore()
+            return
         if not active:
             self._remember()
             self.device.background.wait()

@@ -93,6 +93,10 @@ class Runs(Protocol):
         """What a run would cost, in words. Takes about a second; called outside the window's thread."""
         ...
 
+    def seconds(self, experiment: type[Experiment], config: Any) -> float:
+        """What a run would take; 0 where that is not known. Like :meth:`estimate`, not for the window's thread."""
+        ...
+
     def close(self) -> None:
         """Let go of everything that is kept ready. The window closes."""
         ...

@@ -16,7 +16,7 @@ from typing import Literal
 from lab.experiment import Experiment
 from lab.request import Request
 from lab.study import FILE, Point, Study, StudyError
-from lab.verdict import Verdict, judge_arms
+from lab.verdict import StudyRow, Verdict, judge_arms
 
 State = Literal["waiting", "running", "elsewhere", "finished", "failed"]
 
@@ -69,6 +69,7 @@ class Board:
         self._draining = False
         self._started = time.monotonic()
         self._done_before = 0
+        self._rows: dict[str, StudyRow] = {}
         points = study.points(experiment)
         _claim(study, folder)
         self._cells = {point.key: Cell(point, folder / point.file_name) for point in points}
@@ -184,12 +185,23 @@ class Board:
             if cell.state == "failed" and (chosen is None or cell.point.key in chosen):
                 cell.state, cell.tries = "waiting", 0
 
-    def verdict(self) -> Verdict:
-        """The claim, judged over the finished runs; reads their files."""
+    def rows(self) -> list[StudyRow]:
+        """The finished runs as numbers; reads their files, each once."""
         from lab.hosts import study_row
 
+        for cell in self.cells:
+            if cell.state == "finished" and cell.point.key not in self._rows:
+                self._rows[cell.point.key] = study_row(str(cell.path), self.experiment)
+        return [self._rows[cell.point.key] for cell in self.cells if cell.point.key in self._rows]
+
+    def row(self, cell: Cell) -> StudyRow | None:
+        """A run's numbers, if :meth:`rows` has read them."""
+        return self._rows.get(cell.point.key)
+
+    def verdict(self) -> Verdict:
+        """The claim, judged over the finished runs."""
         missing = len(self.cells) - self.count("finished")
-        rows = [study_row(str(cell.path), self.experiment) for cell in self.cells if cell.state == "finished"]
+        rows = self.rows()
         checks = () if self.study.axes else judge_arms(rows)  # an arm predicts nothing for knobs other than its own
         own = self.experiment.study_verdict(rows) if rows else None
         if own is not None:

@@ -14,7 +14,7 @@ import torch
 from lab.config import Config
 from lab.stream import Source
 from lab.verdict import StudyRow, Verdict
-from lab.views import View
+from lab.views import PhaseDiagram, View
 
 if TYPE_CHECKING:
     from lab.measures.detectors import Detector
@@ -159,6 +159,7 @@ class Experiment(ABC):
     Config: ClassVar[type[Config]] = Config
     readings: ClassVar[tuple[Series, ...]]  # what step() returns
     views: ClassVar[tuple[View, ...]]
+    study_views: ClassVar[tuple[PhaseDiagram, ...]] = ()  # what a study over these knobs shows
     presets: ClassVar[Mapping[str, Preset]]
     arms: ClassVar[Mapping[str, Arm]]
     detectors: ClassVar[tuple[Detector, ...]] = ()

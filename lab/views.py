@@ -368,3 +368,24 @@ class ImageGrid(View):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.series,) if self.labels is None else (self.series, self.labels)
+
+
+@dataclass(frozen=True)
+class PhaseDiagram(View):
+    """A number of a study's runs over two knobs, averaged over seeds and whatever else differs.
+
+    Attributes:
+        number: Name of a scalar series, whose last value counts, or of a check of the verdict.
+        x, y: Knobs; their axes are logarithmic where the knobs are.
+        contours: Values drawn as contour lines; empty for three between the extremes.
+        boundary: A curve from theory: its name, and y at values of x.
+    """
+
+    number: str
+    x: str = field(kw_only=True)
+    y: str = field(kw_only=True)
+    z_label: str = field(default="", kw_only=True)
+    z_range: tuple[float, float] | None = field(default=None, kw_only=True)
+    centre: float | None = field(default=None, kw_only=True)
+    contours: tuple[float, ...] = field(default=(), kw_only=True)
+    boundary: tuple[str, Callable[[Any], Any]] | None = field(default=None, kw_only=True)

@@ -98,6 +98,9 @@ class FakeRuns:
     def devices(self) -> list[tuple[str, str]]:
         return [("cpu", "CPU"), ("cuda:0", "A GPU")]
 
+    def seconds(self, experiment, config) -> float:
+        return 3.0
+
     def estimate(self, experiment, config) -> str:
         return f"about {config.steps} s"
 

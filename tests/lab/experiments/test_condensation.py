@@ -12,6 +12,7 @@ from lab.engine import Engine
 from lab.experiments.condensation import Condensation, boundary
 from lab.models.two_layer import descend, mirrored_start, outputs
 from lab.stream import MemoryRun
+from lab.verdict import StudyRow
 
 
 def started(preset: str = "start", arm: str = "", **values: Any) -> tuple[Condensation, MemoryRun, Engine]:
@@ -187,3 +188,17 @@ def test_a_run_that_cannot_tell_is_not_comparable():
 def test_a_scene_that_cannot_run_is_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         Condensation.configure(values=values)
+
+
+def slope_at(gamma: float, gamma_prime: float, slope: float) -> StudyRow:
+    config = Condensation.configure("phase", values={"gamma": gamma, "gamma_prime": gamma_prime})
+    return StudyRow("", config, "reproduced", numbers={"movement_exponent": slope})
+
+
+def test_a_plane_is_judged_by_the_sign_of_its_slopes_on_both_sides_of_the_boundary():
+    below, above, near = slope_at(0.5, 0, -0.5), slope_at(2, 0.5, 0.3), slope_at(1.1, 0, -0.1)
+    assert Condensation.study_verdict([below, near]) is None  # one side says nothing
+    verdict = Condensation.study_verdict([below, above, near])
+    assert verdict is not None and verdict.outcome == "reproduced"
+    wrong = Condensation.study_verdict([below, above, slope_at(1.2, 0.5, 0.3)])  # below the boundary of 1.5
+    assert wrong is not None and wrong.outcome == "not reproduced" and not wrong.checks[0].passed

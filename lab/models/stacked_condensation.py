@@ -91,3 +91,8 @@ class Phases:
         for index, member in enumerate(self.members):
             member.losses = values[-1, :, index].tolist()
         return [{"train_loss": values[:, :, i].mean(1), "losses": values[:, :, i]} for i in range(len(self.members))]
+
+
+def batch(members: Sequence[Any], fitted: float) -> Starts | Phases:
+    """The members' scene, all of them at once; the phase scene stops a network at the loss ``fitted``."""
+    return Starts(members) if members[0].config.scene == "start" else Phases(members, fitted)

@@ -15,14 +15,15 @@ from pydantic import model_validator
 
 from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Batch, Experiment, Preset, Series, action, instrument
-from lab.experiments.condensation.batch import Phases, Starts, key
+from lab.models import stacked_condensation as stacked
 from lab.stream import Source
-from lab.verdict import Check, Verdict
-from lab.views import Curves, Line, Matrix, Profile, Scatter, Table, TableRow
+from lab.verdict import Check, StudyRow, Verdict
+from lab.views import Curves, Line, Matrix, PhaseDiagram, Profile, Scatter, Table, TableRow
 
 PAPER_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}  # S_w at γ' = 0: Luo et al. (2021), Fig. 3
 FITTED = 1e-6  # the phase scene stops a network here
 SHOWN = 100  # neurons of the cosine matrix, those of the largest amplitude
+MARGIN = 0.25  # in γ, on both sides of the boundary
 BIG = 0.1  # share of the largest amplitude from which a neuron counts as big
 
 
@@ -113,7 +114,7 @@ class Condensation(Experiment):
     theme = "Condensation"
     claim = "From a small start, or with dropout, the neurons of a layer gather in a few input directions."
     paper = "Xu, Zhang, Zhou (2025), arXiv 2504.09484; Luo et al. (2021); Zhang, Xu (2024)"
-    about = Path(__file__).with_name("about.md").read_text(encoding="utf-8")
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = CondensationConfig
     readings = (
         Series("train_loss", "Training loss", "L", statistic="phase: mean over widths"),
@@ -191,6 +192,19 @@ class Condensation(Experiment):
                 TableRow("weighted fraction of the twin", "twin_weighted_fraction"),
             ),
             title="Numbers",
+        ),
+    )
+    study_views = (
+        PhaseDiagram(
+            "movement_exponent",
+            x="gamma_prime",
+            y="gamma",
+            title="Phase diagram",
+            help="Above the boundary neurons condense: wider networks move more.",
+            z_label="S_w",
+            centre=0.0,
+            contours=(0.0,),
+            boundary=("boundary of theory", boundary),
         ),
     )
     presets = {
@@ -474,12 +488,16 @@ class Condensation(Experiment):
         return judge(config, run)
 
     @classmethod
+    def study_verdict(cls, rows: Sequence[StudyRow]) -> Verdict | None:
+        return judge_plane(rows)
+
+    @classmethod
     def batch_key(cls, config: Any) -> Hashable | None:
-        return key(config)
+        return stacked.key(config)
 
     @classmethod
     def batch(cls, members: Sequence[Any]) -> Batch:
-        return Starts(members) if members[0].config.scene == "start" else Phases(members, FITTED)
+        return stacked.batch(members, FITTED)
 
 
 def paper_slope(config: Any) -> float:
@@ -496,6 +514,27 @@ def judge(config: Any, run: Source) -> Verdict:
     if not len(step) or step[-1] < config.steps:
         return Verdict.not_comparable("not finished: the last reading is the one that counts")
     return {"start": _judge_start, "phase": _judge_phase, "dropout": _judge_dropout}[config.scene](config, run)
+
+
+def judge_plane(rows: Sequence[StudyRow]) -> Verdict | None:
+    """The regimes over (γ', γ): S_w is negative below the boundary and positive above it. Luo et al. (2021), Sec. 4.
+
+    Runs nearer to the boundary than MARGIN are left out: there S_w is near zero, and finite widths shift it.
+    """
+    sides: dict[bool, list[bool]] = {False: [], True: []}
+    for row in rows:
+        slope = row.numbers.get("movement_exponent", np.nan)
+        above = row.config.gamma - float(boundary(np.array(row.config.gamma_prime)))
+        if row.config.scene == "phase" and abs(above) >= MARGIN and np.isfinite(slope):
+            sides[above > 0].append((slope > 0) == (above > 0))
+    if not (sides[False] and sides[True]):
+        return None
+    return Verdict.of(
+        *(
+            Check(f"share with S_w {sign} {where} the boundary", float(np.mean(right)), 0.9, 1.0, f"{len(right)} runs")
+            for right, sign, where in ((sides[False], "< 0", "below"), (sides[True], "> 0", "above"))
+        )
+    )
 
 
 def _judge_start(config: Any, run: Source) -> Verdict:

@@ -1,0 +1,141 @@
+"""The studies of the window: asks for them, opens them from folders, and keeps their pages among the tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QSize, Signal
+from PySide6.QtWidgets import QFileDialog, QTabWidget, QToolButton
+
+from gui.background import Background
+from gui.forms import Form
+from gui.icons import put
+from gui.named import named
+from gui.runs import Runs
+from gui.theme import Theme
+from lab import registry
+from lab.study import FILE, Study, StudyError
+
+if TYPE_CHECKING:  # they bring plots and HDF5, and the window is seen before
+    from gui.study_page import StudyPage
+    from lab.board import Board
+
+Ask = Callable[..., bool]
+
+
+class Studies(QObject):
+    """Makes and shows studies in the tabs of the Lab place."""
+
+    message = Signal(str)
+    run_chosen = Signal(str)
+
+    def __init__(self, tabs: QTabWidget, runs: Runs, theme: Theme, ask: Ask) -> None:
+        super().__init__(tabs)
+        self._tabs, self._runs, self._theme, self._ask = tabs, runs, theme, ask
+        self._pages: list[StudyPage] = []
+        self._opening = Background(self)
+        self._opening.done.connect(self._opened)
+        self._opening.failed.connect(lambda problem: self.message.emit(problem.partition(": ")[2] or problem))
+
+    def pages(self) -> list[StudyPage]:
+        return list(self._pages)
+
+    def running(self) -> list[StudyPage]:
+        return [page for page in self.pages() if page.running]
+
+    def ask(self, form: Form | None, *, claim: bool = False) -> None:
+        """Ask which runs a study from the form's knobs is to have."""
+        if form is None or form.config() is None:
+            if form is not None:
+                form.focus_first_error()
+            return
+        from gui.study_form import StudyForm
+
+        dialog = StudyForm(form, self._theme, self._runs, claim=claim, parent=self._tabs.window())
+        dialog.chosen.connect(self.start)
+        dialog.open()
+
+    def start(self, study: Study) -> None:
+        """Carry a study out; one that was begun before goes on where it was."""
+        self._open(study, self._runs.folder / "studies" / study.folder_name, go=True)
+
+    def ask_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._tabs, "Open a study", str(self._runs.folder / "studies"))
+        if folder:
+            self.open_folder(Path(folder))
+
+    def open_folder(self, folder: Path) -> None:
+        """Show the study in a folder; it goes on when asked to."""
+        try:
+            study = Study.from_toml((folder / FILE).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            self.message.emit(f"{folder} holds no {FILE}: it is not the folder of a study.")
+        except StudyError as error:
+            self.message.emit(f"{folder / FILE}: {error}")
+        else:
+            self._open(study, folder, go=False)
+
+    def _open(self, study: Study, folder: Path, *, go: bool) -> None:
+        for page in self.pages():
+            if page.board.folder == folder:
+                self._tabs.setCurrentWidget(page)
+                return
+        self._opening.start(lambda: (_board(study, folder), go))
+
+    def _opened(self, answer: tuple[Board, bool]) -> None:
+        from gui.study_page import StudyPage
+
+        board, go = answer
+        page = StudyPage(board, self._theme)
+        self._pages.append(page)
+        page.opened.connect(self.run_chosen)
+        page.message.connect(self.message)
+        index = self._tabs.addTab(page, f"{board.experiment.title} – study")
+        self._tabs.setTabToolTip(index, str(board.folder))
+        close = named(QToolButton(), "tiny")
+        close.setAccessibleName("Close this study")
+        close.setToolTip("Close this study  (Ctrl+W)")
+        close.setIconSize(QSize(16, 16))
+        put(close, "close", self._theme, "muted")
+        close.clicked.connect(lambda: self.close(page))
+        self._tabs.tabBar().setTabButton(index, self._tabs.tabBar().ButtonPosition.RightSide, close)
+        self._tabs.setCurrentIndex(index)
+        if go:
+            page.start()
+
+    def close(self, page: StudyPage) -> None:
+        """Take a study off the tabs, after asking where it still runs."""
+        text = "Its runs stop where they are. The study can be opened again and goes on from there."
+        if page.running and not self._ask(page, f"Stop {page.title}?", text, "Stop and close"):
+            return
+        self._pages.remove(page)
+        self._tabs.removeTab(self._tabs.indexOf(page))
+        page.close_study()
+        page.deleteLater()
+
+    def may_close(self, window: Any) -> bool:
+        """Whether the window may be closed: no study runs, or the user agrees to stop them."""
+        text = "What is done stays done, and runs stop where they are. The study can be opened again and goes on."
+        return not self.running() or self._ask(
+            window, "A study is still going on. Stop and close?", text, "Stop and close"
+        )
+
+    def finish(self) -> None:
+        """The window closes."""
+        self._opening.wait()
+        for page in self.pages():
+            page.close_study()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        for page in self.pages():
+            page.set_theme(theme)
+
+
+def _board(study: Study, folder: Path) -> Board:
+    """Reads the files of a study that was begun: not for the window's thread."""
+    from lab.board import Board
+
+    return Board(study, registry.experiment(study.experiment), folder)

@@ -1,0 +1,196 @@
+"""The live overview of a study: a tile for each run, coloured by its verdict or a number, with its curve in small."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from gui.style import font
+from gui.theme import Theme
+from gui.views.scale import Scale, finite_range, palette
+from gui.views.text import short
+
+GAP, MOST_PX, SPARK_PX = 4, 132, 44  # between tiles; a tile at most; from here on a tile shows a curve
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What the grid shows of one run.
+
+    Attributes:
+        value: The chosen number; NaN while there is none.
+        outcome: Its verdict, which colours the tile where no number is chosen.
+        done: Share of its steps taken.
+        curve: A few values of its first series.
+    """
+
+    label: str
+    state: str
+    path: str
+    value: float = math.nan
+    outcome: str = ""
+    problem: str = ""
+    done: float = 0.0
+    curve: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+class StudyGrid(QWidget):
+    """Tiles in rows; the pointer reads one, a click or Enter opens its run."""
+
+    opened = Signal(str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._tiles: Sequence[Tile] = ()
+        self._columns, self._by_value = 0, False
+        self._current = -1
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(160, 120)
+        self.setAccessibleName("Runs of the study")
+
+    def show_tiles(self, tiles: Sequence[Tile], columns: int, *, by_value: bool) -> None:
+        """Show runs in their order, ``columns`` a row (0: as it fits), coloured by number or by outcome."""
+        self._tiles, self._columns, self._by_value = tiles, columns, by_value
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.update()
+
+    def _layout(self) -> tuple[int, float, float]:
+        """Columns, width and height of a tile with its gap."""
+        count = max(1, len(self._tiles))
+        columns = self._columns or max(1, math.ceil(math.sqrt(count * self.width() / max(self.height(), 1))))
+        rows = math.ceil(count / columns)
+        width = min(MOST_PX, (self.width() - GAP) / columns)
+        return columns, width, min(MOST_PX * 0.75, (self.height() - GAP) / rows)
+
+    def tile_rect(self, index: int) -> QRectF:
+        columns, width, height = self._layout()
+        gap = GAP if min(width, height) > 16 else 1
+        row, column = divmod(index, columns)
+        return QRectF(GAP + column * width, GAP + row * height, width - gap, height - gap)
+
+    def index_at(self, point: QPointF) -> int:
+        """The tile under a point; -1 for none."""
+        columns, width, height = self._layout()
+        column, row = int((point.x() - GAP) // width), int((point.y() - GAP) // height)
+        index = row * columns + column
+        return index if 0 <= column < columns and 0 <= index < len(self._tiles) else -1
+
+    # drawing
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font(11))
+        scale = Scale.over(*finite_range(np.array([tile.value for tile in self._tiles] or [math.nan])))
+        colours = palette(self._theme, diverging=False)
+        for index, tile in enumerate(self._tiles):
+            fill = QColor(self._theme.sunken)
+            if self._by_value and math.isfinite(tile.value):
+                fill = QColor(*(int(part) for part in colours[int(scale.shades(np.array(tile.value)))]))
+            self._paint_tile(painter, self.tile_rect(index), tile, fill)
+            if index == self._current and self.hasFocus():
+                painter.setPen(QPen(QColor(self._theme.accent), 2))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRoundedRect(self.tile_rect(index).adjusted(-1, -1, 1, 1), 4, 4)
+
+    def _paint_tile(self, painter: QPainter, box: QRectF, tile: Tile, fill: QColor) -> None:
+        theme = self._theme
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(fill)
+        painter.drawRoundedRect(box, 3, 3)
+        light = 0.299 * fill.red() + 0.587 * fill.green() + 0.114 * fill.blue() > 140
+        ink = QColor("#14171C" if light else "#FFFFFF")
+        if tile.state == "running":
+            painter.setBrush(QColor(theme.accent))
+            painter.drawRect(QRectF(box.left(), box.bottom() - 4, box.width() * tile.done, 4))
+        small = box.height() < SPARK_PX
+        if tile.curve.size > 1 and not small:
+            self._paint_curve(painter, box.adjusted(6, 20, -6, -18), tile.curve, ink)
+        mark = {"failed": theme.bad, "reproduced": theme.good, "not reproduced": theme.warn}.get(
+            "failed" if tile.state == "failed" else tile.outcome
+        )
+        if mark and (tile.state == "failed" or not self._by_value):
+            self._paint_mark(painter, box, QColor(mark), tile, whole=small)
+        if box.width() >= 64 and not small:
+            painter.setPen(ink)
+            text = painter.fontMetrics().elidedText(tile.label, Qt.TextElideMode.ElideRight, int(box.width()) - 12)
+            painter.drawText(box.adjusted(6, 3, -6, 0), Qt.AlignmentFlag.AlignTop, text)
+            said = short(tile.value) if self._by_value and math.isfinite(tile.value) else tile.outcome or tile.state
+            said = painter.fontMetrics().elidedText(said, Qt.TextElideMode.ElideRight, int(box.width()) - 24)
+            painter.drawText(box.adjusted(6, 0, -6, -4), Qt.AlignmentFlag.AlignBottom, said)
+
+    def _paint_mark(self, painter: QPainter, box: QRectF, colour: QColor, tile: Tile, *, whole: bool) -> None:
+        """A dot for a verdict, a cross for a failure: told apart without colour too."""
+        side = min(10.0, box.width() / 2, box.height() / 2)
+        place = QRectF(box.right() - side - 4, box.bottom() - side - 5, side, side)
+        if whole:
+            place.moveCenter(box.center())
+        painter.setPen(QPen(colour, 2))
+        if tile.state == "failed":
+            painter.drawLine(place.topLeft(), place.bottomRight())
+            painter.drawLine(place.topRight(), place.bottomLeft())
+        else:
+            painter.setBrush(colour if tile.outcome == "reproduced" else Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(place)
+
+    def _paint_curve(self, painter: QPainter, box: QRectF, curve: np.ndarray, ink: QColor) -> None:
+        low, high = float(curve.min()), float(curve.max())
+        span = high - low or 1.0
+        x = np.linspace(box.left(), box.right(), len(curve))
+        y = box.bottom() - (curve - low) / span * box.height()
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(ink, 1))
+        painter.drawPolyline(QPolygonF([QPointF(a, b) for a, b in zip(x, y, strict=True)]))
+
+    # reading and opening
+
+    def said(self, index: int) -> str:
+        """All that is known of a run, in lines."""
+        tile = self._tiles[index]
+        words: Mapping[str, str] = {"elsewhere": "run by another process"}
+        lines = [tile.label, tile.outcome or words.get(tile.state, tile.state)]
+        if math.isfinite(tile.value):
+            lines.append(short(tile.value))
+        if tile.state == "running":
+            lines.append(f"{tile.done:.0%} of its steps")
+        return "\n".join([*lines, *([tile.problem] if tile.problem else [])])
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            index = self.index_at(QPointF(event.pos()))
+            QToolTip.showText(event.globalPos(), self.said(index) if index >= 0 else "", self)
+            return True
+        return super().event(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton:
+            self._current = self.index_at(event.position())
+            self._open()
+            self.update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        columns = self._layout()[0]
+        moves = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns}
+        if event.key() in moves:
+            self._current = min(max(self._current + moves[Qt.Key(event.key())], 0), len(self._tiles) - 1)
+            self.setAccessibleDescription(self.said(self._current) if self._tiles else "")
+            self.update()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._open()
+        else:
+            super().keyPressEvent(event)
+
+    def _open(self) -> None:
+        if 0 <= self._current < len(self._tiles) and self._tiles[self._current].path:
+            self.opened.emit(self._tiles[self._current].path)

@@ -1,0 +1,288 @@
+"""A study in the window: progress, the overview of its runs, its phase diagram, and the verdict over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.background import Background
+from gui.local_runs import duration
+from gui.named import named
+from gui.study_grid import StudyGrid, Tile
+from gui.style import font
+from gui.theme import Theme
+from gui.verdict_panel import VerdictPanel
+from gui.views.phase_diagram import PhaseDiagramView
+from lab.board import Board, Cell
+from lab.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
+from lab.machine import worker_devices
+from lab.pool import Pool
+from lab.verdict import Verdict
+from storage.errors import RunFileError
+from storage.reader import RunReader
+
+INTERVAL = 500  # ms between looks at the board
+CURVE_POINTS = 40
+BY_VERDICT = "verdict"
+
+
+class StudyPage(QWidget):
+    """Runs a study and shows how far it is; a tile or a cell opens its run."""
+
+    opened = Signal(str)
+    message = Signal(str)
+
+    def __init__(self, board: Board, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.board, self._theme = board, theme
+        self.pool: Pool | None = None
+        self.title = f"{board.experiment.title} – study of {len(board.cells)} runs"
+        self._curves: dict[str, np.ndarray] = {}
+        self._read = 0
+        self.grid, self.diagram = StudyGrid(theme), PhaseDiagramView(board.experiment, theme)
+        self.grid.opened.connect(self.opened)
+        self.diagram.picked.connect(self._open_cell)
+        self.verdict = VerdictPanel(theme)
+        self._build()
+        self._background = Background(self)
+        self._background.done.connect(self._gathered)
+        self._background.failed.connect(self.message)
+        self._timer = QTimer(self, interval=INTERVAL)
+        self._timer.timeout.connect(self.refresh)
+        self._timer.start()
+        self.refresh()
+
+    def _build(self) -> None:
+        heading = QLabel(self.title)
+        heading.setFont(font(15, bold=True))
+        self.progress = QProgressBar(maximum=len(self.board.cells), textVisible=False)
+        self.progress.setAccessibleName("Finished runs")
+        self.said = named(QLabel(), "muted")
+        self.number = QComboBox()
+        self.number.setAccessibleName("Shown number")
+        self.number.addItem(BY_VERDICT)
+        self.number.currentTextChanged.connect(self._show)
+        self.go_button, self.drain_button = QPushButton("Go on"), QPushButton("Finish running ones")
+        self.cut_button, self.retry_button = QPushButton("Stop"), QPushButton("Retry failed")
+        self.export_button = QPushButton("Export diagram …")
+        self.go_button.clicked.connect(self.start)
+        self.drain_button.setToolTip("Start no more runs; those that go on come to their end")
+        self.drain_button.clicked.connect(self.drain)
+        self.cut_button.setToolTip("Stop all runs where they are; they can go on from there")
+        self.cut_button.clicked.connect(self.stop)
+        self.retry_button.clicked.connect(self.retry)
+        self.export_button.clicked.connect(self._ask_where)
+        bar = QHBoxLayout()
+        bar.setSpacing(8)
+        bar.addWidget(heading)
+        bar.addStretch(1)
+        for button in (self.go_button, self.drain_button, self.cut_button, self.retry_button, self.export_button):
+            bar.addWidget(button)
+        below = QHBoxLayout()
+        below.setSpacing(12)
+        below.addWidget(self.progress, 1)
+        below.addWidget(self.said)
+        below.addWidget(QLabel("Show"))
+        below.addWidget(self.number)
+        self.parts = QSplitter(Qt.Orientation.Horizontal)
+        for part in (self.grid, self.diagram, self.verdict):
+            self.parts.addWidget(part)
+        self.parts.setStretchFactor(0, 3)
+        self.parts.setStretchFactor(1, 4)
+        self.parts.setStretchFactor(2, 2)
+        self.two_axes = spanned(self.board.study, self.board.experiment) is not None
+        self.diagram.setVisible(self.two_axes)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 8, 12, 8)
+        layout.setSpacing(8)
+        layout.addLayout(bar)
+        layout.addLayout(below)
+        layout.addWidget(self.parts, 1)
+
+    # steering
+
+    def start(self) -> None:
+        """Run what is missing, on this machine's workers."""
+        self.board.go_on()
+        if self.pool is not None and not self.pool.join(0):
+            return
+        waiting = self.board.count("waiting", "elsewhere")
+        if waiting:
+            threads = max(cell.point.config.threads for cell in self.board.cells)
+            self.pool = Pool(self.board, worker_devices(self.board.study.device, waiting, threads=threads))
+            self.pool.start()
+            self._timer.start()
+        self.refresh()
+
+    def drain(self) -> None:
+        self.board.drain()
+        self.refresh()
+
+    def stop(self) -> None:
+        if self.pool is not None:
+            self.pool.cut()
+
+    def retry(self) -> None:
+        self.board.retry()
+        self.start()
+
+    @property
+    def running(self) -> bool:
+        return self.pool is not None and not self.pool.join(0)
+
+    def close_study(self, timeout: float = 20.0) -> None:
+        """Stop workers and readers; what is done stays done."""
+        self._timer.stop()
+        if self.pool is not None:
+            self.pool.cut()
+            self.pool.join(timeout)
+        self._background.wait()
+
+    # showing
+
+    @Slot()
+    def refresh(self) -> None:
+        board = self.board
+        finished, failed, running = board.count("finished"), board.count("failed"), board.count("running")
+        self.progress.setValue(finished + failed)
+        left = board.seconds_left() if self.running else None
+        words = [
+            f"{finished} of {len(board.cells)} finished",
+            f"{running} running" if running else "",
+            f"{failed} failed" if failed else "",
+            f"{duration(left)} left" if left else "",
+        ]
+        self.said.setText(", ".join(word for word in words if word))
+        waiting = board.count("waiting", "elsewhere")
+        self.go_button.setVisible(bool(waiting) and (not self.running or board.draining))
+        self.drain_button.setVisible(self.running and not board.draining and bool(waiting))
+        self.cut_button.setVisible(self.running)
+        self.retry_button.setVisible(bool(failed))
+        self.export_button.setVisible(self.two_axes and finished > 0)
+        if finished + failed != self._read:
+            self._read = finished + failed
+            self._background.start(self._gather)
+        self._show_tiles()
+        if not self.running and not waiting:
+            self._timer.stop()
+
+    def _gather(self) -> tuple[dict[str, np.ndarray], Verdict]:
+        """In a thread: numbers and small curves of what has finished."""
+        verdict = self.board.verdict()
+        cells = [cell for cell in self.board.cells if cell.state == "finished" and cell.point.key not in self._curves]
+        return {cell.point.key: _curve(str(cell.path), self.board) for cell in cells}, verdict
+
+    @Slot(object)
+    def _gathered(self, found: tuple[dict[str, np.ndarray], Verdict]) -> None:
+        curves, verdict = found
+        self._curves |= curves
+        known = [self.number.itemText(i) for i in range(self.number.count())]
+        for name in numbers_of(self.board.rows()):
+            if name not in known:
+                self.number.addItem(name)
+        if self.number.currentText() == BY_VERDICT and not known[1:] and self.two_axes:
+            declared = [spec.number for spec in self.board.experiment.study_views]
+            first = next((n for n in declared if self.number.findText(n) >= 0), self.number.itemText(1))
+            self.number.setCurrentText(first)
+        self.verdict.show_verdict(verdict)
+        self._show()
+
+    @Slot()
+    def _show(self) -> None:
+        self._show_tiles()
+        number = self.number.currentText()
+        spec = None if number == BY_VERDICT else diagram_of(self.board.study, self.board.experiment, number)
+        if spec is not None:
+            configs = [cell.point.config for cell in self.board.cells]
+            self.diagram.show_table(spec, tabulate(spec, configs, self.board.rows()))
+
+    def _show_tiles(self) -> None:
+        number = self.number.currentText()
+        by_value = number != BY_VERDICT
+        columns = max(len(self.board.study.seeds), 1)
+        if columns == 1 and self.board.study.axes and self.board.study.combine == "outer":
+            columns = len(self.board.study.axes[-1].values)
+        tiles = [self._tile(cell, number) for cell in self.board.cells]
+        self.grid.show_tiles(tiles, columns if 1 < columns <= 40 else 0, by_value=by_value)
+
+    def _tile(self, cell: Cell, number: str) -> Tile:
+        row = self.board.row(cell)
+        return Tile(
+            label=cell.point.label,
+            state=cell.state,
+            path=str(cell.path) if cell.begun or cell.state in ("running", "finished", "failed") else "",
+            value=number_of(row, number) if row is not None else float("nan"),
+            outcome=cell.outcome,
+            problem=cell.problem,
+            done=cell.step / cell.point.config.steps,
+            curve=self._curves.get(cell.point.key, np.empty(0)),
+        )
+
+    def _open_cell(self, x: float, y: float) -> None:
+        """The first run of a cell of the diagram."""
+        spec = self.diagram.spec
+        assert spec is not None
+        for cell in self.board.cells:
+            config: Any = cell.point.config
+            if (getattr(config, spec.x), getattr(config, spec.y)) == (x, y) and cell.path.exists():
+                self.opened.emit(str(cell.path))
+                return
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        for part in (self.grid, self.diagram, self.verdict):
+            part.set_theme(theme)
+
+    # export
+
+    def _ask_where(self) -> None:
+        dialog = QFileDialog(self, "Export the diagram", "", "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("pdf")
+        dialog.selectFile("phase-diagram.pdf")
+        dialog.fileSelected.connect(self.export)
+        dialog.open()
+
+    def export(self, path: str) -> None:
+        """Write the shown diagram and its numbers; says what was written, or what stood in the way."""
+        from gui.export.diagram import write_diagram
+        from gui.export.look import FigureError
+
+        try:
+            written = write_diagram(self.board, self.number.currentText(), Path(path), data=True)
+        except FigureError as error:
+            self.message.emit(str(error))
+        else:
+            self.message.emit("Written: " + ", ".join(str(file) for file in written))
+
+
+def _curve(path: str, board: Board) -> np.ndarray:
+    """A few values of the first scalar reading of a run."""
+    try:
+        with RunReader(path) as reader:
+            for spec in board.experiment.readings:
+                if spec.name in reader.names():
+                    _, value = reader.series(spec.name)
+                    if value.ndim == 1 and len(value) > 1:
+                        picked = value[np.unique(np.linspace(0, len(value) - 1, CURVE_POINTS).astype(int))]
+                        return np.log10(picked) if (picked > 0).all() else picked
+    except RunFileError:
+        pass  # the tile shows the run's state without a curve
+    return np.empty(0)

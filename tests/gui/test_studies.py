@@ -1,0 +1,209 @@
+"""Studies in the window: asked for, run, shown as tiles and as a phase diagram, opened again, closed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QTabWidget
+
+from gui.export.diagram import write_diagram
+from gui.export.look import FigureError
+from gui.forms import Form
+from gui.studies import Studies
+from gui.study_form import StudyForm
+from gui.study_grid import StudyGrid, Tile
+from gui.study_page import StudyPage
+from gui.theme import DARK, LIGHT
+from gui.views.phase_diagram import PhaseDiagramView
+from lab import registry
+from lab.board import Board
+from lab.diagram import diagram_of, edges, tabulate
+from lab.study import Study
+from lab.verdict import StudyRow
+from lab.views import PhaseDiagram
+from tests.fakes import Tiny
+from tests.gui.standins import FakeRuns
+from tests.lab.test_board import carry_out, study
+
+TINY = registry.experiment("tests.fakes:")
+GRID = [{"knob": "lr", "values": [0.01, 0.1, 1.0]}, {"knob": "width", "values": [2, 4]}]
+
+
+def finished(folder: Path, **values: Any) -> Board:
+    board = Board(study(**values), Tiny, folder)
+    while not board.over:
+        carry_out(board)
+    return board
+
+
+@pytest.fixture
+def form(qtbot, tmp_path: Path):
+    knobs = Form(TINY)
+    qtbot.addWidget(knobs)
+
+    def make(**options: Any) -> StudyForm:
+        made = StudyForm(knobs, LIGHT, FakeRuns(tmp_path), **options)
+        qtbot.addWidget(made)
+        return made
+
+    return make
+
+
+def test_a_knob_becomes_an_axis_and_the_button_counts_runs_and_time(form, qtbot):
+    dialog = form()
+    dialog.rows[0].knob.setCurrentIndex(dialog.rows[0].knob.findData("lr"))
+    dialog.rows[0].values.setText("0.01:1:3:log")
+    dialog.add_axis("width", "2, 4")
+    dialog.seeds.setValue(2)
+    assert dialog.run_button.text() == "Run 12 runs"
+    qtbot.waitUntil(lambda: "about" in dialog.said.text())
+    dialog.zipped.setChecked(True)
+    assert not dialog.run_button.isEnabled() and "as many values each" in dialog.said.text()
+    dialog.zipped.setChecked(False)
+    with qtbot.waitSignal(dialog.chosen) as got:
+        dialog.accept()
+    chosen: Study = got.args[0]
+    assert [axis.values for axis in chosen.axes] == [(0.01, 0.1, 1.0), (2, 4)] and chosen.seeds == (0, 1)
+
+
+def test_a_wrong_axis_is_explained_and_cannot_be_run(form):
+    dialog = form()
+    dialog.rows[0].values.setText("0,1,x")
+    assert not dialog.run_button.isEnabled() and "not admissible" in dialog.said.text()
+    dialog.rows[0].removed.emit()
+    assert dialog.run_button.isEnabled() and dialog.run_button.text() == "Run 1 run"
+    dialog.reject()
+
+
+def test_the_claim_begins_with_all_arms_and_the_changed_knobs(qtbot, tmp_path: Path):
+    knobs = Form(TINY)
+    qtbot.addWidget(knobs)
+    knobs.set_values({"width": 7})
+    dialog = StudyForm(knobs, LIGHT, FakeRuns(tmp_path), claim=True)
+    qtbot.addWidget(dialog)
+    assert dialog.study is not None
+    points = dialog.study.points(TINY)
+    assert [(p.arm, p.config.width, p.config.lr) for p in points] == [("stable", 7, 0.1), ("unstable", 7, 2.5)]
+    dialog.reject()
+
+
+def test_a_page_shows_runs_numbers_and_the_verdict_and_opens_what_is_clicked(qtbot, tmp_path: Path):
+    board = finished(tmp_path, axes=GRID, seeds=[0, 1])
+    page = StudyPage(board, LIGHT)
+    qtbot.addWidget(page)
+    page.resize(1200, 700)
+    page.show()
+    qtbot.waitUntil(lambda: page.number.count() > 1)
+    assert "12 of 12 finished" in page.said.text() and not page.cut_button.isVisible()
+    page.number.setCurrentText("norm")
+    assert page.diagram.isVisible() and page.diagram.table is not None
+    np.testing.assert_array_equal(page.diagram.table.count, np.full((2, 3), 2))
+    with qtbot.waitSignal(page.opened) as got:
+        at = page.grid.tile_rect(3).center()
+        qtbot.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=at.toPoint())
+    assert got.args == [str(board.cells[3].path)]
+    with qtbot.waitSignal(page.opened) as got:
+        at = page.diagram.centre_of(1, 2)
+        qtbot.mouseClick(page.diagram, Qt.MouseButton.LeftButton, pos=at.toPoint())
+    assert "lr=1-width=4-seed=0" in got.args[0]
+    page.set_theme(DARK)
+    with qtbot.waitSignal(page.message) as said:
+        page.export(str(tmp_path / "out.pdf"))
+    assert "out.csv" in said.args[0] and (tmp_path / "out.pdf").stat().st_size > 1000
+    page.close_study()
+
+
+def test_a_page_runs_a_study_in_worker_processes(qtbot, tmp_path: Path):
+    board = Board(study(seeds=[0, 1]), Tiny, tmp_path)
+    page = StudyPage(board, LIGHT)
+    qtbot.addWidget(page)
+    page.show()
+    page.start()
+    assert page.running and page.cut_button.isVisible()
+    qtbot.waitUntil(lambda: not page.running, timeout=60_000)
+    page.refresh()
+    assert [cell.state for cell in board.cells] == ["finished", "finished"]
+    page.close_study()
+
+
+def test_studies_open_in_tabs_and_say_what_is_wrong(qtbot, tmp_path: Path):
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    studies = Studies(tabs, FakeRuns(tmp_path), LIGHT, lambda *_: True)
+    with qtbot.waitSignal(studies.message) as said:
+        studies.open_folder(tmp_path)
+    assert "not the folder of a study" in said.args[0]
+    folder = tmp_path / "one"
+    finished(folder)
+    studies.open_folder(folder)
+    qtbot.waitUntil(lambda: tabs.count() == 1)
+    studies.open_folder(folder)  # shown, not opened twice
+    assert tabs.count() == 1
+    studies.close(studies.pages()[0])
+    assert tabs.count() == 0
+    studies.finish()
+
+
+def test_tiles_say_state_number_and_problem(qtbot):
+    grid = StudyGrid(LIGHT)
+    qtbot.addWidget(grid)
+    grid.resize(400, 300)
+    tiles = [
+        Tile("lr=1", "finished", "a.h5", 2.0, "reproduced", curve=np.arange(5.0)),
+        Tile("lr=2", "failed", "b.h5", problem="loss is nan at step 3"),
+        Tile("lr=3", "running", "c.h5", done=0.25),
+    ]
+    grid.show_tiles(tiles, 0, by_value=False)
+    grid.grab()
+    assert grid.said(0) == "lr=1\nreproduced\n2" and "nan at step 3" in grid.said(1) and "25% of" in grid.said(2)
+    assert grid.index_at(grid.tile_rect(2).center()) == 2 and grid.index_at(QPointF(399, 299)) == -1
+    with qtbot.waitSignal(grid.opened) as got:
+        qtbot.keyClick(grid, Qt.Key.Key_Right)
+        qtbot.keyClick(grid, Qt.Key.Key_Return)
+    assert got.args == ["a.h5"]
+
+
+def row(lr: float, width: int, seed: int, value: float) -> StudyRow:
+    return StudyRow(
+        "", Tiny.configure(values={"lr": lr, "width": width, "seed": seed}), "reproduced", "", {"norm": value}
+    )
+
+
+def test_a_diagram_averages_seeds_at_true_values_of_its_knobs():
+    spec = PhaseDiagram("norm", x="lr", y="width", title="Norm")
+    rows = [row(0.1, 2, 0, 1.0), row(0.1, 2, 1, 3.0), row(10.0, 4, 0, 5.0), row(0.1, 4, 0, float("nan"))]
+    table = tabulate(spec, [r.config for r in rows], rows)
+    np.testing.assert_array_equal(table.x, [0.1, 10.0])
+    np.testing.assert_array_equal(table.mean, [[2.0, np.nan], [np.nan, 5.0]])
+    np.testing.assert_array_equal(table.count, [[2, 0], [0, 1]])
+    assert table.spread[0, 0] == 1.0
+    np.testing.assert_allclose(edges(table.x, True), [0.01, 1.0, 100.0])
+    np.testing.assert_allclose(edges(table.y, False), [1.0, 3.0, 5.0])
+
+
+def test_cells_are_drawn_where_their_values_are_and_read_back(qtbot):
+    view = PhaseDiagramView(Tiny, LIGHT)
+    qtbot.addWidget(view)
+    view.resize(600, 400)
+    view.grab()
+    rows = [row(lr, width, 0, lr * width) for lr in (0.01, 0.1, 1.0) for width in (2, 4, 6)]
+    spec = PhaseDiagram("norm", x="lr", y="width", title="Norm", contours=(0.5,))
+    view.show_table(spec, tabulate(spec, [r.config for r in rows], rows))
+    picture = view.grab().toImage()
+    for i, j in np.ndindex(3, 3):
+        at = view.centre_of(i, j)
+        assert view.cell_at(at.x(), at.y()) == (i, j)
+    low, high = (picture.pixelColor(view.centre_of(*cell).toPoint()) for cell in ((0, 0), (2, 2)))
+    assert low != high  # the middle of the cells has their colours
+    third = view.centre_of(0, 1).x() - view.centre_of(0, 0).x()
+    assert view.centre_of(0, 2).x() - view.centre_of(0, 1).x() == pytest.approx(third)  # the knob is logarithmic
+    assert "lr 1, width 6" in view.said(2, 2) and "norm 6" in view.said(2, 2)
+
+
+def test_a_study_without_two_axes_has_no_diagram(tmp_path: Path):
+    board = finished(tmp_path, seeds=[0])
+    assert diagram_of(board.study, Tiny, "norm") is None
+    with pytest.raises(FigureError, match="two axes"):
+        write_diagram(board, "norm", tmp_path / "x.pdf")
