@@ -12,19 +12,23 @@ from lab.measures.eigen import Eigen, Eigenpairs, eigenpairs
 from lab.measures.hvp import Hessian
 from lab.measures.operators import Scaled, SymmetricOperator, UndefinedError
 from lab.measures.preconditioners import Preconditioner
+from lab.measures.warm_start import Start
 
 
-def lambda_max(operator: SymmetricOperator, *, tol: float = 1e-3, start: Tensor | None = None, **options) -> Eigen:
+def lambda_max(
+    operator: SymmetricOperator, *, tol: float = 1e-3, start: Start | Tensor | None = None, **options
+) -> Eigen:
     """The largest algebraic eigenvalue, λ_max: of a Hessian the sharpness, in units of L/θ².
 
     Args:
         operator: Of what, shape (P, P).
         tol: Relative accuracy.
         start: The last reading's ``start``: along a trajectory it saves half the products and more.
-        **options: ``max_hvps``, ``strict``, ``seed``, ``guard``, ``max_basis`` of `eigenpairs`.
+        **options: ``look_every``, ``max_hvps``, ``strict``, ``seed``, ``guard``, ``max_basis`` of `eigenpairs`.
 
     Returns:
-        The eigenpair, with the accuracy reached and its cost: about 15 products cold and 5 warm at 1e-3.
+        The eigenpair, with the accuracy reached and its cost: about 15 products cold, 1 to 2 warm at 1e-3 and 4 to 6 in
+        the readings that look at the neighbours too.
 
     Raises:
         NotConvergedError: The budget or rounding ended the search early and ``strict`` is not off.
@@ -32,7 +36,9 @@ def lambda_max(operator: SymmetricOperator, *, tol: float = 1e-3, start: Tensor 
     return eigenpairs(operator, 1, which="largest", tol=tol, start=start, **options)[0]
 
 
-def lambda_min(operator: SymmetricOperator, *, tol: float = 1e-3, start: Tensor | None = None, **options) -> Eigen:
+def lambda_min(
+    operator: SymmetricOperator, *, tol: float = 1e-3, start: Start | Tensor | None = None, **options
+) -> Eigen:
     """The smallest algebraic eigenvalue, negative at a saddle; otherwise as `lambda_max`.
 
     Where the spectrum piles up at zero from above, as for overparametrised networks near a minimum, a relative
@@ -41,13 +47,15 @@ def lambda_min(operator: SymmetricOperator, *, tol: float = 1e-3, start: Tensor 
     return eigenpairs(operator, 1, which="smallest", tol=tol, start=start, **options)[0]
 
 
-def lambda_abs_max(operator: SymmetricOperator, *, tol: float = 1e-3, start: Tensor | None = None, **options) -> Eigen:
+def lambda_abs_max(
+    operator: SymmetricOperator, *, tol: float = 1e-3, start: Start | Tensor | None = None, **options
+) -> Eigen:
     """The eigenvalue of largest magnitude, with its sign, as power iteration finds it; otherwise as `lambda_max`."""
     return eigenpairs(operator, 1, which="magnitude", tol=tol, start=start, **options)[0]
 
 
 def top_eigenpairs(
-    operator: SymmetricOperator, k: int, *, tol: float = 1e-3, start: Tensor | None = None, **options
+    operator: SymmetricOperator, k: int, *, tol: float = 1e-3, start: Start | Tensor | None = None, **options
 ) -> Eigenpairs:
     """The k largest algebraic eigenvalues, descending, (k,), and unit eigenvectors, (k, P); as `lambda_max`."""
     return eigenpairs(operator, k, which="largest", tol=tol, start=start, **options)

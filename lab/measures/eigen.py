@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.measures.operators import NOT_FINITE, SymmetricOperator, UndefinedError, random_rows
+from lab.measures.operators import NOT_FINITE, SymmetricOperator, UndefinedError
 from lab.measures.ritz import BLOCK, Basis, RitzPairs, Which, ritz_pairs, wanted_first
+from lab.measures.warm_start import Start, disturbed, fresh, gap_to_trust, next_start, own, predicted
 
 
 class NotConvergedError(RuntimeError):
@@ -35,7 +36,7 @@ class Eigen:
         error: The bound on |λ - exact| that was held against the tolerance; see `eigenpairs`.
         hvps: Products that the whole reading took.
         converged: Whether the reading met its tolerance.
-        start: What to pass as ``start`` to the next reading, shape (J, P): the eigenvectors and their neighbours.
+        start: What to pass as ``start`` to the next reading; it may be kept in a checkpoint.
     """
 
     value: float
@@ -44,7 +45,7 @@ class Eigen:
     error: float
     hvps: int
     converged: bool
-    start: Tensor
+    start: Start
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Eigenpairs:
     errors: np.ndarray
     hvps: int
     converged: bool
-    start: Tensor
+    start: Start
 
     def __len__(self) -> int:
         return len(self.values)
@@ -71,6 +72,8 @@ DENSE_UP_TO = 64  # up to here the whole matrix costs no more than a search, and
 # cold readings of two networks missed λ_max in 1 of 10 when only λ_max had to converge, in 0 of 400 with two
 # neighbours this well
 _NEIGHBOUR_TOL = 0.03
+_SAME = 0.8  # cos² below which an eigenvector is another one than predicted
+_WARM_NEIGHBOUR_TOL = 0.3  # those of the last reading only have to be kept up
 
 
 def eigenpairs(
@@ -79,11 +82,12 @@ def eigenpairs(
     *,
     which: Which = "largest",
     tol: float = 1e-3,
-    start: Tensor | None = None,
+    start: Start | Tensor | None = None,
     seed: int | torch.Generator = 0,
     max_hvps: int = 2000,
     max_basis: int | None = None,
     guard: int = 2,
+    look_every: int = 4,
     strict: bool = True,
 ) -> Eigenpairs:
     """The k largest (algebraic), smallest (algebraic) or largest-magnitude eigenvalues and their eigenvectors.
@@ -92,18 +96,22 @@ def eigenpairs(
     r²/(distance from λ to the unwanted eigenvalues), with that distance taken from the computed spectrum less its own
     residual. No method that only multiplies can rule out an eigenvalue whose eigenvector is orthogonal to every vector
     tried; a random start makes that improbable, and the ``guard`` neighbours that ``start`` carries from reading to
-    reading keep an eigenvalue in view that is about to overtake.
+    reading keep an eigenvalue in view that is about to overtake. They are multiplied in every ``look_every``-th
+    reading, and whenever they were within 2 % or an eigenvector turned away from its prediction; in between, their
+    last distance, in proportion to λ, is taken for the bound.
 
     Args:
         operator: A, shape (P, P).
         k: Number of eigenpairs, at most P.
         which: ``"largest"`` and ``"smallest"`` go by sign, ``"magnitude"`` by |λ|.
         tol: Relative accuracy: error <= tol·|λ|. Below about 1e-5 in float32 it cannot be met.
-        start: Vectors to start from, shape (P,) or (J, P): the last reading's ``start``.
+        start: The last reading's ``start``, or vectors to start from, shape (P,) or (J, P).
         seed: Seed or generator of the random start; the global generator is never drawn from.
         max_hvps: Most products to spend.
         max_basis: Most vectors to keep before a restart; memory is 2·max_basis·P numbers. Default 3k + 40.
         guard: Neighbours beyond the k wanted, found to 3 % and returned in ``start``; 0 is cheaper and may miss λ.
+        look_every: Readings from one look at the neighbours to the next: so long an eigenvalue that overtakes
+            unforeseen may go unseen. 1 looks every time, at about twice the products.
         strict: Raise when ``max_hvps`` or rounding ends the search early; otherwise return what was reached.
 
     Returns:
@@ -121,10 +129,18 @@ def eigenpairs(
     if operator.size <= min(DENSE_UP_TO, max_hvps):
         return _whole(operator, k, which, watched)
     basis = Basis(operator, max(max_basis or 3 * k + 40, watched + 2 * BLOCK), seed)
-    rows = None if start is None else _disturbed(start, k, operator, basis.generator)
+    before, rows = own(start, which, k), predicted(start, k, operator)
     warm = rows is not None and len(rows) >= watched
-    basis.extend(rows, at_least=watched, at_most=max_hvps)
-    ritz = _search(basis, which, np.array([tol] * k + [0.3 if warm else _NEIGHBOUR_TOL] * (watched - k)), max_hvps)
+    tols = np.array([tol] * k + [_WARM_NEIGHBOUR_TOL if warm else _NEIGHBOUR_TOL] * (watched - k))
+    gap, ritz = gap_to_trust(before, look_every), None
+    if rows is not None and warm and gap is not None:
+        basis.extend(rows[:k], at_least=k, at_most=max_hvps)
+        ritz = _search(basis, which, tols[:k], max_hvps, gap)
+    looked = ritz is None or _turned(basis, ritz, k)
+    if looked:
+        rows = None if rows is None else disturbed(rows, k, operator, basis.generator)
+        basis.extend(rows, at_least=watched, at_most=max_hvps - basis.products)
+        ritz = _search(basis, which, tols, max_hvps)
     pairs = Eigenpairs(
         values=ritz.values[:k],
         vectors=ritz.vectors[:k],
@@ -132,7 +148,7 @@ def eigenpairs(
         errors=ritz.errors[:k],
         hvps=basis.products,
         converged=len(ritz.errors) >= k and bool(np.all(ritz.judged(tol)[0][:k])),
-        start=ritz.vectors,
+        start=next_start(before, which, k, ritz, looked=looked),
     )
     if strict and not pairs.converged:
         worst = float(np.max(pairs.errors / np.maximum(np.abs(pairs.values), np.finfo(float).tiny)))
@@ -156,14 +172,15 @@ def _whole(operator: SymmetricOperator, k: int, which: Which, watched: int) -> E
     # a whole decomposition errs by rounding of the largest eigenvalue at most
     errors = np.maximum(residuals, torch.finfo(operator.dtype).eps * np.abs(values).max())
     rows = torch.from_numpy(vectors.copy()).to(operator.device, operator.dtype)
-    return Eigenpairs(values[order[:k]], rows[:k], residuals[:k], errors[:k], operator.size, True, rows)
+    start = fresh(which, rows, k)
+    return Eigenpairs(values[order[:k]], rows[:k], residuals[:k], errors[:k], operator.size, True, start)
 
 
-def _search(basis: Basis, which: Which, tols: np.ndarray, max_hvps: int) -> RitzPairs:
+def _search(basis: Basis, which: Which, tols: np.ndarray, max_hvps: int, gap: float | None = None) -> RitzPairs:
     """Expand the basis by residuals until every pair is as accurate as its entry of ``tols`` asks, or nothing helps."""
     size, watched = basis.operator.size, len(tols)
     while True:
-        ritz = ritz_pairs(basis, watched, which)
+        ritz = ritz_pairs(basis, watched, which, gap)
         good, stuck = ritz.judged(tols[: len(ritz.errors)])
         unfinished = np.flatnonzero(~(good | stuck))
         budget = min(BLOCK, max_hvps - basis.products)
@@ -175,10 +192,7 @@ def _search(basis: Basis, which: Which, tols: np.ndarray, max_hvps: int) -> Ritz
         basis.extend(ritz.residual_rows[unfinished[:budget]], at_least=1, at_most=budget)
 
 
-def _disturbed(start: Tensor, k: int, operator: SymmetricOperator, generator: torch.Generator) -> Tensor:
-    """The start with a tenth of noise on the neighbours: so they find what grows orthogonally to all that was kept."""
-    rows = torch.atleast_2d(start).to(operator.device, operator.dtype, copy=True)
-    if rows.shape[1] != operator.size:
-        raise ValueError(f"start has shape {tuple(start.shape)}; expected (J, {operator.size}): is it another layer's?")
-    rows[k:] += 0.1 / operator.size**0.5 * random_rows(max(len(rows) - k, 0), operator, generator)
-    return rows
+def _turned(basis: Basis, ritz: RitzPairs, k: int) -> bool:
+    """Whether a pair left the span it was predicted in, the first k rows: neighbours may have changed places then."""
+    restarted = basis.products > len(basis)
+    return restarted or bool((ritz.coefficients[:k, :k] ** 2).sum(axis=0).min() < _SAME)

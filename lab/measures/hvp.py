@@ -54,19 +54,21 @@ def vector_jacobian_products(
     Returns:
         Shape (K, P).
     """
-    count, results = len(rows[0]), []
+    count = len(rows[0])
+    parts = [[r[i : i + chunk] for r in rows] for i in range(0, count, chunk)] if count > chunk else [rows]
     with _missing_derivatives_explained():
-        for first in range(0, count, chunk):
-            part = [r[first : first + chunk] for r in rows]
-            if len(part[0]) > 2:  # a batch of two costs as much as two passes
-                try:
-                    results.append(_batched_pass(outputs, params, part))
-                    continue
-                except RuntimeError as error:  # an operation without a batching rule: one by one then
-                    if any(words in str(error).lower() for words in _NO_DERIVATIVE):
-                        raise
-            results.extend(_single_pass(outputs, params, [r[i] for r in part])[None] for i in range(len(part[0])))
-    return torch.cat(results)
+        products = [_products(outputs, params, part) for part in parts]
+    return products[0] if len(products) == 1 else torch.cat(products)
+
+
+def _products(outputs: Sequence[Tensor], params: Sequence[Tensor], rows: Sequence[Tensor]) -> Tensor:
+    if len(rows[0]) > 2:  # a batch of two costs as much as two passes
+        try:
+            return _batched_pass(outputs, params, rows)
+        except RuntimeError as error:  # an operation without a batching rule: one by one then
+            if any(words in str(error).lower() for words in _NO_DERIVATIVE):
+                raise
+    return torch.stack([_single_pass(outputs, params, vector) for vector in zip(*rows, strict=True)])
 
 
 def _single_pass(outputs: Sequence[Tensor], params: Sequence[Tensor], vector: Sequence[Tensor]) -> Tensor:

@@ -57,13 +57,16 @@ class Basis:
         """An orthonormal basis of what the rows add to V: what lies in its span already, up to rounding, is dropped."""
         rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
         for _ in range(2):  # twice is enough: Giraud et al. (2005), doi:10.1007/s00211-005-0615-4
-            basis = self._rows[: self._count]
-            rows = rows - (rows @ basis.T) @ basis
+            if self._count:
+                basis = self._rows[: self._count]
+                rows = rows - (rows @ basis.T) @ basis
             gram = (rows @ rows.T).double().cpu().numpy()
             values, vectors = np.linalg.eigh(gram)
             keep = values > 1e3 * self.eps * len(rows)
             whitening = vectors[:, keep] / np.sqrt(values[keep])
             rows = torch.as_tensor(whitening.T.copy()).to(rows) @ rows
+            if values.min(initial=1.0) > 0.25:  # of unit rows at least half was left: nothing cancelled
+                break
         return rows
 
     def restart(self, values: np.ndarray, coefficients: np.ndarray) -> None:
@@ -106,8 +109,16 @@ class RitzPairs:
         return (self.errors <= tol * size) | (stuck & (size <= self.floor)), stuck
 
 
-def ritz_pairs(basis: Basis, k: int, which: Which) -> RitzPairs:
-    """Rayleigh-Ritz in the basis: the k most wanted pairs with residuals and error bounds."""
+def ritz_pairs(basis: Basis, k: int, which: Which, gap: float | None = None) -> RitzPairs:
+    """Rayleigh-Ritz in the basis: the k most wanted pairs with residuals and error bounds.
+
+    Args:
+        basis: At least k rows.
+        k: Pairs wanted.
+        which: Which end.
+        gap: Where the unwanted neighbour is known not to lie: nearer to the k-th eigenvalue than this share of it.
+            Without it the neighbour is taken from the basis.
+    """
     projected = basis.projected[: len(basis), : len(basis)]
     values, coefficients = np.linalg.eigh((projected + projected.T) / 2)
     order = wanted_first(values, which)
@@ -120,11 +131,15 @@ def ritz_pairs(basis: Basis, k: int, which: Which) -> RitzPairs:
     rows = basis.combine_products(coefficients[:, chosen]) - scale * vectors
     residuals = rows.norm(dim=1).double().cpu().numpy()
     errors = residuals[: len(wanted)].copy()
-    if len(unwanted):
-        for sign, neighbour in ((-1, -2), (1, -1)):  # the lower end mirrored, then the upper one
-            end = np.flatnonzero(sign * (wanted - neighbours[neighbour]) > 0)
-            run = np.append(end[np.argsort(-sign * wanted[end])], neighbour)
-            errors[run[:-1]] = temple_kato(sign * values[chosen[run]], residuals[run])
+    for sign, neighbour in ((-1, -2), (1, -1)):  # the lower end mirrored, then the upper one
+        end = np.flatnonzero(sign * (wanted - neighbours[neighbour]) > 0) if len(unwanted) else np.arange(len(wanted))
+        run = end[np.argsort(-sign * wanted[end])]
+        ceiling = sign * values[neighbours[neighbour]] + residuals[neighbour] if len(unwanted) else -np.inf
+        if gap is not None and len(run):
+            least = values[chosen[run[-1]]]
+            ceiling = max(ceiling, sign * least - gap * abs(least))
+        if np.isfinite(ceiling):
+            errors[run] = temple_kato(sign * values[chosen[run]], residuals[run], ceiling)
     floor = 32 * basis.eps * float(np.max(np.abs(values)))
     return RitzPairs(
         all_values=values[order],
@@ -142,7 +157,7 @@ def wanted_first(values: np.ndarray, which: Which) -> np.ndarray:
     return np.argsort({"largest": -values, "smallest": values, "magnitude": -np.abs(values)}[which], kind="stable")
 
 
-def temple_kato(values: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+def temple_kato(values: np.ndarray, residuals: np.ndarray, ceiling: float) -> np.ndarray:
     """Error bounds of the largest Ritz values: the residual, or a squared one over a gap if that is less.
 
     For the s + 1 largest together, Σ_{j<=s} r_j² / (θ_s - θ_{s+1} - r_{s+1}) bounds each one's error: a pair inside
@@ -150,14 +165,15 @@ def temple_kato(values: np.ndarray, residuals: np.ndarray) -> np.ndarray:
     section 11.7.
 
     Args:
-        values: Ritz values, descending, shape (K + 1,); the last is the first unwanted one.
-        residuals: Their residuals, shape (K + 1,).
+        values: Ritz values, descending, shape (K,).
+        residuals: Their residuals, shape (K,).
+        ceiling: Upper bound of the first unwanted eigenvalue, θ_{K+1} + r_{K+1}.
 
     Returns:
         Bounds, shape (K,).
     """
-    gaps = values[:-1] - values[1:] - residuals[1:]
-    squares = np.cumsum(residuals[:-1] ** 2)
+    gaps = values - np.append(values[1:] + residuals[1:], ceiling)
+    squares = np.cumsum(residuals**2)
     clusters = np.where(gaps > 0, squares / np.where(gaps > 0, gaps, 1.0), np.inf)
     best = np.minimum.accumulate(clusters[::-1])[::-1]  # the smallest over all clusters that contain the pair
-    return np.minimum(residuals[:-1], best)
+    return np.minimum(residuals, best)
