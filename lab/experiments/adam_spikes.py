@@ -19,6 +19,7 @@ from lab.measures import second_moment
 from lab.measures.detectors import Crossing, Interval, Spike, SustainedCrossing, spikes
 from lab.measures.spike_record import SpikeRecord, led
 from lab.measures.step_windows import envelope_rise
+from lab.measures.warm_start import Start
 from lab.optimizers import FlatAdam, Moments, average_factor
 from lab.stream import Source
 from lab.verdict import Check, Verdict
@@ -272,7 +273,7 @@ class AdamSpikes(Experiment):
             self.theta = network.start(self.generator("init").manual_seed(seed))
         self.optimizer = FlatAdam(config.optimizer, self.theta)
         self.last_stage = 0
-        self.directions: dict[str, torch.Tensor] = {}  # top eigenvectors of the last reading, a head start
+        self.directions: dict[str, Start] = {}  # what the last readings of eigenvectors left, a head start
         self._here: tuple[torch.Tensor, torch.Tensor, Moments] | None = None
 
     def _at_theta(self) -> tuple[torch.Tensor, torch.Tensor, Moments]:
