@@ -128,8 +128,9 @@ def flatten(tensors: Iterable[Tensor]) -> Tensor:
 def unflatten(vectors: Tensor, params: Iterable[Tensor]) -> list[Tensor]:
     """Split (P,) or (K, P) into pieces shaped, or with a leading K shaped, like each parameter."""
     params = list(params)
-    pieces = vectors.split([p.numel() for p in params], dim=-1)
-    return [v.reshape(vectors.shape[:-1] + p.shape).to(p.dtype) for v, p in zip(pieces, params, strict=True)]
+    pieces, rows = vectors.split([p.numel() for p in params], dim=-1), vectors.shape[:-1]
+    shaped = [v.reshape(rows + p.shape) for v, p in zip(pieces, params, strict=True)]
+    return [v if v.dtype == p.dtype else v.to(p.dtype) for v, p in zip(shaped, params, strict=True)]
 
 
 LossClosure = Callable[[], Tensor]

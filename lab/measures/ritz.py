@@ -25,9 +25,9 @@ class Basis:
         self.projected = np.zeros((self.capacity, self.capacity))
         self.products = 0
         self._count = 0
-        space = {"dtype": operator.dtype, "device": operator.device}
-        self._rows = torch.empty(self.capacity, operator.size, **space)
-        self._multiplied = torch.empty(self.capacity, operator.size, **space)
+        # V and W in one block, so that both are combined by one product
+        self._both = torch.empty(2, self.capacity, operator.size, dtype=operator.dtype, device=operator.device)
+        self._rows, self._multiplied = self._both
 
     def __len__(self) -> int:
         return self._count
@@ -59,12 +59,12 @@ class Basis:
         for _ in range(2):  # twice is enough: Giraud et al. (2005), doi:10.1007/s00211-005-0615-4
             if self._count:
                 basis = self._rows[: self._count]
-                rows = rows - (rows @ basis.T) @ basis
+                rows = torch.addmm(rows, rows @ basis.T, basis, alpha=-1)
             gram = (rows @ rows.T).double().cpu().numpy()
-            values, vectors = np.linalg.eigh(gram)
+            values, vectors = np.linalg.eigh(gram) if len(gram) != 1 else (gram[0], np.ones((1, 1)))
             keep = values > 1e3 * self.eps * len(rows)
-            whitening = vectors[:, keep] / np.sqrt(values[keep])
-            rows = torch.as_tensor(whitening.T.copy()).to(rows) @ rows
+            whitening = (vectors[:, keep] / np.sqrt(values[keep])).T
+            rows = torch.as_tensor(whitening.copy()).to(rows) @ rows
             if values.min(initial=1.0) > 0.25:  # of unit rows at least half was left: nothing cancelled
                 break
         return rows
@@ -72,18 +72,13 @@ class Basis:
     def restart(self, values: np.ndarray, coefficients: np.ndarray) -> None:
         """Keep only the Ritz vectors given by their values, shape (K,), and coefficient columns, shape (M, K)."""
         count = len(values)
-        kept, products = self.combine(coefficients), self.combine_products(coefficients)
-        self._rows[:count], self._multiplied[:count] = kept, products
+        self._both[:, :count] = self.combine(coefficients)
         self.projected[:count, :count] = np.diag(values)
         self._count = count
 
     def combine(self, coefficients: np.ndarray) -> Tensor:
-        """Vectors from coefficient columns, shape (M, K) -> (K, P)."""
-        return torch.as_tensor(coefficients.T.copy()).to(self._rows) @ self._rows[: self._count]
-
-    def combine_products(self, coefficients: np.ndarray) -> Tensor:
-        """A times `combine`, without a new product."""
-        return torch.as_tensor(coefficients.T.copy()).to(self._rows) @ self._multiplied[: self._count]
+        """Vectors from coefficient columns, shape (M, K), and A times them, without a new product: (2, K, P)."""
+        return torch.as_tensor(coefficients.T.copy()).to(self._rows) @ self._both[:, : self._count]
 
 
 @dataclass(frozen=True)
@@ -126,16 +121,17 @@ def ritz_pairs(basis: Basis, k: int, which: Which, gap: float | None = None) -> 
     # an end of the spectrum is bounded with the help of its first unwanted neighbour, so that is computed too
     neighbours = unwanted[[0, -1]] if len(unwanted) else unwanted
     chosen = np.concatenate([wanted, neighbours])
-    vectors = basis.combine(coefficients[:, chosen])
-    scale = torch.as_tensor(values[chosen]).to(vectors)[:, None]
-    rows = basis.combine_products(coefficients[:, chosen]) - scale * vectors
+    vectors, products = basis.combine(coefficients[:, chosen])
+    rows = products - torch.as_tensor(values[chosen]).to(vectors)[:, None] * vectors
     residuals = rows.norm(dim=1).double().cpu().numpy()
     errors = residuals[: len(wanted)].copy()
     for sign, neighbour in ((-1, -2), (1, -1)):  # the lower end mirrored, then the upper one
         end = np.flatnonzero(sign * (wanted - neighbours[neighbour]) > 0) if len(unwanted) else np.arange(len(wanted))
+        if not len(end):
+            continue
         run = end[np.argsort(-sign * wanted[end])]
         ceiling = sign * values[neighbours[neighbour]] + residuals[neighbour] if len(unwanted) else -np.inf
-        if gap is not None and len(run):
+        if gap is not None:
             least = values[chosen[run[-1]]]
             ceiling = max(ceiling, sign * least - gap * abs(least))
         if np.isfinite(ceiling):
