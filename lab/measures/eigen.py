@@ -137,7 +137,7 @@ def eigenpairs(
         basis.extend(rows[:k], at_least=k, at_most=max_hvps)
         ritz = _search(basis, which, tols[:k], max_hvps, gap)
     looked = ritz is None or _turned(basis, ritz, k)
-    if looked:
+    if ritz is None or looked:
         rows = None if rows is None else disturbed(rows, k, operator, basis.generator)
         basis.extend(rows, at_least=watched, at_most=max_hvps - basis.products)
         ritz = _search(basis, which, tols, max_hvps)

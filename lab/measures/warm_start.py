@@ -41,8 +41,9 @@ _NOISE = 0.05  # share of noise in the neighbours: without it what is orthogonal
 
 def own(start: Start | Tensor | None, which: Which, k: int) -> Start | None:
     """The start if it was left by a reading of the same k pairs, whose gap and turn then hold."""
-    fits = isinstance(start, dict) and start["which"] == which and len(start["turn"]) == k
-    return start if fits else None
+    if not isinstance(start, dict) or start["which"] != which or len(start["turn"]) != k:
+        return None
+    return start
 
 
 def gap_to_trust(start: Start | None, look_every: int) -> float | None:
