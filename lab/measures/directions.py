@@ -87,7 +87,7 @@ class Plane:
 
     def points(self, coordinates: Tensor) -> Tensor:
         """Vectors (k, P) at coordinates (k, m); coordinates 0 give the origin to the last bit."""
-        return flatten(self.origin) + coordinates.to(self.directions) @ self.directions
+        return torch.addmm(flatten(self.origin), coordinates.to(self.directions), self.directions)
 
     def project(self, vectors: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Where points (T, P) lie in the plane, and how much of their movement from the origin lies outside.

@@ -44,7 +44,7 @@ def smooth_section(
     axes: Sequence[np.ndarray],
     *,
     tol: float = 1e-3,
-    nodes: Sequence[int] = (9, 13, 17, 25),
+    nodes: Sequence[int] = (7, 13, 25),
     probes: int = 32,
     batch: int | None = None,
 ) -> SmoothSection:
@@ -60,7 +60,8 @@ def smooth_section(
         plane: Origin and directions, m = 1 or 2.
         axes: Coordinates along each direction; shapes (n,) or (n1,), (n2,).
         tol: Largest error at the probes as a share of the range of values.
-        nodes: Chebyshev points along an axis, tried in turn; points that coincide are evaluated once.
+        nodes: Chebyshev points along an axis, tried in turn; points that coincide are evaluated once, and of n and
+            2n - 1 all do.
         probes: Grid points that are evaluated to measure the error.
         batch: Points at a time.
     """
