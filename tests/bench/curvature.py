@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -178,9 +179,11 @@ def curvlinops_operator(made: Problem):
 def curvlinops_reader(made: Problem, k: int, tol: float) -> Callable[[], object]:
     from scipy.sparse.linalg import eigsh
 
+    options: dict[str, Any] = {"k": k, "which": "LA", "tol": tol, "return_eigenvectors": k > 1}
+
     def read() -> object:
         with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-            values = eigsh(curvlinops_operator(made).to_scipy(), k=k, which="LA", tol=tol, return_eigenvectors=k > 1)
+            values = eigsh(curvlinops_operator(made).to_scipy(), **options)
         values = values[0] if k > 1 else values
         return float(values[-1]) if k == 1 else values[::-1]
 
@@ -210,9 +213,9 @@ def eigenvalue_rows(made: Problem, k: int, repetitions: int) -> list[Row]:
         try:
             tol = loosest(made, reader, ladder, exact)
         except ImportError:
-            rows.append(
-                Row(made.name, "lambda_max" if k == 1 else f"top {k}", name, *[float("nan")] * 4, "not installed")
-            )
+            nan = float("nan")
+            quantity = "lambda_max" if k == 1 else f"top {k}"
+            rows.append(Row(made.name, quantity, name, nan, nan, nan, nan, "not installed"))
             continue
         runs = [along(made, our_reader(made, k), reader(tol)) for _ in range(repetitions)]
         ours, theirs = np.median([times for _, times in runs], axis=0).mean(axis=1) / unit

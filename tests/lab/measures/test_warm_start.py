@@ -25,15 +25,15 @@ def turned(angle: float, spectrum: np.ndarray = SPECTRUM) -> Matrix:
 
 def products_along(angles: np.ndarray, *, predict: bool = True) -> tuple[list[int], float]:
     """Products of each reading, and the last pace; without prediction every start is the last eigenvector itself."""
-    start, products = None, []
+    start, products, pace = None, [], float("nan")
     for angle in angles:
         top = lambda_max(turned(angle), start=start, look_every=100)
-        start = top.start
+        start, pace = top.start, top.start["pace"]
         if not predict:
             start["turn"].zero_()
         products.append(top.hvps)
         assert top.value == pytest.approx(3.0, rel=1e-3)
-    return products, top.start["pace"]
+    return products, pace
 
 
 @pytest.mark.parametrize(("angles", "pace"), [(np.arange(12) * 0.1, 1.0), (np.array([0, 0.2] * 6), -1.0)])
@@ -75,13 +75,13 @@ def test_the_error_stated_between_looks_holds():
 
 def test_a_newcomer_orthogonal_to_all_that_was_kept_is_met():
     values = torch.cat([torch.linspace(0, 1, 200), torch.tensor([2.0, 1.5, 1.2])]).double()
-    start, missed = None, 0.0
+    start, missed, found = None, 0.0, 0.0
     for rise in np.linspace(0.5, 4, 240):  # the eigenvectors never turn, so only the noise can meet the newcomer
         values[7] = rise
         top = lambda_max(Matrix(torch.diag(values)), start=start)
-        start = top.start
-        missed = max(missed, float(values.max()) / top.value - 1)
-    assert top.value == pytest.approx(4.0, rel=1e-3)
+        start, found = top.start, top.value
+        missed = max(missed, float(values.max()) / found - 1)
+    assert found == pytest.approx(4.0, rel=1e-3)
     assert missed < 0.2
 
 
