@@ -25,7 +25,7 @@ from lab.experiment import Experiment
 from lab.link import Link, Outbox
 from lab.request import Request, new_path
 from lab.schedule import Checkpoints
-from lab.state import StateError, stored_config
+from lab.state import StateError, stored_config, without_boundary
 from lab.stream import Event, MemoryRun
 from lab.verdict import StudyRow, Verdict
 from storage.errors import RunFileError, StorageFull
@@ -450,7 +450,7 @@ class _Start:
         config = old.changed(request.config)
         changed = config.difference(old)
         turned = {name: (was, new) for name, (new, was) in changed.items()}
-        return cls(request, config, at, state, (), history, turned, run_id)
+        return cls(request, config, at, without_boundary(state), (), history, turned, run_id)
 
     def writer(self, experiment: type[Experiment]) -> RunWriter:
         request = self.request

@@ -66,6 +66,11 @@ def stored_boundary(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return _load(state, "boundary") if "json/boundary" in state else {}
 
 
+def without_boundary(state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """The same state for a run that has read nothing at this boundary yet: a branch has no rows of its own."""
+    return {path: array for path, array in state.items() if path != "json/boundary"}
+
+
 def stored_config(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The knobs in force when the checkpoint was made."""
     return _load(state, "config")
