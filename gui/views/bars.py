@@ -50,8 +50,7 @@ class BarsView(SnapshotPlot[Bars]):
         self._write(values)
         self._references.place(levels, 0.0)
         right = self.box.viewRange()[0][1]
-        self.names.place([n for n in self._references.names(levels, right, self.theme) if y0 <= n[3] <= y1])
-        self.canvas.set_gutter(max(24, self.names.width + 4))
+        self._name_ends([n for n in self._references.names(levels, right, self.theme) if y0 <= n[3] <= y1])
         return bool(count)
 
     def label(self, number: int) -> str:

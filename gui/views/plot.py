@@ -183,6 +183,12 @@ class Plot(ViewWidget[Spec]):
             self._shortcut("Follow the newest step", "F", self.follow),
         ]
 
+    def _name_ends(self, names: list[tuple[str, str, float, float]]) -> None:
+        """Put names at the ends of lines, and make the margin as wide as they need."""
+        self.names.place(names)
+        self.canvas.set_gutter(max(24, self.names.width + 4))
+        self.names.place(names)  # again, since the margin may have moved those ends
+
     def _shortcut(self, text: str, key: str, slot) -> QAction:
         action = QAction(text, self)
         action.setShortcut(QKeySequence(key))

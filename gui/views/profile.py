@@ -84,8 +84,7 @@ class ProfileView(SnapshotPlot[Profile]):
             if len(shown):
                 colour = self.readable(self._colour(name))
                 names.append((self.symbol(name), colour, right, float(np.clip(y[shown[0]], low, high))))
-        self.names.place([name for name in names if low <= name[3] <= high])
-        self.canvas.set_gutter(max(24, self.names.width + 4))
+        self._name_ends([name for name in names if low <= name[3] <= high])
 
     def _colour(self, name: str) -> str:
         return self.theme.line(self.spec.series.index(name))[0]

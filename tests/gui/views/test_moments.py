@@ -140,6 +140,14 @@ def test_a_profile_draws_lines_dots_and_a_target_that_stays(qtbot) -> None:
     assert view.numbers().splitlines()[0] == "x\ttarget\toutput"
 
 
+def test_names_at_the_ends_of_a_profile_are_inside_it_when_it_is_drawn_once(qtbot) -> None:
+    run = MemoryRun(x=([0], [[0.0, 1.0]]), rather_long_a_name=([0], [[1.0, 2.0]]))
+    view = show(qtbot, Profile("x", ("rather_long_a_name",), title="P"), run)
+    (item,) = view.names._items
+    assert item.pos().x() == pytest.approx(view.box.geometry().right() + 2, abs=1)
+    assert item.pos().x() + item.boundingRect().width() <= view.canvas.width()
+
+
 def test_a_logarithmic_profile_leaves_out_what_is_not_above_zero(qtbot) -> None:
     run = MemoryRun(x=(0, [[1.0, 10.0, 100.0]]), s=(0, [[1.0, 0.0, 0.01]]))
     view = show(qtbot, Profile("x", ("s",), x_log=True, y_log=True, title="P"), run)
