@@ -1,0 +1,110 @@
+"""Equations on x in [-1, 1] with known solutions, for networks that learn them from data or from their residual.
+
+Poisson -u'' = f; heat u_t = ν u_xx; Burgers u_t + u u_x = ν u_xx from u(x, 0) = -sin πx, t in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Equation = Literal["poisson", "heat", "burgers"]
+
+FINE = 513  # places of the finest grid along x, finer than the training points
+TIMES = 9  # of the evaluation grid where there is a time; the middle one is shown
+EDGE_TIMES = 51  # points on each side of a domain with time
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An equation, its exact solution Σ a_k sin kπx (decaying in time for heat) and where it is asked for.
+
+    Attributes:
+        waves: Frequencies k and amplitudes a; Burgers has its own start.
+        viscosity: ν.
+    """
+
+    equation: Equation
+    waves: tuple[tuple[int, float], ...]
+    viscosity: float
+
+    @property
+    def timed(self) -> bool:
+        return self.equation != "poisson"
+
+    def solution(self, inputs: Tensor) -> Tensor:
+        """u at inputs (n, 1) of x or (n, 2) of (x, t), shape (n,)."""
+        if self.equation == "burgers":
+            x, t = inputs.cpu().numpy().T
+            return torch.from_numpy(burgers(x, t, self.viscosity)).to(inputs)
+        return self._sum(inputs, lambda k, x: torch.sin(k * x))
+
+    def slope(self, inputs: Tensor) -> Tensor:
+        """∂u/∂x, shape (n,); of Burgers' integral by central differences, good to about 1e-6 of its steepest."""
+        if self.equation == "burgers":
+            aside = torch.zeros_like(inputs)
+            aside[:, 0] = 1e-5
+            return (self.solution(inputs + aside) - self.solution(inputs - aside)) / 2e-5
+        return self._sum(inputs, lambda k, x: k * torch.cos(k * x))
+
+    def source(self, inputs: Tensor) -> Tensor:
+        """f of Poisson's equation, shape (n,)."""
+        return self._sum(inputs, lambda k, x: k * k * torch.sin(k * x))
+
+    def residual(self, inputs: Tensor, u: Tensor, u_x: Tensor, u_xx: Tensor, u_t: Tensor | None) -> Tensor:
+        """What the equation says should be 0, shape (n,)."""
+        if u_t is None:
+            return u_xx + self.source(inputs)
+        advected = u * u_x if self.equation == "burgers" else 0.0
+        return u_t + advected - self.viscosity * u_xx
+
+    def _sum(self, inputs: Tensor, wave: Callable[[float, Tensor], Tensor]) -> Tensor:
+        total = torch.zeros(len(inputs), dtype=inputs.dtype, device=inputs.device)
+        for k, amplitude in self.waves:
+            rate = k * math.pi
+            decay = torch.exp(-self.viscosity * rate**2 * inputs[:, 1]) if self.timed else 1.0
+            total += amplitude * decay * wave(rate, inputs[:, 0])
+        return total
+
+    def inside(self, count: int, generator: torch.Generator) -> Tensor:
+        """Training points: equally spaced, both ends included; with time, drawn uniformly."""
+        if not self.timed:
+            return torch.linspace(-1, 1, count, dtype=torch.float64)[:, None]
+        drawn = torch.rand(count, 2, generator=generator, dtype=torch.float64)
+        return drawn * drawn.new_tensor([2, 1]) - drawn.new_tensor([1, 0])
+
+    def edge(self) -> Tensor:
+        """Where the boundary and the initial condition are asked for."""
+        if not self.timed:
+            return torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+        times = torch.linspace(0, 1, EDGE_TIMES, dtype=torch.float64)
+        sides = [torch.stack([torch.full_like(times, side), times], 1) for side in (-1.0, 1.0)]
+        x = torch.linspace(-1, 1, 2 * EDGE_TIMES, dtype=torch.float64)
+        return torch.cat([*sides, torch.stack([x, torch.zeros_like(x)], 1)])
+
+    def fine(self) -> Tensor:
+        """The evaluation grid, shape (T, FINE, d): one row of places for each time, T = 1 without time."""
+        x = torch.linspace(-1, 1, FINE, dtype=torch.float64)
+        if not self.timed:
+            return x[None, :, None]
+        times = torch.linspace(0, 1, TIMES, dtype=torch.float64)
+        return torch.stack(torch.meshgrid(times, x, indexing="ij")[::-1], 2)
+
+
+def burgers(x: Sequence[float] | np.ndarray, t: Sequence[float] | np.ndarray, viscosity: float) -> np.ndarray:
+    """Burgers' equation from -sin πx, by the Cole-Hopf transform and Gauss-Hermite quadrature, shape of x and t.
+
+    u = -∫ sin(π(x - s)) w(s) ds / ∫ w(s) ds, w = exp(-cos(π(x - s))/(2πν) - s²/(4νt)); t = 0 gives the start.
+    """
+    x, t = np.broadcast_arrays(np.asarray(x, float), np.asarray(t, float))
+    nodes, weights = np.polynomial.hermite.hermgauss(120)
+    moved = np.pi * (x[..., None] - np.sqrt(4 * viscosity * t)[..., None] * nodes)
+    power = -np.cos(moved) / (2 * np.pi * viscosity)
+    kernel = weights * np.exp(power - power.max(-1, keepdims=True))  # the ratio is free of a common factor
+    return -(np.sin(moved) * kernel).sum(-1) / kernel.sum(-1)

@@ -1,0 +1,456 @@
+"""A network that knows the solution of an equation forgets it at once when its loss becomes the equation's residual.
+
+Wang, Zhang, Zhang, Xu (2024), arXiv 2405.03095. Sizes and schedules are our own: the paper's were not at hand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import model_validator
+
+from lab.config import Config, ConfigError, param
+from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.measures.detectors import Crossing, Spike
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Curves, Heatmap, Profile, Table, TableRow, Trace
+
+MODES = 16  # sine coefficients of the error
+CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
+LEARNT = 0.1  # share of its amplitude below which the error of a frequency counts as learnt
+
+Loss = Literal["data", "derivative", "model"]
+
+
+class LossJumpConfig(Config):
+    scene: Literal["switch", "scratch"] = param(
+        "switch",
+        "Scene",
+        group="Scene",
+        help="switch: one network, whose loss changes on the way. scratch: two from one start, a loss for each.",
+    )
+    equation: Literal["poisson", "heat", "burgers"] = param(
+        "poisson", "Equation", group="Problem", help="Heat and Burgers have a time as well."
+    )
+    frequencies: str = param("1 4", "Frequencies", symbol="k", group="Problem", help="Of sin kπx in the solution.")
+    amplitudes: str = param("1 0.5", "Amplitudes", group="Problem", help="One for each frequency.")
+    viscosity: float = param(
+        0.01 / math.pi, "Viscosity", symbol="ν", min=1e-3, max=1.0, log=True, group="Problem", help="Heat and Burgers."
+    )
+    points: int = param(129, "Training points", symbol="n", min=8, max=10_000, group="Problem")
+    first: Loss = param("data", "First loss", group="Losses", help="scratch: of the first network.")
+    second: Loss = param(
+        "model",
+        "Second loss",
+        group="Losses",
+        help="data: u itself. derivative: ∂u/∂x and the boundary. model: the equation's residual and the boundary.",
+    )
+    beta: float = param(
+        1.0,
+        "Weight of the boundary",
+        symbol="β",
+        min=0.01,
+        max=1000.0,
+        log=True,
+        live=True,
+        group="Losses",
+        help="Of boundary and initial condition, the only terms by which the residual knows low frequencies.",
+    )
+    switch_step: int = param(8000, "Switch at", unit="steps", min=0, max=1_000_000_000, group="Losses")
+    blend: float = param(
+        0.0, "Old loss that stays", min=0.0, max=1.0, live=True, group="Losses", help="Its share after the switch."
+    )
+    moments: Literal["keep", "reset"] = param("keep", "Adam's moments at the switch", group="Losses")
+    width: int = param(50, "Hidden width", symbol="m", min=2, max=1000, group="Network")
+    depth: int = param(2, "Hidden layers", min=1, max=6, group="Network")
+    activation: Literal["tanh", "sin"] = param("tanh", "Activation", group="Network")
+    optimizer: Literal["adam", "gd"] = param("adam", "Optimiser", group="Optimiser")
+    lr: float = param(1e-3, "Learning rate", symbol="η", min=1e-6, max=1.0, log=True, group="Optimiser")
+    lr_end: float = param(
+        5e-5, "Rate at the switch", min=1e-7, max=1.0, log=True, group="Optimiser", help="At the end of a cosine."
+    )
+    lr_after: float = param(
+        0.0, "Rate after the switch", min=0.0, max=1.0, live=True, group="Optimiser", help="0: as at the switch."
+    )
+    steps: int = param(9000, "Steps", min=1, max=1_000_000_000, group="Run")
+    record_every: int = param(
+        20, "Record every", unit="steps", min=1, max=10_000, group="Run", help=f"Every step for {CLOSE} after a switch."
+    )
+
+    @model_validator(mode="after")
+    def _can_run(self) -> Self:
+        waves = self.waves()
+        if not waves or not all(1 <= k <= MODES for k, _ in waves):
+            raise ValueError(f"frequencies: whole numbers from 1 to {MODES}, as many as amplitudes")
+        return self
+
+    def waves(self) -> tuple[tuple[int, float], ...]:
+        """k and amplitude of each sine; empty when the two lists do not fit."""
+        frequencies, amplitudes = (text.replace(",", " ").split() for text in (self.frequencies, self.amplitudes))
+        if len(frequencies) != len(amplitudes):
+            return ()
+        return tuple((int(k), float(a)) for k, a in zip(frequencies, amplitudes, strict=True))
+
+
+def switching(config: Any) -> bool:
+    return config.scene == "switch"
+
+
+def from_scratch(config: Any) -> bool:
+    return config.scene == "scratch"
+
+
+_SWITCH = {"scene": "switch", "first": "data", "steps": 9000}
+_SCRATCH = {"scene": "scratch", "first": "data", "steps": 2000, "lr_end": 1e-3}
+_MODE_AXES: dict[str, Any] = {"y_label": "k", "z_log": True, "rows": "mode"}
+
+
+class LossJump(Experiment):
+    title = "Loss jump"
+    theme = "Frequency"
+    claim = "Switching from the data to the equation's residual makes the error leap at low frequencies."
+    paper = "Wang, Zhang, Zhang, Xu (2024), arXiv 2405.03095"
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    Config = LossJumpConfig
+    readings = (
+        Series("train_loss", "Loss in force", "L"),
+        Series("relative_error", "Error", "e", statistic="‖u - u*‖/‖u*‖ on the fine grid"),
+        Series("data_loss", "Data loss", "L_data", statistic="mean of (u - u*)²"),
+        Series("model_loss", "Model loss", "L_model", statistic="mean squared residual and β times the boundary"),
+        Series("stage", "Stage", statistic="0 before the switch, 1 after"),
+        Series("mode_error", "Error at each frequency", "|E_k|", statistic="over the largest amplitude"),
+        Series("second_error", "Error of the second network", "e₂"),
+        Series("second_mode_error", "Error of the second network at each frequency", "|E_k|"),
+        Series("after_switch", "Steps after the switch"),
+        Series("error_ratio", "Error over that before the switch", "e/e₀"),
+        Series("solution", "Network", "u"),
+        Series("solution_before", "Before the switch", "before"),
+        Series("mode_before", "Before the switch", "before"),
+        Series("gradient_share", "Boundary's share of the gradient", statistic="of squared norms, at the switch"),
+    )
+    views = (
+        Curves(
+            ("relative_error", "data_loss", "model_loss", "second_error"),
+            title="Error and losses",
+            help="The error leaps at the switch while the model loss falls.",
+            y_label="e, L",
+            y_log=True,
+        ),
+        Trace(
+            "after_switch",
+            "error_ratio",
+            title="After the switch",
+            help=f"The first {CLOSE} steps: the error over what it was.",
+            x_label="steps after the switch",
+            y_label="e/e₀",
+            when=switching,
+        ),
+        Heatmap(
+            "mode_error",
+            title="Error at each frequency",
+            help="Data loss: low frequencies are learnt first. After the switch the low ones come back.",
+            z_label="|E_k|",
+            **_MODE_AXES,
+        ),
+        Heatmap(
+            "second_mode_error",
+            title="Error at each frequency, second network",
+            help="Model loss: high frequencies are learnt first.",
+            z_label="|E_k|",
+            when=from_scratch,
+            **_MODE_AXES,
+        ),
+        Profile(
+            "x",
+            ("exact", "solution", "solution_before"),
+            title="Solution",
+            help="Equations with time: half way.",
+            x_label="x",
+            y_label="u(x)",
+        ),
+        Profile(
+            "mode",
+            ("mode_error", "mode_before"),
+            points=("mode_before",),
+            title="Error by frequency",
+            x_label="k",
+            y_label="|E_k|",
+            y_log=True,
+            when=switching,
+        ),
+        Table(
+            (
+                TableRow("error over that before the switch", "error_ratio"),
+                TableRow("error at k = 1", "mode_error", 0),
+                TableRow("error at k = 4", "mode_error", 3),
+                TableRow("boundary's share of the gradient at the switch", "gradient_share"),
+            ),
+            title="Numbers",
+            when=switching,
+        ),
+        Curves(("train_loss",), title="Loss in force", y_label="L", y_log=True, primary=False),
+    )
+    presets = {
+        "demo": Preset({}, "Poisson's equation on a line: our own, it shows the mechanism. 8000 steps on data first."),
+        "scratch": Preset(_SCRATCH, "Two networks from one start, a loss for each: who learns which frequency first."),
+        "heat": Preset(
+            {"equation": "heat", "width": 100, "depth": 3, "points": 2000, "viscosity": 0.02, "switch_step": 50_000}
+            | {"steps": 100_000, "record_every": 100},
+            "The heat equation, in the paper's kind of setting; not run to its end here.",
+        ),
+        "burgers": Preset(
+            {"equation": "burgers", "frequencies": "1", "amplitudes": "1", "width": 100, "depth": 3, "points": 2000}
+            | {"switch_step": 50_000, "steps": 100_000, "record_every": 100},
+            "Burgers' equation, likewise; not run to its end here.",
+        ),
+    }
+    arms = {
+        "model": Arm({**_SWITCH, "second": "model"}, "reproduced", "From the data to the equation."),
+        "data": Arm({**_SWITCH, "second": "data"}, "not reproduced", "From the data to the data."),
+        "derivative": Arm({**_SWITCH, "second": "derivative"}, "not reproduced", "To the first derivative alone."),
+        "raised-rate": Arm(
+            {**_SWITCH, "second": "data", "lr_after": 1e-3, "moments": "reset"},
+            "not comparable",
+            "The same loss with another rate and fresh moments: the error jumps, too, for another reason.",
+        ),
+        "frequency-order": Arm({**_SCRATCH, "second": "model"}, "reproduced", "Data: low first. Model: high first."),
+        "same-loss": Arm({**_SCRATCH, "second": "data"}, "not reproduced", "Both networks on data: both low first."),
+    }
+    detectors = (Crossing("stage", 0.5), Spike("relative_error", factor=5.0))
+    small = {"width": 20, "points": 65}
+    state = ("networks", "optimizers", "loss_now", "loss_old", "switched_at", "rate", "before")
+
+    def setup(self) -> None:
+        from lab.data.pde import Problem
+        from lab.models.mlp import MLP, draw_uniform
+
+        config, init = self.config, self.generator("init")
+        self.problem = Problem(config.equation, config.waves(), config.viscosity)
+        fine = self.problem.fine()
+        self.times, self.fine = len(fine), fine.flatten(0, 1).to(self.device)
+        self.inside = self.problem.inside(config.points, self.generator("data")).to(self.device)
+        self.edge = self.problem.edge().to(self.device)
+        self.exact, self.exact_edge, self.exact_fine = map(self.problem.solution, (self.inside, self.edge, self.fine))
+        widths = (self.fine.shape[1], *[config.width] * config.depth, 1)
+        self.networks: Any = torch.nn.ModuleDict()
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        for name in ("first",) if switching(config) else ("first", "second"):
+            drawn = torch.Generator()
+            drawn.set_state(init.get_state())
+            network = MLP(widths, config.activation, dtype=torch.float64)
+            draw_uniform(network.layers, drawn)
+            self.networks[name] = network.to(self.device)
+            self.optimizers[name] = self._fresh(network)
+        self.loss_now, self.loss_old = config.first, config.first
+        self.switched_at, self.rate = -1, config.lr
+        self.before: dict[str, Any] = {}
+
+    def _fresh(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        if self.config.optimizer == "adam":
+            return torch.optim.Adam(network.parameters(), lr=self.config.lr, fused=True)
+        return torch.optim.SGD(network.parameters(), lr=self.config.lr)
+
+    def step(self) -> Mapping[str, Any]:
+        config = self.config
+        if switching(config) and self.now == config.switch_step and self.switched_at < 0:
+            self.switch_loss()
+        readings = self._look() if self._looks() else {}
+        rate = self._rate()
+        losses = {"first": self._mixed() if switching(config) else self._loss(config.first, "first")}
+        if not switching(config):
+            losses["second"] = self._loss(config.second, "second")
+        for name, loss in losses.items():
+            optimizer = self.optimizers[name]
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        return {"train_loss": losses["first"].detach(), **readings}
+
+    def _rate(self) -> float:
+        """A cosine to the rate at the switch; afterwards constant."""
+        config = self.config
+        if self.switched_at >= 0:
+            return config.lr_after or self.rate
+        share = min(self.now / max(config.switch_step if switching(config) else config.steps, 1), 1.0)
+        self.rate = config.lr_end + (config.lr - config.lr_end) * (1 + math.cos(math.pi * share)) / 2
+        return self.rate
+
+    def _mixed(self) -> torch.Tensor:
+        """The loss in force, and after a switch what is left of the old one."""
+        stays = self.config.blend if self.switched_at >= 0 else 0.0
+        loss = self._loss(self.loss_now, "first")
+        return loss if not stays else (1 - stays) * loss + stays * self._loss(self.loss_old, "first")
+
+    def _loss(self, kind: str, name: str) -> torch.Tensor:
+        if kind == "data":
+            return (self.networks[name](self.inside)[:, 0] - self.exact).square().mean()
+        inner, boundary = self._terms(kind, name)
+        return inner + self.config.beta * boundary
+
+    def _terms(self, kind: str, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean square of slope or residual inside, and of u on the edge."""
+        from lab.models.jets import jet
+
+        network = self.networks[name]
+        u, u_x, u_xx = jet(network, self.inside)
+        if kind == "derivative":
+            wrong = u_x - self.problem.slope(self.inside)
+        else:
+            u_t = jet(network, self.inside, axis=1)[1] if self.problem.timed else None
+            wrong = self.problem.residual(self.inside, u, u_x, u_xx, u_t)
+        return wrong.square().mean(), (network(self.edge)[:, 0] - self.exact_edge).square().mean()
+
+    @action("Switch the loss now", help="To the second loss; pressed again, back to the first.")
+    def switch_loss(self) -> None:
+        config = self.config
+        if not switching(config):
+            raise ConfigError({"switch_loss": "the two networks of this scene keep their losses"})
+        error, modes, solution = self._errors("first")
+        self.before = {
+            "error": min([error, *self.before.get("recent", [])]),
+            "modes": modes,
+            "solution": solution,
+            "share": self._gradient_share(),
+        }
+        self.loss_old, self.loss_now = self.loss_now, config.second if self.loss_now == config.first else config.first
+        if config.second == config.first:
+            self.loss_now = config.first
+        if config.moments == "reset":
+            self.optimizers["first"] = self._fresh(self.networks["first"])
+        self.switched_at = self.now
+
+    def _gradient_share(self) -> float:
+        """Squared gradient norm of the boundary term over that of both terms of the model loss, at this moment."""
+        terms = self._terms("model", "first")
+        weights = list(self.networks["first"].parameters())
+        gradients = (torch.autograd.grad(term, weights, materialize_grads=True) for term in terms)
+        inner, boundary = (sum(float(g.square().sum()) for g in gradient) for gradient in gradients)
+        boundary *= self.config.beta**2
+        return boundary / max(inner + boundary, 1e-300)
+
+    def _looks(self) -> bool:
+        close = 0 <= self.now - self.switched_at <= CLOSE and self.switched_at >= 0
+        return close or self.now % self.config.record_every == 0
+
+    def _errors(self, name: str) -> tuple[float, torch.Tensor, torch.Tensor]:
+        """Relative error, |E_k| over the largest amplitude, and the solution half way, on the fine grid."""
+        from lab.measures.frequency import sine_coefficients
+
+        with torch.no_grad():
+            u = self.networks[name](self.fine)[:, 0]
+        wrong = u - self.exact_fine
+        half = self.times // 2
+        rows = wrong.view(self.times, -1), u.view(self.times, -1)
+        modes = sine_coefficients(rows[0][half], MODES).abs() / max(abs(a) for _, a in self.config.waves())
+        return float(wrong.norm() / self.exact_fine.norm()), modes, rows[1][half]
+
+    def _look(self) -> dict[str, Any]:
+        """The readings that are not taken at every step: nothing here changes the training."""
+        error, modes, solution = self._errors("first")
+        with torch.no_grad():
+            data = self._loss("data", "first")
+            model = self._loss("model", "first")
+        readings: dict[str, Any] = {
+            "relative_error": error,
+            "data_loss": data,
+            "model_loss": model,
+            "stage": float(self.switched_at >= 0),
+            "mode_error": modes,
+        }
+        after = self.now - self.switched_at
+        if self.switched_at < 0:
+            recent = [*self.before.get("recent", []), error]
+            self.before = {"recent": recent[-max(1, CLOSE // self.config.record_every) :]}
+        elif after <= CLOSE:
+            readings |= {"after_switch": float(after), "error_ratio": error / self.before["error"]}
+        if self.now % 200 == 0 or (self.switched_at >= 0 and after <= CLOSE):
+            readings["solution"] = solution
+        if self.switched_at == self.now:
+            readings |= {"solution_before": self.before["solution"], "mode_before": self.before["modes"]}
+            readings["gradient_share"] = self.before["share"]
+        if "second" in self.networks:
+            readings["second_error"], readings["second_mode_error"], _ = self._errors("second")
+        return readings
+
+    @instrument(
+        every="steps",
+        exact=True,
+        series=(
+            Series("x", "Place", "x"),
+            Series("exact", "Exact", "u*"),
+            Series("mode", "Frequency", "k"),
+        ),
+    )
+    def frame(self) -> tuple[Any, ...] | None:
+        if self.now:
+            return None
+        half = self.times // 2
+        rows = (part.view(self.times, -1, *part.shape[1:])[half] for part in (self.fine, self.exact_fine))
+        place, exact = rows
+        return place[:, 0], exact, np.arange(1, MODES + 1)
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return judge(config, run)
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """The scene's checks; not comparable where something else than the loss changed."""
+    steered = [event for event in run.events() if event["kind"] in ("knobs", "action")]
+    if steered:
+        return Verdict.not_comparable(f"the run was steered at step {steered[0]['step']}")
+    if (config.equation, config.waves()) != ("poisson", ((1, 1.0), (4, 0.5))):
+        return Verdict.not_comparable("the thresholds are those of Poisson's equation with k = 1 and 4")
+    return _judge_switch(config, run) if switching(config) else _judge_scratch(config, run)
+
+
+def _judge_switch(config: Any, run: Source) -> Verdict:
+    step, error = run.series("relative_error")
+    after = (step > config.switch_step) & (step <= config.switch_step + CLOSE)
+    if config.switch_step < 2000 or after.sum() < CLOSE:
+        return Verdict.not_comparable(f"a switch after 2000 steps or more, and {CLOSE} steps behind it, are judged")
+    before = error[(step <= config.switch_step) & (step >= config.switch_step - CLOSE)].min()
+    top = int(step[after][error[after].argmax()])
+    mode_step, modes = run.series("mode_error")
+    then, now = (modes[int(np.searchsorted(mode_step, at))] for at in (config.switch_step, top))
+    model_step, model = run.series("model_loss")
+    start = model[np.searchsorted(model_step, config.switch_step)]
+    checks = (
+        Check("error within 100 steps over that before", float(error[after].max() / before), low=5.0, note=f"at {top}"),
+        Check("model loss at the end over that at the switch", float(model[-1] / start), high=0.5),
+        Check("error at k = 1 over that at k = 4, before", float(then[0] / then[3]), high=1.0),
+        Check("error at k = 1 over that at k = 4, at the top", float(now[0] / now[3]), low=1.0),
+    )
+    if config.moments == "reset" or config.lr_after not in (0.0, config.lr_end):
+        return Verdict.not_comparable("a changed rate or fresh moments alone make the error jump", *checks)
+    return Verdict.of(*checks)
+
+
+def _judge_scratch(config: Any, run: Source) -> Verdict:
+    if config.steps < 1500:
+        return Verdict.not_comparable(f"too short: {config.steps} of 1500 steps")
+    low, high = (_learnt(run, "mode_error", k) for k in (1, 4))
+    low_second, high_second = (_learnt(run, "second_mode_error", k) for k in (1, 4))
+    return Verdict.of(
+        Check("first network: steps to k = 4 less steps to k = 1", high - low, low=1, note=f"{low:g} and {high:g}"),
+        Check(
+            "second network: steps to k = 1 less steps to k = 4",
+            low_second - high_second,
+            low=1,
+            note=f"{low_second:g} and {high_second:g}",
+        ),
+    )
+
+
+def _learnt(run: Source, name: str, k: int) -> float:
+    """First step at which |E_k| is below LEARNT times the amplitude (1 at k = 1, 1/2 at k = 4); infinite if never."""
+    step, value = run.series(name)
+    below = step[value[:, k - 1] < LEARNT * {1: 1.0, 4: 0.5}[k]]
+    return float(below[0]) if len(below) else math.inf

@@ -1,0 +1,47 @@
+"""Exact solutions fulfil their equations, and Burgers' is the one of its start."""
+
+import numpy as np
+import pytest
+import torch
+
+from lab.data.pde import Problem, burgers
+
+
+def derivatives(problem: Problem, inputs: torch.Tensor, h: float = 1e-4) -> dict[str, torch.Tensor]:
+    """Central differences of the exact solution."""
+
+    def moved(axis: int, by: float) -> torch.Tensor:
+        aside = torch.zeros_like(inputs)
+        aside[:, axis] = by
+        return problem.solution(inputs + aside)
+
+    u, left, right = problem.solution(inputs), moved(0, -h), moved(0, h)
+    found = {"u": u, "u_x": (right - left) / (2 * h), "u_xx": (right - 2 * u + left) / h**2}
+    late = (moved(1, h) - moved(1, -h)) / (2 * h) if problem.timed else None
+    return found | {"u_t": late}
+
+
+@pytest.mark.parametrize(("equation", "tolerance"), [("poisson", 1e-4), ("heat", 1e-5), ("burgers", 1e-4)])
+def test_the_exact_solution_has_no_residual_and_the_slope_it_says(equation, tolerance):
+    problem = Problem(equation, ((1, 1.0), (4, 0.5)), 0.05)
+    inputs = problem.inside(40, torch.Generator().manual_seed(0)) * 0.9 + (0.05 if problem.timed else 0.0)
+    parts = derivatives(problem, inputs)
+    assert problem.residual(inputs, **parts).abs().max() < tolerance * 100
+    torch.testing.assert_close(problem.slope(inputs), parts["u_x"], rtol=1e-5, atol=1e-5)
+
+
+def test_burgers_starts_as_a_sine_and_conserves_its_antisymmetry():
+    x = np.linspace(-1, 1, 21)
+    np.testing.assert_allclose(burgers(x, 0.0, 0.01 / np.pi), -np.sin(np.pi * x), atol=1e-12)
+    later = burgers(x, 0.5, 0.01 / np.pi)
+    np.testing.assert_allclose(later, -later[::-1], atol=1e-9)
+    assert np.abs(later[[0, -1]]).max() < 1e-9  # the sides stay at 0
+
+
+def test_the_grids_have_their_edges_and_the_middle_time_is_half():
+    line, timed = Problem("poisson", ((1, 1.0),), 1.0), Problem("heat", ((1, 1.0),), 1.0)
+    assert line.fine().shape == (1, 513, 1) and line.edge().flatten().tolist() == [-1.0, 1.0]
+    fine = timed.fine()
+    assert (fine[len(fine) // 2, :, 1] == 0.5).all() and fine[0, [0, -1], 0].tolist() == [-1.0, 1.0]
+    inside = timed.inside(500, torch.Generator().manual_seed(0))
+    assert inside.min(0).values.tolist() >= [-1.0, 0.0] and inside.max(0).values.tolist() <= [1.0, 1.0]

@@ -1,0 +1,188 @@
+"""Loss jump: the losses, the switch, what is recorded around it, and what the verdict accepts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lab.config import ConfigError
+from lab.engine import Engine
+from lab.experiments.loss_jump import CLOSE, LossJump
+from lab.stream import MemoryRun
+
+SMALL = {"width": 8, "points": 33, "switch_step": 40, "steps": 60}
+
+
+def started(preset: str = "demo", **values: Any) -> tuple[LossJump, MemoryRun, Engine]:
+    experiment = LossJump(LossJump.configure(preset, values=SMALL | values))
+    experiment.setup()
+    run = MemoryRun()
+    return experiment, run, Engine(experiment, run)
+
+
+def finished(preset: str = "demo", **values: Any) -> tuple[LossJump, MemoryRun]:
+    experiment, run, engine = started(preset, **values)
+    for _ in engine:
+        pass
+    return experiment, run
+
+
+def test_the_losses_of_poissons_equation_equal_double_autograd():
+    experiment, _, _ = started(beta=3.0)
+    x = torch.linspace(-1, 1, 33, dtype=torch.float64)[:, None].requires_grad_()
+    u = experiment.networks["first"](x)[:, 0]
+    (slope,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.sum(), x)
+    pi = math.pi
+    exact = torch.sin(pi * x[:, 0]) + 0.5 * torch.sin(4 * pi * x[:, 0])
+    source = pi**2 * torch.sin(pi * x[:, 0]) + 8 * pi**2 * torch.sin(4 * pi * x[:, 0])
+    exact_slope = pi * torch.cos(pi * x[:, 0]) + 2 * pi * torch.cos(4 * pi * x[:, 0])
+    edge = 3.0 * (u[[0, -1]] - exact[[0, -1]]).square().mean()
+    expected = {
+        "data": (u - exact).square().mean(),
+        "derivative": (slope[:, 0] - exact_slope).square().mean() + edge,
+        "model": (bend[:, 0] + source).square().mean() + edge,
+    }
+    for kind, value in expected.items():
+        torch.testing.assert_close(experiment._loss(kind, "first"), value, rtol=1e-10, atol=1e-12)
+
+
+def test_the_switch_changes_the_loss_and_keeps_rate_and_moments():
+    experiment, run, engine = started()
+    for step in engine:
+        if step == 41:
+            moments = experiment.optimizers["first"].state_dict()["state"][0]
+            assert moments["step"] == 41
+    step, loss = run.series("train_loss")
+    assert experiment.loss_now == "model" and experiment.switched_at == 40
+    assert experiment.optimizers["first"].param_groups[0]["lr"] == pytest.approx(experiment.config.lr_end, rel=0.1)
+    for name, before in (("data_loss", True), ("model_loss", False)):
+        at, value = run.series(name)
+        for row in np.flatnonzero(at < 40 if before else at >= 40):
+            assert loss[list(step).index(at[row])] == pytest.approx(value[row], rel=1e-9)
+    assert run.series("stage")[1].tolist() == [float(at >= 40) for at in run.series("stage")[0]]
+    assert next(event["step"] for event in run.events() if event["kind"] == "crossing") == 40
+
+
+def test_every_step_after_the_switch_is_recorded_with_what_was_before():
+    _, run = finished(switch_step=30, steps=170)
+    after, ratio = (run.series(name)[1] for name in ("after_switch", "error_ratio"))
+    assert after.tolist() == list(range(CLOSE + 1))
+    step, error = run.series("relative_error")
+    assert ratio[0] == pytest.approx(error[list(step).index(30)] / error[step <= 30].min())
+    assert step[step > 130].tolist() == [140, 160]
+    assert run.series("solution_before")[0].tolist() == [30]
+    assert run.series("mode_error")[1].shape[1] == 16
+    assert 0 < run.series("gradient_share")[1][0] < 1
+
+
+def test_fresh_moments_and_a_rate_after_the_switch_are_taken():
+    experiment, _, engine = started(moments="reset", lr_after=2e-3)
+    for step in engine:
+        if step == 41:
+            assert experiment.optimizers["first"].state_dict()["state"][0]["step"] == 1
+    assert experiment.optimizers["first"].param_groups[0]["lr"] == 2e-3
+
+
+def test_the_button_switches_there_and_back_and_a_blend_keeps_some_of_the_old_loss():
+    experiment, run, engine = started()
+    seen = []
+    for step in engine:
+        if step in (5, 10):
+            engine.act("switch_loss", {})
+        if step == 12:
+            engine.set_knobs({"blend": 0.25})
+        seen.append(experiment.loss_now)
+    assert seen[4:11] == ["model"] * 5 + ["data"] * 2 and seen[-1] == "data"  # pressed: no switch of its own at 40
+    mixed = experiment._mixed().item()
+    parts = experiment._loss("data", "first").item(), experiment._loss("model", "first").item()
+    assert mixed == pytest.approx(0.75 * parts[0] + 0.25 * parts[1])
+    assert "steered at step 5" in LossJump.verdict(experiment.config, run).reason
+    with pytest.raises(ConfigError, match="keep their losses"):
+        started("scratch")[2].act("switch_loss", {})
+
+
+def test_two_networks_start_alike_and_part_by_their_losses():
+    experiment, run = finished("scratch", steps=3)
+    first, second = (run.series(name)[1] for name in ("relative_error", "second_error"))
+    assert first[0] == second[0]
+    one, other = (list(experiment.networks[name].parameters()) for name in ("first", "second"))
+    assert not torch.equal(one[0], other[0])
+    same, _ = finished("scratch", steps=3, second="data")
+    one, other = (list(same.networks[name].parameters()) for name in ("first", "second"))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("preset", ["heat", "burgers"])
+def test_equations_with_a_time_are_trained_on_their_residual(preset):
+    experiment, run = finished(preset, width=8, depth=2, points=60, switch_step=4, steps=8)
+    assert run.series("stage")[1][-1] == 1.0 and run.series("solution")[1].shape[1:] == (513,)
+    exact = run.series("exact")[1][0]
+    assert np.abs(exact[[0, -1]]).max() < 1e-8 and np.abs(exact).max() > 0.5
+    assert "Poisson" in LossJump.verdict(experiment.config, run).reason
+
+
+def made_up(config: Any, ratio: float, modes_at_top: tuple[float, float], model: float) -> MemoryRun:
+    """A run whose error jumps by ``ratio`` 19 steps after its switch."""
+    at = config.switch_step
+    step = np.unique(np.concatenate([np.arange(0, config.steps + 1, 20), np.arange(at, at + CLOSE + 1)]))
+    top = step == at + 19
+    error = np.where(top, ratio * 5e-3, 5e-3)
+    modes = np.full((len(step), 16), 1e-6)
+    modes[:, 3] = 1e-4
+    modes[np.ix_(top, [0, 3])] = modes_at_top
+    return MemoryRun(
+        relative_error=(step, error), mode_error=(step, modes), model_loss=(step, np.where(step <= at, 52.0, model))
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "modes", "model", "outcome"),
+    [
+        (20.0, (7e-2, 2e-2), 6.0, "reproduced"),
+        (1.3, (7e-2, 2e-2), 6.0, "not reproduced"),
+        (20.0, (1e-2, 2e-2), 6.0, "not reproduced"),
+        (20.0, (7e-2, 2e-2), 50.0, "not reproduced"),
+    ],
+)
+def test_a_jump_at_low_frequency_while_the_model_loss_falls_is_what_counts(ratio, modes, model, outcome):
+    config = LossJump.configure("demo", "model")
+    assert LossJump.verdict(config, made_up(config, ratio, modes, model)).outcome == outcome
+
+
+def test_a_jump_by_another_rate_is_not_comparable():
+    config = LossJump.configure("demo", "raised-rate")
+    verdict = LossJump.verdict(config, made_up(config, 15.0, (7e-2, 2e-2), 6.0))
+    assert verdict.outcome == "not comparable" and "rate or fresh moments" in verdict.reason
+    early = LossJump.configure("demo", "model", {"switch_step": 100, "steps": 1100})
+    assert "after 2000 steps" in LossJump.verdict(early, made_up(early, 15.0, (7e-2, 2e-2), 6.0)).reason
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "outcome"),
+    [
+        ((220, 940), (180, 120), "reproduced"),
+        ((220, 940), (220, 940), "not reproduced"),
+        ((940, 220), (180, 120), "not reproduced"),
+        ((220, math.inf), (180, 120), "reproduced"),
+    ],
+)
+def test_the_order_from_scratch_is_low_first_for_data_and_high_first_for_the_model(data, model, outcome):
+    config = LossJump.configure("scratch")
+    step = np.arange(0, config.steps, 20)
+    run = MemoryRun()
+    for name, (low, high) in (("mode_error", data), ("second_mode_error", model)):
+        value = np.zeros((len(step), 16))
+        value[:, 0], value[:, 3] = step < low, step < high
+        run.append(name, step, value)
+    assert LossJump.verdict(config, run).outcome == outcome
+
+
+@pytest.mark.parametrize("values", [{"frequencies": "1 4 9"}, {"frequencies": "1 20"}, {"frequencies": ""}])
+def test_frequencies_without_their_amplitudes_are_refused(values):
+    with pytest.raises(ConfigError, match="from 1 to 16"):
+        LossJump.configure(values=values)
