@@ -75,10 +75,11 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
         order = value_at(panel, spec.order) if spec.order else None
         rows = np.arange(count) if order is None else order.astype(int)
         columns = rows if count == width else np.arange(width)
-        options = {"norm": norm(value, spec.z_range, centre=spec.centre), "cmap": colour_map(spec.centre)}
+        colours = norm(value, spec.z_range, log=spec.z_log, centre=spec.centre)
+        options = {"norm": colours, "cmap": colour_map(spec.centre)}
         many = layers * heads > 1
         grid = split(cell, layers, heads, sharex=True, sharey=True) if many else np.array([[cell]])
-        aspect = "equal" if count == width else "auto"
+        aspect = "equal" if count == width and spec.rows is None else "auto"
         for (layer, head), tile in np.ndenumerate(grid):
             tile.imshow(value[layer, head][np.ix_(rows, columns)], aspect=aspect, **options)
             if many:
@@ -86,21 +87,41 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
                 tile.set_xlabel(f"head {head + 1}" if layer == layers - 1 else "")
                 tile.set_ylabel(f"layer {layer + 1}" if head == 0 and layers > 1 else "")
         if not many:
-            _name_cells(grid[0, 0], spec, rows, columns)
+            _name_cells(grid[0, 0], spec, panel, rows, columns)
+            _draw_over(grid[0, 0], spec, panel, value[0, 0][np.ix_(rows, columns)], rows)
         _bar(grid.ravel().tolist(), grid[0, 0].images[0], spec.z_label)
 
 
-def _name_cells(tile: Axes, spec: Matrix, rows: np.ndarray, columns: np.ndarray) -> None:
+def _name_cells(tile: Axes, spec: Matrix, panel: Any, rows: np.ndarray, columns: np.ndarray) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    if spec.labels:
-        for axis, shown in ((tile.yaxis, rows), (tile.xaxis, columns)):
-            named = [spec.labels[i] if i < len(spec.labels) else str(i) for i in shown]
-            axis.set_ticks(range(len(shown)), named)
-    else:
-        tile.xaxis.set_major_locator(MaxNLocator(integer=True))
-        tile.yaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis, shown, series in ((tile.yaxis, rows, spec.rows), (tile.xaxis, columns, spec.columns)):
+        places = value_at(panel, series) if series else None
+        if spec.labels:
+            axis.set_ticks(range(len(shown)), [spec.labels[i] if i < len(spec.labels) else str(i) for i in shown])
+        elif places is not None:
+            axis.set_ticks(range(len(shown)), [f"{places[i]:.3g}" for i in shown])
+        else:
+            axis.set_major_locator(MaxNLocator(integer=True))
     say(tile, spec.x_label, spec.y_label)
+
+
+def _draw_over(tile: Axes, spec: Matrix, panel: Any, value: np.ndarray, rows: np.ndarray) -> None:
+    """Contours, and a dash across each row at the column that ``marks`` names."""
+    if spec.contours and min(value.shape) > 1:
+        tile.contour(
+            value, sorted(spec.contours), colors="white" if spec.centre is None else "black", linewidths=width(0.7)
+        )
+    marks = value_at(panel, spec.marks) if spec.marks else None
+    if marks is None:
+        return
+    places = value_at(panel, spec.columns) if spec.columns else None
+    places = np.arange(value.shape[1]) if places is None else places
+    for row, mark in enumerate(marks[rows]):
+        if places[0] <= mark <= places[-1]:
+            across = np.interp(mark, places, np.arange(len(places)))
+            for colour, thick in (("black", 2.2), ("white", 1.2)):
+                tile.plot([across, across], [row - 0.42, row + 0.42], color=colour, linewidth=width(thick))
 
 
 def draw_images(axes: Axes, spec: ImageGrid, panels: Sequence[Any]) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import numpy as np
+import pyqtgraph as pg
+from contourpy import contour_generator
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QMenu
@@ -30,8 +32,14 @@ class MatrixView(TiledPlot[Matrix]):
     picked = Signal(str, int)  # "row" and its number, or "head" and layer · heads + head
 
     def __init__(self, spec: Matrix, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
-        bar = ColourBar(spec.z_label, centre=spec.centre, fixed=spec.z_range)
+        bar = ColourBar(spec.z_label, log=spec.z_log, centre=spec.centre, fixed=spec.z_range)
+        bar.marks = spec.contours
         super().__init__(spec, run, theme, axis, bar)
+        self._contours, self._dashes = pg.PlotCurveItem(), pg.PlotCurveItem()
+        self._dashes.setPen(pg.mkPen("#FFFFFF", width=3))
+        self._dashes.setShadowPen(pg.mkPen("#14171C", width=5))
+        for item in (self._contours, self._dashes):
+            self.box.addItem(item, ignoreBounds=True)
         self.enlarged: tuple[int, int] | None = None
         self.reordered = spec.order is not None
         self._order = (np.empty(0, int), np.empty(0, int))
@@ -74,9 +82,42 @@ class MatrixView(TiledPlot[Matrix]):
         if self.enlarged is not None:
             layer, head = self.enlarged
             tiles = tiles[layer : layer + 1, head : head + 1]
-        self.paint_tiles(tiles, locked=count == width)
-        self._name_axes(single=tiles.shape[:2] == (1, 1))
+        self.paint_tiles(tiles, locked=count == width and self.spec.rows is None)
+        single = tiles.shape[:2] == (1, 1)
+        self._name_axes(single=single)
+        self._draw_contours(tiles[0, 0] if single else None)
+        self._draw_dashes(width if single else 0)
         return True
+
+    def coordinates(self, series: str | None) -> np.ndarray | None:
+        """Coordinates (n,) of rows or columns; None where they are counted."""
+        found = self.moment.value(series) if series else None
+        return None if found is None else np.asarray(found, float).ravel()
+
+    def _draw_contours(self, tile: np.ndarray | None) -> None:
+        pieces: list[np.ndarray] = []
+        if tile is not None and self.spec.contours and min(tile.shape) > 1:
+            x, y = (np.arange(n) + 0.5 for n in tile.shape[::-1])
+            lines = contour_generator(x, y, np.ma.masked_invalid(tile.astype(float)))
+            pieces = [np.asarray(line) for level in self.spec.contours for line in lines.lines(level)]
+        points = np.concatenate(pieces) if pieces else np.empty((0, 2))
+        joined = np.ones(len(points), bool)
+        joined[np.cumsum([len(piece) for piece in pieces], dtype=int) - 1] = False
+        self._contours.setData(points[:, 0], points[:, 1], connect=joined)
+
+    def _draw_dashes(self, width: int) -> None:
+        """A dash across each row, at the column that ``marks`` names."""
+        marks, columns = self.coordinates(self.spec.marks), self.coordinates(self.spec.columns)
+        if marks is None or not width:
+            self._dashes.setData([], [])
+            return
+        marks = marks[self._order[0]]
+        middles = np.arange(width) + 0.5
+        columns = np.arange(width) if columns is None else columns
+        inside = np.flatnonzero((marks >= columns[0]) & (marks <= columns[-1]))
+        across = np.repeat(np.interp(marks[inside], columns, middles), 2)
+        down = (inside[:, None] + np.array([0.08, 0.92])).ravel()
+        self._dashes.setData(across, down, connect="pairs")
 
     def _name_axes(self, *, single: bool) -> None:
         bottom, left = self.canvas.bottom_axis, self.canvas.left_axis
@@ -84,7 +125,7 @@ class MatrixView(TiledPlot[Matrix]):
         assert isinstance(left, IndexAxis)
         if single:
             left.name([self.label(i) for i in self._order[0]])
-            bottom.name([self.label(j) for j in self._order[1]])
+            bottom.name([self.label(j, down=False) for j in self._order[1]])
             names = (self.spec.x_label, self.spec.y_label)
         else:
             down, across = self.centres()
@@ -94,10 +135,17 @@ class MatrixView(TiledPlot[Matrix]):
         for axis, name in ((bottom, names[0]), (left, names[1])):
             axis.setLabel(rich(name) if name else None)
 
-    def label(self, index: int) -> str:
-        """Name of a row, or of a column of a square matrix."""
-        labels = self.spec.labels
-        return labels[index] if labels and index < len(labels) else str(index)
+    def label(self, index: int, *, down: bool = True) -> str:
+        """Name of a row, or of a column: its text, its coordinate, or its number."""
+        if self.spec.labels:
+            return self.spec.labels[index] if index < len(self.spec.labels) else str(index)
+        coordinates = self.coordinates(self.spec.rows if down else self.spec.columns)
+        return str(index) if coordinates is None or index >= len(coordinates) else short(float(coordinates[index]))
+
+    def _paint(self) -> None:
+        super()._paint()
+        light = self.spec.centre is None or self.theme.dark
+        self._contours.setPen(pg.mkPen("#FFFFFF" if light else "#14171C", width=1))
 
     def _said(self) -> str:
         cell = self.cell_at(*self._pointer) if self._pointer else None
@@ -105,7 +153,7 @@ class MatrixView(TiledPlot[Matrix]):
             return self._which(*self.enlarged) if self.enlarged else ""
         row, column, i, j = cell
         value = float(self.tiles[row, column, i, j])
-        place = f"({self.label(self._order[0][i])}, {self.label(self._order[1][j])})"
+        place = f"({self.label(self._order[0][i])}, {self.label(self._order[1][j], down=False)})"
         which = self._which(*(self.enlarged or (row, column))) + "&nbsp;&nbsp; " if self._many else ""
         return f"{which}{rich(place)}&nbsp;&nbsp; {rich(self.spec.z_label or 'value')}&nbsp;{short(value)}"
 

@@ -133,6 +133,10 @@ _MAP: dict[str, Any] = {
 _MAP |= {"y_label": "row", "z_log": True, "z_range": (1e-8, 1.0)}
 
 
+def of_matrices(config: Any) -> bool:
+    return config.family == "matrix"
+
+
 class OptimisticEstimate(Experiment):
     title = "Optimistic sample size"
     theme = "Recovery and rank"
@@ -145,7 +149,7 @@ class OptimisticEstimate(Experiment):
         Matrix(
             "test_error",
             title="Test error",
-            help="Blue cells are not recovered. The dashes are the closed form: the edge should sit on them.",
+            help="Bright cells are not recovered. The dashes are the closed form: the edge should sit on them.",
             z_label="relative test error",
             **_MAP,
         ),
@@ -166,6 +170,7 @@ class OptimisticEstimate(Experiment):
             y_label="σ_i(AB)",
             y_log=True,
             floor=1e-10,
+            when=of_matrices,
         ),
         Table(
             tuple(
@@ -177,6 +182,7 @@ class OptimisticEstimate(Experiment):
         Matrix(
             "completable",
             title="Completable",
+            when=of_matrices,
             help="Matrices: share of trials whose observed entries see the whole tangent space at the target.",
             z_label="share",
             **{**_MAP, "z_log": False, "z_range": (0.0, 1.0)},

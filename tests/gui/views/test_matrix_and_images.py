@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 
 from lab.stream import MemoryRun
 from lab.views import ImageGrid, Matrix
-from tests.gui.views.shown import colour, drag_box, go, pixel, show
+from tests.gui.views.shown import colour, data_of, drag_box, go, pixel, show
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(3, 6, 6))
@@ -34,6 +34,22 @@ def test_rows_and_columns_are_reordered_and_keep_their_names(qtbot) -> None:
     view.set_reordered(False)
     view.draw()
     np.testing.assert_array_equal(view.tiles[0, 0], SERIES[2])
+
+
+def test_a_map_has_coordinates_dashes_and_contours(qtbot) -> None:
+    values = np.array([[[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]]])
+    spec = Matrix("m", rows="r", columns="c", marks="k", contours=(2.0,), title="M", z_log=True, z_range=(1e-3, 10.0))
+    run = MemoryRun(m=(0, values), r=(0, [[0.5, 15.0]]), c=(0, [[2.0, 4.0, 8.0]]), k=(0, [[6.0, 99.0]]))
+    view = show(qtbot, spec, run)
+    assert view.canvas.left_axis.tickStrings(np.array([0.5, 1.5]), 1, 1) == ["0.5", "15"]
+    assert view.canvas.bottom_axis.tickStrings(np.array([0.5, 2.5]), 1, 1) == ["2", "8"]
+    x, y = data_of(view._dashes)
+    assert x == [2.0, 2.0] and y == [0.08, 0.92]  # 6 lies between 4 and 8; 99 beyond the map has no dash
+    x, _ = data_of(view._contours)
+    assert set(x) == {2.0}  # half way between the middles of the columns with 1 and 3
+    assert view.bar.log
+    view._hovered(1.5, 1.5)
+    assert "(15, 4)" in view.readout
 
 
 def test_an_order_that_is_none_is_said_in_place(qtbot) -> None:
