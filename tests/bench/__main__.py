@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tests.bench import curvature, landscape, library, many, recording, window
+from tests.bench import curvature, experiments, landscape, library, many, recording, window
 from tests.bench.table import markdown
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
@@ -14,6 +14,7 @@ BENCHES = {
     "recording": recording.measure,
     "curvature": curvature.measure,
     "landscape": landscape.measure,
+    "experiments": experiments.measure,
     "many": many.measure,
     "library": library.measure,
 }
