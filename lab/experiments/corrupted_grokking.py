@@ -1,0 +1,632 @@
+"""Modular addition with corrupted labels: networks memorise them and generalise all the same, with different neurons.
+
+Doshi, Das, He, Gromov (2023), arXiv 2310.13061; sizes, initialisation and optimiser after the authors' published code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import model_validator
+
+from lab.config import Config, param
+from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.measures.detectors import Jump
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, Profile, Ribbon, Scatter, Stage
+
+GROUPS = {
+    "train": "Training",
+    "clean": "Clean labels",
+    "given": "Corrupted, given",
+    "true": "Corrupted, true",
+    "test": "Test",
+}
+ACCURACIES = tuple(f"{group}_accuracy" for group in GROUPS)
+ORDERS = {"lowest": "", "highest": ", highest first", "random": ", at random"}
+PHASES = (
+    Stage("coexistence", "Test and corrupted labels, both at least 0.9."),
+    Stage("partial inversion", "Test at least 0.9, corrupted labels from 0.1 to 0.9."),
+    Stage("full inversion", "Test at least 0.9, corrupted labels below 0.1."),
+    Stage("memorisation", "Training at least 0.95, test below 0.9."),
+    Stage("forgetting", "Test fell below 0.5 after 0.9, or all is at chance after having trained."),
+    Stage("confusion", "None of these."),
+)
+POINTS = 21  # of a pruning curve
+BINS = 40  # of the IPR histogram over [0, 1]
+DEAD = 1e-3  # of the largest norm: neurons below it have no IPR
+
+Claim = Literal["coexistence", "partial inversion", "full inversion", "forgetting", "scale of neurons", "map"]
+
+
+class CorruptedGrokkingConfig(Config):
+    claim: Claim = param(
+        "coexistence",
+        "Claim to judge",
+        group="Claim",
+        help="scale of neurons: BatchNorm scales memorising neurons down. map: several networks in one run.",
+    )
+    p: int = param(97, "Modulus", symbol="p", min=5, max=113, group="Data")
+    operation: Literal["add", "multiply"] = param("add", "Operation", group="Data", help="multiply: p must be prime.")
+    alpha: float = param(
+        0.5,
+        "Training share",
+        symbol="α",
+        min=0.1,
+        max=0.95,
+        group="Data",
+        help="Of all p² pairs; the rest tests.",
+    )
+    xi: float = param(
+        0.35,
+        "Corrupted share",
+        symbol="ξ",
+        min=0.0,
+        max=0.9,
+        group="Data",
+        help="Of the training labels, drawn anew from all p classes; one in p is the true label by chance.",
+    )
+    label_seed: int = param(0, "Label seed", min=0, max=2**31 - 1, group="Data", help="Draws the corrupted labels.")
+    width: int = param(500, "Hidden width", symbol="N", min=50, max=2000, group="Network")
+    batch_norm: bool = param(False, "BatchNorm", group="Network", help="After the square, before the output layer.")
+    dropout: float = param(
+        0.0, "Dropout", min=0.0, max=0.9, live=True, group="Regularisers", help="Of pre-activations, before the square."
+    )
+    weight_decay: float = param(
+        0.0, "Weight decay", symbol="λ", min=0.0, max=50.0, live=True, group="Regularisers", help="Of AdamW."
+    )
+    lr: float = param(1e-2, "Learning rate", symbol="η", min=1e-4, max=0.1, log=True, live=True, group="Training")
+    batch: int = param(
+        0, "Batch", min=0, max=12_769, group="Training", help="0: all pairs at once. Small batches regularise, too."
+    )
+    freeze: bool = param(
+        False,
+        "Freeze the weights",
+        live=True,
+        group="Look",
+        help="Steps go by and nothing trains, so that you can prune at leisure.",
+    )
+    prune: float = param(
+        0.0,
+        "Prune",
+        min=0.0,
+        max=1.0,
+        live=True,
+        group="Look",
+        help="Takes neurons out of what you look at. Training goes on whole, and 0 gives all of them back.",
+    )
+    prune_by: Literal["lowest IPR", "highest IPR", "random", "IPR below"] = param(
+        "lowest IPR",
+        "Prune by",
+        live=True,
+        group="Look",
+        help="The share of neurons that goes first in this order; or all neurons with an IPR below the number.",
+    )
+    map_rows: Literal["weight decay", "training share"] = param("weight decay", "Rows", group="Map")
+    row_values: str = param("0 5 15 30", "Values of the rows", group="Map")
+    xi_values: str = param("0 0.1 0.2 0.35 0.5", "Corrupted shares", symbol="ξ", group="Map", help="The columns.")
+    steps: int = param(600, "Steps", min=1, max=1_000_000_000, group="Run")
+    record_every: int = param(10, "Record every", unit="steps", min=1, max=100_000, group="Run")
+    prune_every: int = param(
+        200, "Pruning curves every", unit="steps", min=1, max=100_000, group="Run", help="Some forward passes each."
+    )
+
+    @model_validator(mode="after")
+    def _can_run(self) -> Self:
+        if self.operation == "multiply" and any(self.p % d == 0 for d in range(2, self.p)):
+            raise ValueError(f"p = {self.p} is no prime, and multiplication needs one")
+        if self.claim == "map" and (self.batch or self.batch_norm or self.dropout):
+            raise ValueError("the map trains on full batches, without BatchNorm and dropout")
+        if self.claim == "map":
+            self._check_grid()
+        size = min(cell[0] for cell in self.cells())
+        if self.batch > size:
+            raise ValueError(f"a batch of {self.batch} from {size} training pairs")
+        return self
+
+    def _check_grid(self) -> None:
+        rows, columns = self.grid()
+        low, high = (0.0, 50.0) if self.map_rows == "weight decay" else (0.1, 0.95)
+        if not (rows and columns and low <= rows[0] and rows[-1] <= high and columns[0] >= 0 and columns[-1] <= 0.9):
+            raise ValueError(f"row_values lie in {low:g} to {high:g}, xi_values in 0 to 0.9")
+
+    def grid(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Rows and columns of the map, ascending."""
+        texts = (self.row_values, self.xi_values)
+        rows, columns = (tuple(sorted({float(word) for word in text.replace(",", " ").split()})) for text in texts)
+        return rows, columns
+
+    def cells(self) -> list[tuple[int, int, float]]:
+        """Training pairs, corrupted ones among them and weight decay of each network; one network without a map."""
+        settings = [(self.alpha, self.xi, self.weight_decay)]
+        if self.claim == "map":
+            by_decay = self.map_rows == "weight decay"
+            pairs = [(row, xi) for row in self.grid()[0] for xi in self.grid()[1]]
+            settings = [(self.alpha, xi, row) if by_decay else (row, xi, self.weight_decay) for row, xi in pairs]
+        sizes = [(math.floor(alpha * self.p**2), xi, decay) for alpha, xi, decay in settings]
+        return [(size, math.floor(xi * size), decay) for size, xi, decay in sizes]
+
+
+def is_map(config: Any) -> bool:
+    return config.claim == "map"
+
+
+def is_one(config: Any) -> bool:
+    return not is_map(config)
+
+
+def ignoring(config: Any) -> float:
+    """Training accuracy of a network that ignores the corruption: 1 - ξ + ξ/p."""
+    return 1 - config.xi + config.xi / config.p
+
+
+def phase_number(train: float, given: float, test: float, best_train: float, best_test: float, *, classes: int) -> int:
+    """Which of PHASES, counted from 1, by accuracies now and the best ones so far. Without corruption: coexistence."""
+    if test >= 0.9:
+        return 3 if given < 0.1 else 2 if given < 0.9 else 1
+    lost = max(train, test) <= 2 / classes and best_train >= 0.5
+    if lost or (best_test >= 0.9 and test < 0.5):
+        return 5
+    return 4 if train >= 0.95 else 6
+
+
+_MAP_AXES: dict[str, Any] = {"rows": "map_rows", "columns": "map_columns", "x_label": "corrupted share ξ"}
+_MAP_AXES |= {"y_label": "rows of the map", "when": is_map}
+_MAP = {"claim": "map", "p": 43, "width": 250, "alpha": 0.6, "steps": 600, "record_every": 50}
+_BN = {"batch_norm": True, "alpha": 0.65, "xi": 0.2, "batch": 64, "lr": 5e-3, "steps": 1500, "prune_every": 500}
+
+
+class CorruptedGrokking(Experiment):
+    title = "Grokking with corrupted labels"
+    theme = "Arithmetic and grokking"
+    claim = "Memorising and generalising neurons live side by side; pruning by IPR or regularising removes the former."
+    paper = "Doshi, Das, He, Gromov (2023), arXiv 2310.13061"
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    Config = CorruptedGrokkingConfig
+    readings = (Series("train_loss", "Training loss", "L", "MSE", statistic="map: mean over networks"),)
+    views = (
+        Ribbon("phase", title="Phase", help="What the network does at each step.", stages=PHASES, when=is_one),
+        Curves(
+            (*ACCURACIES, "mean_ipr"),
+            title="Accuracy",
+            help="Coexistence: all but the true labels of corrupted pairs are right. Inversion: training accuracy "
+            "falls to the dashed line while the corrupted pairs get their true labels back.",
+            y_label="accuracy; mean IPR",
+            lines=(Line("corruption ignored", ignoring), Line("chance", lambda config: 1 / config.p)),
+            when=is_one,
+        ),
+        Distribution(
+            "ipr",
+            title="IPR of the neurons",
+            help="Low: memorising or random. High: a single frequency, generalising. Neurons that decayed have none.",
+            x_label="IPR",
+            bins=BINS,
+            lines=(Line("Gaussian", lambda config: 2 / (config.p // 2 + 1)),),
+            when=is_one,
+        ),
+        Scatter(
+            "ipr",
+            "neuron_norm",
+            title="IPR and size of the neurons",
+            help="Coloured by what your pruning keeps.",
+            colour="kept",
+            x_label="IPR",
+            y_label="‖U_k‖ ‖V_k‖ ‖W_k‖",
+            when=is_one,
+        ),
+        Profile(
+            "pruned_share",
+            tuple(f"lowest_{name}" for name in ACCURACIES),
+            title="Pruning, lowest IPR first",
+            help="Memorisation goes first, and the corrupted pairs get their true labels: point at a share to read it.",
+            x_label="share of neurons pruned",
+            y_label="accuracy",
+            when=is_one,
+        ),
+        Profile(
+            "pruned_share",
+            tuple(f"{order}_{name}" for order in ("highest", "random") for name in ("true_accuracy", "test_accuracy")),
+            title="Pruning in other orders",
+            help="The control: without the order by IPR nothing is repaired.",
+            x_label="share of neurons pruned",
+            y_label="accuracy",
+            when=is_one,
+        ),
+        Bars(
+            "pruned_accuracies",
+            labels=tuple(GROUPS.values()),
+            title="Accuracy of the pruned network",
+            help="Under the knob Prune. Freeze the weights, then move it.",
+            y_label="accuracy",
+            y_range=(0.0, 1.0),
+            when=is_one,
+        ),
+        Scatter(
+            "ipr",
+            "neuron_scale",
+            title="IPR and BatchNorm scale",
+            help="BatchNorm makes memorising neurons small.",
+            colour="kept",
+            x_label="IPR",
+            y_label="|γ_k|",
+            when=lambda config: config.batch_norm,
+        ),
+        Matrix(
+            "phase_map",
+            title="Phase map",
+            help="1 coexistence, 2 partial and 3 full inversion, 4 memorisation, 5 forgetting, 6 confusion.",
+            z_label="phase",
+            z_range=(1.0, 6.0),
+            **_MAP_AXES,
+        ),
+        Matrix("map_test", title="Test accuracy over the map", z_label="accuracy", z_range=(0.0, 1.0), **_MAP_AXES),
+        Matrix("map_given", title="Corrupted labels over the map", z_label="accuracy", z_range=(0.0, 1.0), **_MAP_AXES),
+        Heatmap(
+            "ipr_histogram",
+            rows="ipr_bins",
+            title="IPR over time",
+            y_label="IPR",
+            z_label="neurons",
+            primary=False,
+            when=is_one,
+        ),
+        Curves(("weight_norms",), title="Norms of U, V and W", y_label="Frobenius norm", primary=False, when=is_one),
+        Curves(("train_loss",), title="Loss", y_label="MSE", y_log=True, primary=False),
+    )
+    presets = {
+        "demo": Preset({}, "The paper's full size, p = 97 and N = 500, for 600 steps."),
+        "map": Preset(_MAP, "Twenty small networks at once: weight decay against the corrupted share."),
+    }
+    arms = {
+        "coexistence": Arm({"claim": "coexistence"}, "reproduced", "No regulariser; pruning repairs."),
+        "partial-inversion": Arm(
+            {"claim": "partial inversion", "weight_decay": 5.0, "steps": 500}, "reproduced", "Weight decay 5."
+        ),
+        "full-inversion": Arm(
+            {"claim": "full inversion", "weight_decay": 15.0, "steps": 500}, "reproduced", "Weight decay 15."
+        ),
+        "batch-norm": Arm({"claim": "scale of neurons", **_BN}, "reproduced", "Batches of 64, no weight decay."),
+        "forgetting": Arm(
+            {"claim": "forgetting", "weight_decay": 20.0, "steps": 1500, "prune_every": 500},
+            "reproduced",
+            "Weight decay 20: all is learnt, and lost again.",
+        ),
+        "few-data": Arm({"claim": "coexistence", "alpha": 0.2}, "not reproduced", "Too few pairs: memorisation alone."),
+        "clean": Arm(
+            {"claim": "full inversion", "xi": 0.0, "weight_decay": 5.0, "steps": 300},
+            "not reproduced",
+            "Nothing corrupted: training accuracy does not fall.",
+        ),
+        "map": Arm({**_MAP}, "reproduced", "Memorisation, coexistence and full inversion as weight decay grows."),
+    }
+    detectors = (
+        Jump("test_accuracy", size=0.2, window=50),
+        Jump("train_accuracy", size=0.1, window=50, direction="down"),
+    )
+    state = ("model", "optimizer", "batches", "given", "best")
+    small = {"p": 23, "width": 60}
+
+    def setup(self) -> None:
+        from lab.data.batches import EpochBatches
+        from lab.data.modular import corrupted, residue_pairs
+        from lab.models.pair_network import PairNetworks
+
+        config, cells = self.config, self.config.cells()
+        pairs, labels = residue_pairs(config.p, config.operation)
+        order = torch.randperm(len(pairs), generator=self.generator("data"))
+        self.pairs, self.labels = pairs[order].to(self.device), labels[order].to(self.device)
+        most = max(size for size, _, _ in cells)
+        draws = self.generator("data", f"labels {config.label_seed}").get_state()
+        given = []
+        for _, count, _ in cells:  # every network of a map sees the same draws, more or fewer of them
+            same = torch.Generator()
+            same.set_state(draws)
+            given.append(corrupted(labels[order][:most], count, config.p, same))
+        self.given = torch.stack(given).to(self.device)
+        self.inside = (torch.arange(most) < torch.tensor([size for size, _, _ in cells])[:, None]).to(self.device)
+        self.model = PairNetworks(
+            config.p, config.width, len(cells), batch_norm=config.batch_norm, generator=self.generator("init")
+        ).to(self.device)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, betas=(0.9, 0.98), fused=True)
+        self.batches = EpochBatches(most, config.batch or most, self.generator("order"))
+        self.best = np.zeros((2, len(cells)))  # training and test accuracy so far, for the phases that look back
+        self._retune()
+        self._encode()
+
+    def _encode(self) -> None:
+        self.targets = torch.nn.functional.one_hot(self.given, self.config.p).float()
+
+    def _retune(self) -> None:
+        decays = [decay for _, _, decay in self.config.cells()]
+        self.decay = 1 - self.config.lr * torch.tensor(decays, device=self.device)
+        for group in self.optimizer.param_groups:
+            group.update(lr=self.config.lr, weight_decay=0.0 if is_map(self.config) else self.config.weight_decay)
+
+    def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        self._retune()
+
+    def step(self) -> Mapping[str, Any]:
+        config = self.config
+        rows = self.batches.take().to(self.device) if config.batch else slice(None)
+        pairs, inside = self.pairs[: self.given.shape[1]][rows], self.inside[:, rows]
+        self.model.train(not config.freeze)
+        kept = None
+        if config.dropout and not config.freeze:
+            drawn = torch.rand(len(pairs), config.width, generator=self.generator("order", "dropout"))
+            kept = (drawn >= config.dropout).float().to(self.device) / (1 - config.dropout)
+        with torch.set_grad_enabled(not config.freeze):
+            squared = torch.nn.functional.mse_loss(
+                self.model(pairs, kept), self.targets[:, rows], reduction="none"
+            ).mean(-1)
+            losses = (squared * inside).sum(1) / inside.sum(1)
+        if not config.freeze:
+            self.optimizer.zero_grad(set_to_none=True)
+            losses.sum().backward()
+            if is_map(config):
+                self._decay_each()
+            self.optimizer.step()
+        return {"train_loss": losses.detach().mean()}
+
+    def _decay_each(self) -> None:
+        """AdamW's decay with a strength for each network."""
+        with torch.no_grad():
+            wide = self.decay.repeat_interleave(self.config.width)
+            self.model.U.mul_(wide)
+            self.model.V.mul_(wide)
+            self.model.W.mul_(self.decay[:, None, None])
+
+    @action("Draw the corrupted labels anew", help="The same pairs stay corrupted, with other labels.")
+    def redraw_labels(self) -> None:
+        from lab.data.modular import corrupted
+
+        for row, (_, count, _) in enumerate(self.config.cells()):
+            drawn = corrupted(self.given[row].cpu(), count, self.config.p, self.generator("data", "new labels"))
+            self.given[row] = drawn.to(self.device)
+        self._encode()
+
+    def _groups(self, net: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Rows of the shuffled pairs and the labels asked of them, in the order of GROUPS."""
+        size, count, _ = self.config.cells()[net]
+        rows, given = torch.arange(len(self.pairs), device=self.device), self.given[net]
+        return [
+            (rows[:size], given[:size]),
+            (rows[count:size], given[count:size]),
+            (rows[:count], given[:count]),
+            (rows[:count], self.labels[:count]),
+            (rows[size:], self.labels[size:]),
+        ]
+
+    def _hidden(self) -> torch.Tensor:
+        """Of every pair in evaluation mode, shape (C, p², N)."""
+        self.model.eval()
+        with torch.no_grad():
+            return self.model.hidden(self.pairs)
+
+    def _ipr(self) -> torch.Tensor:
+        """Mean IPR of U, V and W of each neuron, shape (N,); NaN for one that decayed in any of them."""
+        from lab.measures.ipr import discrete_log_order, fourier_ipr
+
+        order = discrete_log_order(self.config.p) if self.config.operation == "multiply" else None
+        rows = (weight[0].detach() for weight in self.model.neurons())
+        return torch.stack([fourier_ipr(part, order=order, floor=DEAD) for part in rows]).mean(0)
+
+    def _order(self, name: str) -> torch.Tensor:
+        """Neurons in the order in which pruning takes them."""
+        from lab.measures.pruning import prune_order
+
+        if name == "random":
+            shuffled = torch.Generator().manual_seed(self.config.seed)
+            return torch.randperm(self.config.width, generator=shuffled).to(self.device)
+        lowest = prune_order(self._ipr())
+        return lowest.flip(0) if name == "highest" else lowest
+
+    def _kept(self) -> torch.Tensor:
+        """Which neurons the knob Prune leaves, shape (N,), bool."""
+        config = self.config
+        kept = torch.ones(config.width, dtype=torch.bool, device=self.device)
+        if not config.prune:
+            return kept
+        if config.prune_by == "IPR below":
+            return ~(torch.nan_to_num(self._ipr(), nan=0.0) < config.prune)
+        gone = self._order(config.prune_by.split()[0])[: round(config.prune * config.width)]
+        return kept.index_fill(0, gone, False)
+
+    @instrument(
+        every="record_every",
+        exact=True,
+        series=(
+            *(Series(f"{group}_accuracy", label) for group, label in GROUPS.items()),
+            Series("pruned_accuracies", "Accuracies of the pruned network", statistic=", ".join(GROUPS.values())),
+            Series("phase", "Phase"),
+            Series("phase_map", "Phase of each network"),
+            Series("map_test", "Test accuracy of each network"),
+            Series("map_given", "Corrupted labels of each network", statistic="accuracy on labels as given"),
+        ),
+    )
+    def accuracies(self) -> tuple[Any, ...]:
+        from lab.measures.pruning import group_accuracies
+
+        hidden, readout = self._hidden(), self.model.W.detach()
+        predicted = (hidden @ readout.transpose(1, 2)).argmax(-1)
+        found = np.array([group_accuracies(row, self._groups(net)) for net, row in enumerate(predicted)])
+        train, _, given, _, test = found.T
+        self.best = np.maximum(self.best, (train, test))
+        history = np.stack([train, given, test, *self.best], 1).tolist()
+        phases = np.array([phase_number(*now, classes=self.config.p) for now in history])
+        if is_map(self.config):
+            shape = tuple(len(axis) for axis in self.config.grid())
+            return *[None] * 7, *(part.reshape(shape) for part in (phases, test, given))
+        kept = self._kept()
+        if not kept.all():
+            predicted = (hidden[:, :, kept] @ readout[:, :, kept].transpose(1, 2)).argmax(-1)
+        return *found[0], group_accuracies(predicted[0], self._groups(0)), phases[0], None, None, None
+
+    @instrument(
+        every="record_every",
+        series=(
+            Series("ipr", "IPR", "IPR", statistic="mean over U, V and W of each neuron"),
+            Series("mean_ipr", "Mean IPR", statistic="over neurons that did not decay"),
+            Series("neuron_norm", "Size of the neuron", "‖U_k‖ ‖V_k‖ ‖W_k‖"),
+            Series("neuron_scale", "BatchNorm scale", "|γ_k|"),
+            Series("kept", "Kept", statistic="1 where the knob Prune leaves the neuron"),
+            Series("ipr_histogram", "Neurons by IPR"),
+            Series("ipr_bins", "Middle of each bin", "IPR"),
+            Series("weight_norms", "Norms of U, V and W"),
+        ),
+    )
+    def neurons(self) -> tuple[Any, ...] | None:
+        if is_map(self.config):
+            return None
+        ipr, parts = self._ipr(), [weight[0].detach() for weight in self.model.neurons()]
+        size = torch.stack([torch.linalg.vector_norm(part, dim=1) for part in parts]).prod(0)
+        counts, edges = np.histogram(ipr[~ipr.isnan()].cpu(), BINS, (0.0, 1.0))
+        scale = None if self.model.norm is None else self.model.norm.weight.detach().abs()
+        norms = torch.stack([torch.linalg.vector_norm(part) for part in parts])
+        return (
+            ipr.float(),
+            torch.nanmean(ipr),
+            size,
+            scale,
+            self._kept().float(),
+            counts,
+            (edges[1:] + edges[:-1]) / 2,
+            norms,
+        )
+
+    @instrument(
+        every="prune_every",
+        series=(
+            Series("pruned_share", "Share of neurons pruned"),
+            *(
+                Series(f"{order}_{group}_accuracy", label + way, statistic=f"pruned by IPR, {order}")
+                for order, way in ORDERS.items()
+                for group, label in GROUPS.items()
+            ),
+        ),
+    )
+    def pruning(self) -> tuple[Any, ...] | None:
+        from lab.measures.pruning import pruning_curve
+
+        if is_map(self.config):
+            return None
+        counts = [round(self.config.width * share) for share in np.linspace(0, 1, POINTS)]
+        hidden, readout, groups = self._hidden()[0], self.model.W.detach()[0], self._groups(0)
+        curves = [pruning_curve(hidden, readout, self._order(order), counts, groups).T for order in ORDERS]
+        return np.array(counts) / self.config.width, *torch.cat(curves)
+
+    @instrument(
+        every="steps",
+        exact=True,
+        series=(Series("map_rows", "Rows of the map"), Series("map_columns", "Corrupted shares", "ξ")),
+    )
+    def axes(self) -> tuple[Any, ...] | None:
+        return tuple(np.array(axis) for axis in self.config.grid()) if is_map(self.config) and not self.now else None
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return judge(config, run)
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """The claim's checks on the last readings; not comparable after an intervention in the training."""
+    harmless = {"prune", "prune_by"}
+    for event in run.events():
+        if event["kind"] == "action" or (event["kind"] == "knobs" and set(event["payload"]["changed"]) - harmless):
+            return Verdict.not_comparable(f"the training was steered at step {event['step']}")
+    if is_map(config):
+        return _judge_map(config, run)
+    step = run.series("test_accuracy")[0]
+    if (config.p, config.width, config.operation) != (97, 500, "add"):
+        return Verdict.not_comparable("the thresholds are those of addition with p = 97 and N = 500")
+    if step[0] > 0:
+        return Verdict.not_comparable(f"a branch from step {step[0]}: what came before is in its parent")
+    if step[-1] < config.steps or step[-1] < 300:
+        return Verdict.not_comparable(f"too short or not finished: {step[-1]} of at least 300 steps")
+    judges = {
+        "coexistence": _coexistence,
+        "partial inversion": _partial_inversion,
+        "full inversion": _full_inversion,
+        "forgetting": _forgetting,
+        "scale of neurons": _scale_of_neurons,
+    }
+    return Verdict.of(*judges[config.claim](config, run))
+
+
+def _last(run: Source, name: str) -> float:
+    return float(run.series(name)[1][-1])
+
+
+def _coexistence(config: Any, run: Source) -> list[Check]:
+    seventy, half = round(0.7 * (POINTS - 1)), (POINTS - 1) // 2
+    pruned = {name: run.series(name)[1][-1] for name in ("lowest_true_accuracy", "lowest_test_accuracy")}
+    return [
+        Check("test accuracy", _last(run, "test_accuracy"), low=0.95),
+        Check("accuracy on corrupted labels", _last(run, "given_accuracy"), low=0.85),
+        Check("70 % pruned by IPR: true labels of corrupted pairs", pruned["lowest_true_accuracy"][seventy], low=0.95),
+        Check("70 % pruned by IPR: test accuracy", pruned["lowest_test_accuracy"][seventy], low=0.95),
+        Check("50 % pruned at random: true labels", run.series("random_true_accuracy")[1][-1][half], high=0.5),
+    ]
+
+
+def _partial_inversion(config: Any, run: Source) -> list[Check]:
+    train = run.series("train_accuracy")[1]
+    return [
+        Check("test accuracy", _last(run, "test_accuracy"), low=0.9),
+        Check("accuracy on corrupted labels", _last(run, "given_accuracy"), 0.1, 0.9),
+        Check("training accuracy, best less last", float(train.max() - train[-1]), low=0.05),
+    ]
+
+
+def _full_inversion(config: Any, run: Source) -> list[Check]:
+    step, train = run.series("train_accuracy")
+    learnt = step[train >= 0.99]
+    note = f"training at 0.99 from step {learnt[0]}" if len(learnt) else ""
+    return [
+        Check("test accuracy", _last(run, "test_accuracy"), low=0.99),
+        Check("best training accuracy", float(train.max()), low=0.99, note=note),
+        Check("training accuracy less 1 - ξ + ξ/p", float(train[-1]) - ignoring(config), -0.01, 0.01),
+        Check("training accuracy, best less last", float(train.max() - train[-1]), low=0.1),
+    ]
+
+
+def _forgetting(config: Any, run: Source) -> list[Check]:
+    test = run.series("test_accuracy")[1]
+    return [
+        Check("best test accuracy", float(test.max()), low=0.9),
+        Check("test accuracy at the end", float(test[-1]), high=0.5),
+    ]
+
+
+def _scale_of_neurons(config: Any, run: Source) -> list[Check]:
+    if not config.batch_norm:
+        return [Check("rank correlation of IPR and BatchNorm scale", math.nan, low=0.5, note="no BatchNorm")]
+    ipr, scale = (run.series(name)[1][-1] for name in ("ipr", "neuron_scale"))
+    alive = np.isfinite(ipr)
+    ranks = [values[alive].argsort().argsort() for values in (ipr, scale)]
+    return [
+        Check("rank correlation of IPR and BatchNorm scale", float(np.corrcoef(*ranks)[0, 1]), low=0.5),
+        Check("test accuracy", _last(run, "test_accuracy"), low=0.9),
+        Check("accuracy on corrupted labels", _last(run, "given_accuracy"), high=0.9),
+    ]
+
+
+def _judge_map(config: Any, run: Source) -> Verdict:
+    rows, columns = config.grid()
+    if config.map_rows != "weight decay" or not {0.0, 5.0, 15.0} <= set(rows) or 0.2 not in columns:
+        return Verdict.not_comparable("the claim is about weight decay 0, 5 and 15 at ξ = 0.2")
+    if (config.p, config.width, config.alpha) != (43, 250, 0.6):
+        return Verdict.not_comparable("the phases are those of p = 43, N = 250 and α = 0.6")
+    step, phases = run.series("phase_map")
+    if step[-1] < max(600, config.steps):
+        return Verdict.not_comparable(f"too short or not finished: {step[-1]} of at least 600 steps")
+    at = {row: float(phases[-1][rows.index(row), columns.index(0.2)]) for row in (0.0, 5.0, 15.0)}
+    expected = {0.0: 4, 5.0: 1, 15.0: 3}
+    return Verdict.of(
+        *(Check(f"phase at λ = {row:g}, ξ = 0.2", at[row], n, n, PHASES[n - 1].label) for row, n in expected.items())
+    )

@@ -1,0 +1,46 @@
+"""What is left of a network when its hidden units are taken away one after another. Doshi et al. (2023), Fig. 4."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Group = tuple[Tensor, Tensor]  # rows and the labels asked of them, shape (G,) each
+
+
+def group_accuracies(predicted: Tensor, groups: Sequence[Group]) -> list[float]:
+    """Share of right predictions in each group; NaN for an empty one. ``predicted`` has shape (B,)."""
+    return [(predicted[rows] == labels).double().mean().item() for rows, labels in groups]
+
+
+def pruning_curve(
+    hidden: Tensor, readout: Tensor, order: Tensor, counts: Sequence[int], groups: Sequence[Group]
+) -> Tensor:
+    """Accuracies without the first m units of an order, for every m in ``counts``.
+
+    Built up from the last unit, whose outputs add: all m together cost about one forward pass and one argmax each, and
+    with every unit gone the outputs are exactly 0.
+
+    Args:
+        hidden: Activations, shape (B, N).
+        readout: W, shape (p, N).
+        order: A permutation of the units, the first to go first, shape (N,).
+        counts: Numbers of units taken away, ascending, from 0 to N.
+        groups: Which rows are asked for which labels.
+
+    Returns:
+        Shape (len(counts), len(groups)), float64.
+    """
+    outputs = hidden.new_zeros(len(hidden), len(readout))
+    curve, end = [], len(order)
+    for count in reversed(counts):
+        added = order[count:end]
+        outputs += hidden[:, added] @ readout[:, added].T
+        end = count
+        curve.append(group_accuracies(outputs.argmax(1), groups))
+    return torch.tensor(curve[::-1], dtype=torch.float64)
+
+
+def prune_order(score: Tensor) -> Tensor:
+    """Units from the lowest score to the highest, those without one (NaN) first, shape (N,)."""
+    return torch.nan_to_num(score, nan=-torch.inf).argsort(stable=True)

@@ -1,0 +1,33 @@
+"""Networks on pairs of residues equal their definition with one-hot inputs, alone and side by side."""
+
+import torch
+
+from lab.data.modular import residue_pairs
+from lab.models.pair_network import PairNetworks
+
+
+def test_outputs_are_those_of_one_hot_inputs_for_each_network():
+    model = PairNetworks(5, 7, 3, batch_norm=False, generator=torch.Generator().manual_seed(0))
+    pairs, _ = residue_pairs(5)
+    eye = torch.eye(5)
+    for net, (u, v, w) in enumerate(zip(*model.neurons(), strict=True)):
+        pre = eye[pairs[:, 0]] @ u.T + eye[pairs[:, 1]] @ v.T
+        torch.testing.assert_close(model(pairs)[net], pre.square() @ w)
+
+
+def test_weights_start_with_the_standard_deviation_of_the_published_code():
+    model = PairNetworks(97, 500, batch_norm=False, generator=torch.Generator().manual_seed(0))
+    assert all(abs(p.std() - 0.05) < 1e-3 for p in model.parameters())
+
+
+def test_batch_norm_comes_after_the_square_and_dropout_before_it():
+    model = PairNetworks(5, 4, batch_norm=True, generator=torch.Generator().manual_seed(0))
+    pairs, _ = residue_pairs(5)
+    hidden = model.hidden(pairs)[0]
+    torch.testing.assert_close(hidden.mean(0), torch.zeros(4), atol=1e-6, rtol=0)
+    plain = PairNetworks(5, 4, batch_norm=False, generator=torch.Generator().manual_seed(0))
+    kept = torch.zeros(25, 4)
+    kept[:, 1] = 2.0
+    dropped = plain.hidden(pairs, kept)[0]
+    torch.testing.assert_close(dropped[:, 1], 4 * plain.hidden(pairs)[0][:, 1])
+    assert not dropped[:, [0, 2, 3]].any()
