@@ -25,6 +25,8 @@ MODES = 16  # sine coefficients of the error
 CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
 LEARNT = 0.1  # share of its amplitude below which the error of a frequency counts as learnt
 
+LESS = "of the error less the line through its ends; over the largest amplitude"
+
 Loss = Literal["data", "derivative", "model"]
 
 
@@ -126,7 +128,8 @@ class LossJump(Experiment):
         Series("stage", "Stage", statistic="0 before the switch, 1 after"),
         Series("mode_error", "Error at each frequency", "|E_k|", statistic="over the largest amplitude"),
         Series("second_error", "Error of the second network", "e₂"),
-        Series("second_mode_error", "Error of the second network at each frequency", "|E_k|"),
+        Series("curved_error", "Error less its straight line, at each frequency", "|E_k|", statistic=LESS),
+        Series("second_curved_error", "The same of the second network", "|E_k|", statistic=LESS),
         Series("after_switch", "Steps after the switch"),
         Series("error_ratio", "Error over that before the switch", "e/e₀"),
         Series("solution", "Network", "u"),
@@ -156,12 +159,21 @@ class LossJump(Experiment):
             title="Error at each frequency",
             help="Data loss: low frequencies are learnt first. After the switch the low ones come back.",
             z_label="|E_k|",
+            when=switching,
             **_MODE_AXES,
         ),
         Heatmap(
-            "second_mode_error",
-            title="Error at each frequency, second network",
-            help="Model loss: high frequencies are learnt first.",
+            "curved_error",
+            title="Frequencies learnt from data",
+            help="First network: low frequencies first. Of the error less the straight line through its ends.",
+            z_label="|E_k|",
+            when=from_scratch,
+            **_MODE_AXES,
+        ),
+        Heatmap(
+            "second_curved_error",
+            title="Frequencies learnt from the equation",
+            help="Second network: high frequencies first. A straight line is left out, since the residual misses it.",
             z_label="|E_k|",
             when=from_scratch,
             **_MODE_AXES,
@@ -312,7 +324,7 @@ class LossJump(Experiment):
         config = self.config
         if not switching(config):
             raise ConfigError({"switch_loss": "the two networks of this scene keep their losses"})
-        error, modes, solution = self._errors("first")
+        error, modes, solution, _ = self._errors("first")
         self.before = {
             "error": min([error, *self.before.get("recent", [])]),
             "modes": modes,
@@ -339,21 +351,27 @@ class LossJump(Experiment):
         close = 0 <= self.now - self.switched_at <= CLOSE and self.switched_at >= 0
         return close or self.now % self.config.record_every == 0
 
-    def _errors(self, name: str) -> tuple[float, torch.Tensor, torch.Tensor]:
-        """Relative error, |E_k| over the largest amplitude, and the solution half way, on the fine grid."""
+    def _errors(self, name: str) -> tuple[float, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """On the fine grid: relative error, |E_k| over the largest amplitude, and the solution half way; then |E_k| of
+        the error less the straight line through its ends.
+
+        A straight line has sine coefficients at every k, falling as 1/k, and no residual: where it is large it hides
+        what the residual has learnt of each frequency.
+        """
         from lab.measures.frequency import sine_coefficients
 
         with torch.no_grad():
             u = self.networks[name](self.fine)[:, 0]
         wrong = u - self.exact_fine
-        half = self.times // 2
-        rows = wrong.view(self.times, -1), u.view(self.times, -1)
-        modes = sine_coefficients(rows[0][half], MODES).abs() / max(abs(a) for _, a in self.config.waves())
-        return float(wrong.norm() / self.exact_fine.norm()), modes, rows[1][half]
+        half, largest = self.times // 2, max(abs(a) for _, a in self.config.waves())
+        row = wrong.view(self.times, -1)[half]
+        line = torch.lerp(row[0], row[-1], torch.linspace(0, 1, len(row), dtype=row.dtype, device=row.device))
+        whole, curved = (sine_coefficients(part, MODES).abs() / largest for part in (row, row - line))
+        return float(wrong.norm() / self.exact_fine.norm()), whole, u.view(self.times, -1)[half], curved
 
     def _look(self) -> dict[str, Any]:
         """The readings that are not taken at every step: nothing here changes the training."""
-        error, modes, solution = self._errors("first")
+        error, modes, solution, curved = self._errors("first")
         with torch.no_grad():
             data = self._loss("data", "first")
             model = self._loss("model", "first")
@@ -376,7 +394,8 @@ class LossJump(Experiment):
             readings |= {"solution_before": self.before["solution"], "mode_before": self.before["modes"]}
             readings["gradient_share"] = self.before["share"]
         if "second" in self.networks:
-            readings["second_error"], readings["second_mode_error"], _ = self._errors("second")
+            readings["curved_error"] = curved
+            readings["second_error"], _, _, readings["second_curved_error"] = self._errors("second")
         return readings
 
     @instrument(
@@ -436,8 +455,8 @@ def _judge_switch(config: Any, run: Source) -> Verdict:
 def _judge_scratch(config: Any, run: Source) -> Verdict:
     if config.steps < 1500:
         return Verdict.not_comparable(f"too short: {config.steps} of 1500 steps")
-    low, high = (_learnt(run, "mode_error", k) for k in (1, 4))
-    low_second, high_second = (_learnt(run, "second_mode_error", k) for k in (1, 4))
+    low, high = (_learnt(run, "curved_error", k) for k in (1, 4))
+    low_second, high_second = (_learnt(run, "second_curved_error", k) for k in (1, 4))
     return Verdict.of(
         Check("first network: steps to k = 4 less steps to k = 1", high - low, low=1, note=f"{low:g} and {high:g}"),
         Check(
@@ -450,7 +469,11 @@ def _judge_scratch(config: Any, run: Source) -> Verdict:
 
 
 def _learnt(run: Source, name: str, k: int) -> float:
-    """First step at which |E_k| is below LEARNT times the amplitude (1 at k = 1, 1/2 at k = 4); infinite if never."""
+    """First step from which on |E_k| stays below LEARNT times the amplitude (1 at k = 1, 1/2 at k = 4); inf if never.
+
+    From which on: a coefficient that changes its sign passes 0 while it still swings.
+    """
     step, value = run.series(name)
-    below = step[value[:, k - 1] < LEARNT * {1: 1.0, 4: 0.5}[k]]
-    return float(below[0]) if len(below) else math.inf
+    above = np.flatnonzero(value[:, k - 1] >= LEARNT * {1: 1.0, 4: 0.5}[k])
+    first = above[-1] + 1 if len(above) else 0
+    return float(step[first]) if first < len(step) else math.inf

@@ -11,7 +11,7 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.loss_jump import CLOSE, LossJump
+from lab.experiments.loss_jump import CLOSE, LossJump, _learnt
 from lab.stream import MemoryRun
 
 SMALL = {"width": 8, "points": 33, "switch_step": 40, "steps": 60}
@@ -175,11 +175,26 @@ def test_the_order_from_scratch_is_low_first_for_data_and_high_first_for_the_mod
     config = LossJump.configure("scratch")
     step = np.arange(0, config.steps, 20)
     run = MemoryRun()
-    for name, (low, high) in (("mode_error", data), ("second_mode_error", model)):
+    for name, (low, high) in (("curved_error", data), ("second_curved_error", model)):
         value = np.zeros((len(step), 16))
         value[:, 0], value[:, 3] = step < low, step < high
         run.append(name, step, value)
     assert LossJump.verdict(config, run).outcome == outcome
+
+
+def test_a_straight_line_is_no_error_at_any_frequency_and_a_passing_zero_is_not_learnt():
+    experiment, _, _ = started("scratch")
+    x = experiment.fine[:, 0]
+    experiment.exact_fine = (
+        experiment.networks["first"](experiment.fine)[:, 0].detach() - 3 - 2 * x - torch.sin(math.pi * x)
+    )
+    whole, curved = experiment._errors("first")[1], experiment._errors("first")[3]
+    torch.testing.assert_close(curved, torch.eye(16, dtype=torch.float64)[0], atol=1e-10, rtol=0)
+    assert whole[3] > 0.1
+    step = np.arange(0, 100, 20)
+    swings = np.zeros((5, 16))
+    swings[:, 0] = [1.0, 0.05, 0.5, 0.05, 0.01]
+    assert _learnt(MemoryRun(curved_error=(step, swings)), "curved_error", 1) == 60
 
 
 @pytest.mark.parametrize("values", [{"frequencies": "1 4 9"}, {"frequencies": "1 20"}, {"frequencies": ""}])
