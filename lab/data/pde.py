@@ -6,12 +6,13 @@ Poisson -u'' = f; heat u_t = ν u_xx; Burgers u_t + u u_x = ν u_xx from u(x, 0)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 Equation = Literal["poisson", "heat", "burgers"]
@@ -97,7 +98,7 @@ class Problem:
         return torch.stack(torch.meshgrid(times, x, indexing="ij")[::-1], 2)
 
 
-def burgers(x: Sequence[float] | np.ndarray, t: Sequence[float] | np.ndarray, viscosity: float) -> np.ndarray:
+def burgers(x: ArrayLike, t: ArrayLike, viscosity: float) -> np.ndarray:
     """Burgers' equation from -sin πx, by the Cole-Hopf transform and Gauss-Hermite quadrature, shape of x and t.
 
     u = -∫ sin(π(x - s)) w(s) ds / ∫ w(s) ds, w = exp(-cos(π(x - s))/(2πν) - s²/(4νt)); t = 0 gives the start.

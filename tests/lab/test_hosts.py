@@ -203,13 +203,6 @@ def test_a_branch_starts_at_a_step_without_a_checkpoint_and_records_its_parent(t
         assert reader.series("train_loss")[1][1] != parent.series("train_loss")[1][51]
 
 
-def test_a_branch_from_the_last_step_reads_there_what_its_parent_had_read_already(tmp_path: Path):
-    here(request(tmp_path, "parent.h5"))
-    end = Request(experiment=NAME, parent=str(tmp_path / "parent.h5"), at=200, out=str(tmp_path / "end.h5"))
-    assert here(end) == ("finished", "")
-    assert rows(tmp_path / "end.h5", "norm") == ([200], rows(tmp_path / "parent.h5", "norm")[1][-1:])
-
-
 def test_a_branch_that_does_not_fit_says_so(tmp_path: Path):
     here(request(tmp_path, "parent.h5"))
     bad = Request(experiment=NAME, parent=str(tmp_path / "parent.h5"), at=0, config={"width": 0})

@@ -55,17 +55,6 @@ def test_a_matrix_is_that_of_the_panel_s_step_in_its_order(step, row: int) -> No
     assert [text.get_text() for text in main.get_yticklabels()] == ["c", "a", "d", "b"]
 
 
-def test_a_map_has_its_coordinates_a_dash_in_each_row_and_contours() -> None:
-    run = MemoryRun(m=(0, [[[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]]]), r=(0, [[0.5, 15.0]]), c=(0, [[2.0, 4.0, 8.0]]))
-    run.append("k", 0, [[6.0, 99.0]])
-    main, _ = axes_of(Matrix("m", rows="r", columns="c", marks="k", contours=(2.0,), title="M"), run, 0)
-    assert [text.get_text() for text in main.get_yticklabels()] == ["0.5", "15"]
-    assert [text.get_text() for text in main.get_xticklabels()] == ["2", "4", "8"]
-    assert [line.get_xdata()[0] for line in main.get_lines()] == [1.5, 1.5]  # black beneath white, one row only
-    (contours,) = main.collections
-    assert {x for path in contours.get_paths() for x, _ in path.vertices} == {1.5}
-
-
 def test_heads_and_images_are_small_multiples() -> None:
     heads = RNG.random((1, 2, 3, 4, 4))
     drawn = axes_of(Matrix("a", title="A"), MemoryRun(a=(0, heads)))

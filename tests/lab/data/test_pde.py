@@ -1,5 +1,7 @@
 """Exact solutions fulfil their equations, and Burgers' is the one of its start."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from lab.data.pde import Problem, burgers
 
 
-def derivatives(problem: Problem, inputs: torch.Tensor, h: float = 1e-4) -> dict[str, torch.Tensor]:
+def derivatives(problem: Problem, inputs: torch.Tensor, h: float = 1e-4) -> dict[str, Any]:
     """Central differences of the exact solution."""
 
     def moved(axis: int, by: float) -> torch.Tensor:
