@@ -60,11 +60,13 @@ class SeriesRows:
         values = np.array(value)
         values = values.reshape(1) if values.ndim == 0 else values
         self._check(steps, values)
-        fresh = steps > self.last
-        if not fresh.all():
-            steps, values = steps[fresh], values[fresh]
         if not len(steps):
             return
+        if steps[0] <= self.last:
+            fresh = steps > self.last
+            steps, values = steps[fresh], values[fresh]
+            if not len(steps):
+                return
         if self._dtype is None:
             self._know(values.dtype, values.shape[1:])
         self._fold()
@@ -104,19 +106,21 @@ class SeriesRows:
         self.scalar = dtype.kind == "f" and shape == ()
 
     def _check(self, steps: np.ndarray, values: np.ndarray) -> None:
-        name = (self._group.name or "").rpartition("/")[2]
+        problem = ""
         if values.dtype.kind not in "biufc":
-            raise ValueError(f"series {name}: dtype {values.dtype} is no number")
-        if steps.ndim != 1 or len(values) != len(steps):
-            raise ValueError(f"series {name}: {steps.shape} steps for values of shape {values.shape}")
-        if (np.diff(steps) <= 0).any() or (steps < 0).any():
-            raise ValueError(f"series {name}: steps must be 0 or more and rise")
-        if self._dtype is None:
+            problem = f": dtype {values.dtype} is no number"
+        elif steps.ndim != 1 or len(values) != len(steps):
+            problem = f": {steps.shape} steps for values of shape {values.shape}"
+        elif len(steps) and (steps[0] < 0 or not (steps[1:] > steps[:-1]).all()):
+            problem = ": steps must be 0 or more and rise"
+        elif self._dtype is None or (values.dtype == self._dtype and values.shape[1:] == self._shape):
             return
-        if values.shape[1:] != self._shape:
-            raise ValueError(f"series {name}: rows of shape {self._shape}, not {values.shape[1:]}")
-        if not np.can_cast(values.dtype, self._dtype, "same_kind"):
-            raise ValueError(f"series {name} holds {self._dtype}; {values.dtype} does not fit")
+        elif values.shape[1:] != self._shape:
+            problem = f": rows of shape {self._shape}, not {values.shape[1:]}"
+        elif not np.can_cast(values.dtype, self._dtype, "same_kind"):
+            problem = f" holds {self._dtype}; {values.dtype} does not fit"
+        if problem:
+            raise ValueError(f"series {(self._group.name or '').rpartition('/')[2]}{problem}")
 
     def _fold(self) -> None:
         if self.steps:
