@@ -326,9 +326,9 @@ class LabPlace(QMainWindow):
         """The window closes: let the threads end."""
         self._cost_timer.stop()
         self.studies.finish()
+        self.runs.close()  # before the threads, so that an estimate that goes on ends too
         for background in (self._cost, self.recent.background):
             background.wait()
-        self.runs.close()
 
     # layout
 

@@ -5,16 +5,13 @@ What brings HDF5 is imported on first use: the window is seen earlier without it
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
-from lab.children import Child, Spare
+from lab.children import Spare
 from lab.config import Config
 from lab.experiment import Experiment
 from lab.request import Request, runs_folder
@@ -46,12 +43,10 @@ class LocalRuns:
         self._asked: tuple[object, ...] = ()
         self.device = "cpu"  # where new runs compute
         self._spare = Spare()
-        self._lock = threading.Lock()  # estimates ask for the spare child from a thread
 
     def prepare(self) -> None:
         """Have a warm child ready, so that the first point comes soon after Run."""
-        with self._lock:
-            self._spare.prepare()
+        self._spare.prepare()
 
     def start(self, experiment: type[Experiment], config: Config, preset: str, arm: str) -> OpenRun:
         knobs = config.model_dump(mode="json")
@@ -95,10 +90,11 @@ class LocalRuns:
         knobs = config.model_dump(mode="json")
         request = Request(experiment=experiment.name, config=knobs, device=self.device)
         try:
-            with self._asking() as child:
-                answer = child.estimate(request)
+            answer = self._spare.peek().estimate(request)
         except (EOFError, OSError) as error:
             return f"The cost could not be estimated: {error}"
+        if answer is None:  # a run was started meanwhile
+            return ""
         if isinstance(answer, str):
             return answer
         seconds, size = answer
@@ -114,19 +110,9 @@ class LocalRuns:
         return 0.0 if isinstance(answer, str) else answer[0]
 
     def devices(self) -> list[tuple[str, str]]:
-        with self._asking() as child:
-            return child.devices()
-
-    @contextmanager
-    def _asking(self) -> Iterator[Child]:
-        """The spare child, for a question; it is back in its place afterwards."""
-        with self._lock:
-            child = self._spare.take()
-        try:
-            yield child
-        finally:
-            with self._lock:
-                self._spare.put_back(child)
+        while (found := self._spare.peek().devices()) is None:
+            pass  # a run took that child; the next one answers
+        return found
 
     def stored(self) -> list[RunEntry]:
         folders, numbers = [self.folder, *self.watched], list(self.numbers)
@@ -158,8 +144,7 @@ class LocalRuns:
         return runs
 
     def close(self) -> None:
-        with self._lock:
-            self._spare.close()
+        self._spare.close()
 
     def _start(self, request: Request) -> OpenRun:
         from gui.run_thread import LiveRun

@@ -416,9 +416,9 @@ class MainWindow(QMainWindow):
             return
         if not active:
             self._remember()
-            self.device.background.wait()
             self.library.work.wait()
             self.lab.finish()
+            self.device.background.wait()
             event.accept()
             return
         event.ignore()

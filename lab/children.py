@@ -1,7 +1,8 @@
 """Runs in spawned child processes: a run's arithmetic then never waits for the window's interpreter lock.
 
-A child imports torch and warms it up while it waits, so that the first live point comes soon after Run. It serves one
-run and ends, or the points of a study one after another; it also ends when its parent goes, whatever happened there.
+A child imports torch and warms it up while it waits, so that the first live point comes soon after Run. It answers
+questions until it is given a run, which it serves and then ends, or the points of a study one after another; it also ends
+when its parent goes, whatever happened there.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import contextlib
 import multiprocessing
 import queue
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from typing import Any
 
 from lab import load_torch
 from lab.link import Command, Message, PipeLink, QuietLink
@@ -25,7 +28,10 @@ class Died(Exception):
 
 
 class Child:
-    """A spawned process that answers questions and then serves one run, or many points of a study."""
+    """A spawned process that answers questions and then serves one run, or many points of a study.
+
+    Safe between threads.
+    """
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -33,6 +39,8 @@ class Child:
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True, name="tdlab-run")
         self._process.start()
         theirs.close()  # so that its end is seen here
+        self._sending, self._listening = threading.Lock(), threading.Lock()
+        self._taken = False  # the run was sent
         self._path = ""
         self._step = 0
 
@@ -44,30 +52,46 @@ class Child:
     def pid(self) -> int | None:
         return self._process.pid
 
-    def estimate(self, request: Request) -> tuple[float, int] | str:
-        """Seconds and bytes that a run would take, or the reason why it cannot run. Blocks for about a second.
+    def estimate(self, request: Request) -> tuple[float, int] | str | None:
+        """Seconds and bytes that a run would take, or the reason why it cannot run; None when a run came in between.
+
+        Blocks for about a second.
 
         Raises:
             EOFError, OSError: The process died.
         """
-        self._connection.send(("estimate", request))
-        return self._connection.recv()
+        return self._ask("estimate", request)
 
-    def devices(self) -> list[tuple[str, str]]:
+    def devices(self) -> list[tuple[str, str]] | None:
         """Devices that runs can compute on: what ``Request.device`` takes, and what a person calls it.
 
+        None when the child was given a run instead.
+
         Raises:
             EOFError, OSError: The process died.
         """
-        self._connection.send(("devices",))
-        return self._connection.recv()
+        return self._ask("devices")
+
+    def _ask(self, *question: Any) -> Any:
+        with self._listening:  # one question at a time
+            with self._sending:
+                if self._taken:
+                    return None
+                self._connection.send(question)
+            return self._connection.recv()
 
     def run(self, request: Request, commands: queue.Queue[Command], deliver: Callable[[list[Message]], None]) -> None:
-        """Run to the end, forwarding commands and messages. A process that dies becomes a failed run with its data."""
+        """Run to the end, forwarding commands and messages. A process that dies becomes a failed run with its data.
+
+        A question that is being answered is given up: whoever asked it gets None.
+        """
         try:
-            self._connection.send(("run", request))
-            while not self._forward(commands, deliver):
-                pass
+            with self._sending:
+                self._taken = True
+                self._connection.send(("run", request))
+            with self._listening:
+                while not self._forward(commands, deliver):
+                    pass
         except (EOFError, OSError):
             deliver([("end", "failed", self._buried())])
         finally:
@@ -90,12 +114,16 @@ class Child:
             raise Died(self._how_it_went()) from None
 
     def close(self, wait: float = 5.0) -> None:
-        """End the process: by closing the pipe, and by force when it does not listen."""
+        """End the process after its run: by closing the pipe, and by force when it does not listen."""
         self._connection.close()
         self._process.join(wait)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, whether it loads torch or thinks about a question: whoever asked meets EOFError."""
         if self._process.is_alive():
             self._process.kill()
-            self._process.join()
+        self._process.join()
 
     def _forward(self, commands: queue.Queue[Command], deliver: Callable[[list[Message]], None]) -> bool:
         with contextlib.suppress(queue.Empty):
@@ -146,8 +174,10 @@ def _serve(connection: Connection) -> None:
 
                 execute_many(arguments[0], QuietLink(connection))
                 continue
-            if what in ("estimate", "devices"):  # anything else is a command to a run that has just ended
-                connection.send(_estimate(arguments[0]) if what == "estimate" else _devices())
+            if what == "estimate":  # whatever comes while it thinks about it is a run, which must not wait
+                connection.send(_estimate(arguments[0], hurry=connection.poll))
+            elif what == "devices":  # anything else is a command to a run that has just ended
+                connection.send(_devices())
 
 
 def _warm_up() -> None:
@@ -164,11 +194,11 @@ def _warm_up() -> None:
     optimiser.step()
 
 
-def _estimate(request: Request) -> tuple[float, int] | str:
+def _estimate(request: Request, hurry: Callable[[], bool]) -> tuple[float, int] | str | None:
     from lab.hosts import estimate, explain
 
     try:
-        return estimate(request)
+        return estimate(request, hurry=hurry)
     except Exception as error:  # the process's edge: the form shows the line
         return explain(error)
 
@@ -185,31 +215,34 @@ def _devices() -> list[tuple[str, str]]:
 
 
 class Spare:
-    """Keeps one warmed-up child ready."""
+    """Keeps one warmed-up child ready. Safe between threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._child: Child | None = None
 
     def prepare(self) -> None:
         """Start a child unless one is waiting."""
-        if self._child is None or not self._child.alive:
-            self._child = Child()
+        self.peek()
+
+    def peek(self) -> Child:
+        """The waiting child, or a cold one, for a question; it stays here for whoever runs next."""
+        with self._lock:
+            return self._waiting()
 
     def take(self) -> Child:
-        """The waiting child, or a cold one. Call :meth:`prepare` for the next."""
-        self.prepare()
-        child, self._child = self._child, None
-        assert child is not None
-        return child
+        """The waiting child, or a cold one, for a run, though it may be busy with a question: a run goes first."""
+        with self._lock:
+            child, self._child = self._waiting(), None
+            return child
 
-    def put_back(self, child: Child) -> None:
-        """Return a child that served only estimates."""
-        if self._child is None and child.alive:
-            self._child = child
-        else:
-            child.close()
+    def _waiting(self) -> Child:
+        if self._child is None or not self._child.alive:
+            self._child = Child()
+        return self._child
 
     def close(self) -> None:
-        if self._child is not None:
-            self._child.close(wait=0.0)  # it holds no run, and may still be busy loading torch
-            self._child = None
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.kill()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,15 @@ def execute(request: Request, link: Link) -> tuple[str, str]:
     return _end(outbox, *run.drive())
 
 
-def estimate(request: Request, seconds: float = 0.8) -> tuple[float, int]:
+def estimate(
+    request: Request, seconds: float = 0.8, hurry: Callable[[], bool] = lambda: False
+) -> tuple[float, int] | None:
     """Seconds and bytes that a whole run will take, from running its first steps for a moment.
+
+    Args:
+        request: What would run.
+        seconds: Length of the moment.
+        hurry: Asked after every step; True gives up, and the result is None.
 
     Raises:
         ConfigError, UnknownName, or whatever the experiment raises.
@@ -70,6 +77,8 @@ def estimate(request: Request, seconds: float = 0.8) -> tuple[float, int]:
     taken = 0
     for step in engine:
         taken = step
+        if hurry():
+            return None
         if time.perf_counter() > until:
             break
     engine.flush()

@@ -210,19 +210,24 @@ def test_a_branch_that_does_not_fit_says_so(tmp_path: Path):
 
 
 def test_an_estimate_scales_with_the_steps():
-    short, size = estimate(Request(experiment=NAME, config={"steps": 1000}), seconds=0.2)
-    long, _ = estimate(Request(experiment=NAME, config={"steps": 1_000_000}), seconds=0.2)
-    assert long > 100 * short > 0 and size > 0
+    short = estimate(Request(experiment=NAME, config={"steps": 1000}), seconds=0.2)
+    long = estimate(Request(experiment=NAME, config={"steps": 1_000_000}), seconds=0.2)
+    assert short and long
+    assert long[0] > 100 * short[0] > 0 and short[1] > 0
 
 
-def test_a_spare_child_is_ready_and_leaves_nothing_behind():
+def test_an_estimate_in_a_hurry_is_given_up():
+    assert estimate(Request(experiment=NAME), hurry=lambda: True) is None
+
+
+def test_a_spare_child_answers_questions_in_its_place_and_leaves_nothing_behind():
     spare = Spare()
-    spare.prepare()
-    child = spare.take()
-    seconds, size = child.estimate(Request(experiment=NAME))
-    assert seconds > 0 and size > 0
-    assert "no experiment is called" in child.estimate(Request(experiment="no-such"))
-    spare.put_back(child)
+    child = spare.peek()
+    answer = child.estimate(Request(experiment=NAME))
+    assert isinstance(answer, tuple) and min(answer) > 0
+    assert "no experiment is called" in str(child.estimate(Request(experiment="no-such")))
+    assert ("cpu", "CPU") in (child.devices() or ())
+    assert spare.peek() is child
     spare.close()
     assert not child.alive
 
@@ -232,3 +237,32 @@ def test_a_device_that_this_machine_lacks_is_said_with_those_it_has(tmp_path: Pa
     assert state == "failed"
     assert problem.startswith("This machine has no device cuda:7. It has: cpu")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_takes_the_child_from_the_question_that_it_thinks_about(tmp_path: Path):
+    spare, watcher, answers = Spare(), Watcher(), []
+    child = spare.peek()
+    asking = threading.Thread(target=lambda: answers.append(child.estimate(request(tmp_path, steps=10**9))))
+    asking.start()
+    assert spare.take() is child
+    child.run(request(tmp_path), watcher.commands, watcher)
+    asking.join(30)
+    assert watcher.messages[-1] == ("end", "finished", "")
+    assert answers == [None]
+    spare.close()
+
+
+def test_closing_ends_a_question_that_is_being_answered():
+    spare, ended = Spare(), threading.Event()
+    child = spare.peek()
+
+    def ask() -> None:
+        with pytest.raises((EOFError, OSError)):
+            child.estimate(Request(experiment=NAME))
+        ended.set()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    spare.close()
+    assert ended.wait(30)
+    asking.join()
