@@ -210,11 +210,12 @@ class RunPage(QWidget):
         shown = [view for view in self.views if view.isVisible()] if self.isVisible() else self.views
         for view in shown:
             view.pull()
-        waiting = False
-        for view in shown:
-            if view.stale and time.perf_counter() - start < DRAW_BUDGET:
+        stale = [view for view in shown if view.stale]
+        for number, view in enumerate(sorted(stale, key=lambda view: view.drawn_at)):  # who waited longest comes first
+            view.wait()  # a range that grew at the pull asked all of them to draw at once, past the budget
+            if number == 0 or time.perf_counter() - start < DRAW_BUDGET:
                 view.draw()
-            waiting |= view.stale
+        waiting = any(view.stale for view in stale)
         self._judge()
         cost = 1000 * (time.perf_counter() - start)
         self._timer.setInterval(max(INTERVAL, round(4 * cost)))

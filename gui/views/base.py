@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -51,6 +52,7 @@ class ViewWidget(QWidget, Generic[Spec]):
         self.history = History(run)
         self.readout = ""
         self._stale = True
+        self.drawn_at = 0.0  # time.perf_counter() of the last drawing
         self._unread = False  # the source failed at the last pull
         self.setAccessibleName(spec.title)
         self.setAccessibleDescription(spec.help)
@@ -100,7 +102,8 @@ class ViewWidget(QWidget, Generic[Spec]):
     @Slot()
     def draw(self) -> None:
         """Draw now."""
-        self._stale = False
+        self.wait()
+        self._stale, self.drawn_at = False, time.perf_counter()
         try:
             shown = self._draw()
             self._move_cursor()
@@ -109,6 +112,10 @@ class ViewWidget(QWidget, Generic[Spec]):
         else:
             if not self._unread:
                 self._say("" if shown else self.empty_text(), self.theme.muted)
+
+    def wait(self) -> None:
+        """Leave the next drawing to whoever refreshes the view, who has many of them to draw."""
+        self._soon.stop()
 
     def invalidate(self) -> None:
         """Draw at the next refresh, although no row is new."""

@@ -73,6 +73,7 @@ class Canvas(pg.GraphicsView):
     def show_range(self, x: tuple[float, float], y: tuple[float, float], *, columns: bool = False) -> None:
         """Show a stretch, with a faint line at every named value, and at every named step too where ``columns``."""
         self.box.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
+        self.box.updateMatrix()  # else the first paint finds it out of date, and asks for a second one
         # one path of our own: the grid of pyqtgraph's axes paints every small tick across, 0.4 ms each
         rows = self.left_axis.tickValues(*y, self.box.height())[0][1]
         across, up = np.tile(x, len(rows)), np.repeat(rows, 2)

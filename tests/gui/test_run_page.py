@@ -78,6 +78,49 @@ def test_a_page_out_of_sight_does_nothing(qtbot) -> None:
     assert page.refreshing
 
 
+class _Paints(QObject):
+    """Counts the paint events of widgets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.count += event.type() == QEvent.Type.Paint
+        return False
+
+
+def test_new_rows_are_drawn_once_and_painted_once(qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("gui.run_page.DRAW_BUDGET", 60.0)
+    source, draws = _source(), []
+    page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
+    page._timer.stop()  # this test refreshes
+    view, paints = page.views[0], _Paints()
+    monkeypatch.setattr(view, "_draw", lambda draw=view._draw: draws.append(1) or draw())
+    QApplication.processEvents()
+    draws.clear()
+    view.canvas.viewport().installEventFilter(paints)
+    source.append("train_loss", 999, 0.5)
+    page.refresh()
+    for _ in range(3):
+        QApplication.processEvents()
+    assert (len(draws), paints.count) == (1, 1)
+
+
+def test_a_view_that_the_budget_left_out_comes_first_next_time(qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("gui.run_page.DRAW_BUDGET", 0.0)  # the first view to draw uses it up
+    source, order = _source(), []
+    page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
+    page._timer.stop()
+    for view in page.views[:2]:
+        monkeypatch.setattr(view, "_draw", lambda title=view.spec.title, draw=view._draw: order.append(title) or draw())
+    for step in (998, 999, 1000, 1001, 1002, 1003):
+        source.append("train_loss", step, 0.5)
+        source.append("sharpness", step, 0.5)
+        page.refresh()
+    assert order.count("Loss") == order.count("Sharpness") == 2  # and twice the ribbon, which follows the axis
+
+
 def test_a_hidden_panel_is_not_read(qtbot) -> None:
     source = _source()
     page = _page(qtbot, MadeUpRun(source, live=True, state="running"))

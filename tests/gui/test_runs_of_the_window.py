@@ -70,7 +70,7 @@ def test_a_branch_starts_in_a_child_at_the_asked_step_with_the_forms_knobs(qtbot
     runs, parent = LocalRuns(), StoredRun(file)
     config = parent.config.changed({"lr": 0.5})
     branch = runs.branch(parent, 30, config)
-    with qtbot.waitSignal(branch.state_changed, timeout=30_000, check_params_cb=lambda state: state == "finished"):
+    with qtbot.waitSignal(branch.state_changed, timeout=90_000, check_params_cb=lambda state: state == "finished"):
         pass
     assert branch.config.lr == 0.5
     assert branch.header["parent_step"] == 30
