@@ -1,10 +1,16 @@
 """Training Dynamics Lab: opens the window; with a command, drives the same engine without one."""
 
+import sys
+
+if __name__ == "__main__" and len(sys.argv) == 1:  # the window is seen sooner without what the command line needs
+    from gui.app import open_window
+
+    sys.exit(open_window())
+
 import json
 import os
 import queue
 import signal
-import sys
 import tempfile
 import threading
 import time

@@ -18,7 +18,7 @@ from gui.transport import Transport
 NAME = "training-dynamics-lab"
 
 
-def _make_page(run: OpenRun, theme: Theme) -> QWidget:
+def make_page(run: OpenRun, theme: Theme) -> QWidget:
     from gui.run_page import RunPage  # plots are loaded with the first run
 
     return RunPage(run, theme)
@@ -40,7 +40,7 @@ def open_window(paths: Sequence[str] = ()) -> int:
     reporter.install()
     settings = QSettings(str(config / "window.ini"), QSettings.Format.IniFormat)
     theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
-    window = MainWindow(runs, _make_page, Transport(theme), settings)
+    window = MainWindow(runs, make_page, Transport(theme), settings)
     reporter.parent_window, reporter.saved = window, window.saved
 
     def fill() -> None:

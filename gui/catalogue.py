@@ -1,8 +1,10 @@
 """The catalogue: every experiment by theme with its claim in one line, and the files that could not be loaded."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -11,8 +13,10 @@ from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QVBoxLayo
 from gui.delegate import Role, TwoLines
 from gui.icons import icon
 from gui.theme import Theme
-from lab.experiment import Experiment
-from lab.registry import Broken
+
+if TYPE_CHECKING:
+    from lab.experiment import Experiment
+    from lab.registry import Broken
 
 Index = QModelIndex | QPersistentModelIndex
 

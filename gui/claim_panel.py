@@ -1,9 +1,15 @@
 """The claim card: what the paper says, what to watch, which numbers to expect, and which arms prove it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtGui import QFont, QTextCharFormat, QTextCursor, QTextFormat
 from PySide6.QtWidgets import QTextBrowser
 
-from lab.experiment import Experiment
+if TYPE_CHECKING:
+    from lab.experiment import Experiment
+
 
 EXPECTED = {
     "reproduced": "the phenomenon should appear",

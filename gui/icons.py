@@ -1,16 +1,18 @@
 """Our icons: one weight, drawn from resources/icons in the theme's colours, sharp at every scale."""
 
 import functools
+import itertools
 from importlib.resources import files
 
 from PySide6.QtCore import QByteArray, QObject, QRectF, Qt
-from PySide6.QtGui import QAction, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QAction, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton
 
 from gui.theme import Theme
 
-SIZES = (16, 20, 24)  # logical pixels; each is drawn at scale 1, 2 and 3
+SIZES = (16, 20, 24)  # logical pixels
+LARGEST_SCALE = 3.0  # for screens that come later; Qt makes it smaller where they need less
 
 
 @functools.cache
@@ -20,7 +22,14 @@ def _svg(name: str) -> str:
 
 def pixmap(name: str, colour: str, size: int, scale: float = 1.0) -> QPixmap:
     """The icon in one colour, ``size`` logical pixels wide on a screen of that scale."""
-    renderer = QSvgRenderer(QByteArray(_svg(name).replace("currentColor", colour).encode()))
+    return _drawn(_renderer(name, colour), size, scale)
+
+
+def _renderer(name: str, colour: str) -> QSvgRenderer:
+    return QSvgRenderer(QByteArray(_svg(name).replace("currentColor", colour).encode()))
+
+
+def _drawn(renderer: QSvgRenderer, size: int, scale: float) -> QPixmap:
     image = QPixmap(round(size * scale), round(size * scale))
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
@@ -34,11 +43,11 @@ def pixmap(name: str, colour: str, size: int, scale: float = 1.0) -> QPixmap:
 def icon(name: str, theme: Theme, colour: str = "text") -> QIcon:
     """The icon for buttons and menus: ``colour`` is a name of the theme's table; disabled ones are paler."""
     result = QIcon()
-    ink = getattr(theme, colour)
-    for size in SIZES:
-        for scale in (1, 2, 3):
-            result.addPixmap(pixmap(name, ink, size, scale), QIcon.Mode.Normal)
-            result.addPixmap(pixmap(name, theme.field_edge, size, scale), QIcon.Mode.Disabled)
+    scales = {screen.devicePixelRatio() for screen in QGuiApplication.screens()} | {LARGEST_SCALE}
+    for mode, ink in ((QIcon.Mode.Normal, getattr(theme, colour)), (QIcon.Mode.Disabled, theme.field_edge)):
+        renderer = _renderer(name, ink)
+        for size, scale in itertools.product(SIZES, scales):
+            result.addPixmap(_drawn(renderer, size, scale), mode)
     return result
 
 

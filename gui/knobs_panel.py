@@ -1,20 +1,23 @@
 """The right panel: the form of the chosen experiment, Run, and help on the field in use."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from gui.forms import Form
-from gui.forms.action_form import ActionForm, arguments
 from gui.icons import put
 from gui.named import named
 from gui.open_run import OpenRun
 from gui.pulse import Pulse
 from gui.runs import ACTIVE
 from gui.theme import Theme
-from lab.experiment import Experiment
+
+if TYPE_CHECKING:
+    from gui.forms import Form
+    from lab.experiment import Experiment
 
 RESTING = "Point at a knob to read what it does."
 
@@ -119,6 +122,8 @@ class KnobsPanel(QWidget):
             run.config_changed.connect(self._take_config)
 
     def _new_form(self, experiment: type[Experiment]) -> Form:
+        from gui.forms import Form  # brings pydantic, which the first paint does without
+
         self.title.setText(experiment.title)
         form = self.form = Form(experiment, self._theme)
         form.hinted.connect(self._hint)
@@ -164,6 +169,8 @@ class KnobsPanel(QWidget):
             self.run.set_knobs(values)
 
     def _act(self, name: str) -> None:
+        from gui.forms.action_form import ActionForm, arguments
+
         if self.run is None or self.run.experiment is None:
             return
         experiment, run = self.run.experiment, self.run

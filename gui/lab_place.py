@@ -1,7 +1,9 @@
 """The Lab place: catalogue and recent runs left, runs in the centre, knobs and cards right, transport below."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
@@ -20,7 +22,6 @@ from PySide6.QtWidgets import (
 from gui.background import Background
 from gui.catalogue import Catalogue
 from gui.claim_panel import ClaimPanel
-from gui.forms import Form
 from gui.icons import put
 from gui.knobs_panel import KnobsPanel
 from gui.log_panel import LogPanel
@@ -33,9 +34,12 @@ from gui.studies import Studies
 from gui.theme import Theme
 from gui.verdict_panel import VerdictPanel
 from gui.welcome import Demo, Welcome
-from lab.experiment import Experiment
-from lab.registry import Broken
 from storage.errors import RunFileError
+
+if TYPE_CHECKING:
+    from gui.forms import Form
+    from lab.experiment import Experiment
+    from lab.registry import Broken
 
 LAYOUT_VERSION = 1  # a stored layout of another version is not restored
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
 from lab.children import Spare
-from lab.config import Config
-from lab.experiment import Experiment
 from lab.request import Request, runs_folder
 
 if TYPE_CHECKING:
+    from lab.config import Config
+    from lab.experiment import Experiment
     from storage.catalogue import RunEntry
     from storage.index import RunIndex
     from storage.numbers import Number

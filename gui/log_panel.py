@@ -1,6 +1,8 @@
 """What happened in a run, line by line: events with their step, and what the run logged."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QFontDatabase
@@ -8,7 +10,9 @@ from PySide6.QtWidgets import QPlainTextEdit
 
 from gui.open_run import OpenRun
 from gui.views.text import changes
-from lab.stream import Event
+
+if TYPE_CHECKING:
+    from lab.stream import Event
 
 PERIOD = 500  # ms
 

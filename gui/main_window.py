@@ -1,10 +1,12 @@
 """The main window: places, commands, theme, closing. What the places do is in them."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSettings, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
@@ -37,8 +39,10 @@ from gui.runs import Runs, label
 from gui.shortcuts import Shortcuts
 from gui.theme import DARK, LIGHT, THEMES, Theme
 from gui.top_bar import TopBar
-from lab.experiment import Experiment
-from lab.registry import Broken
+
+if TYPE_CHECKING:
+    from lab.experiment import Experiment
+    from lab.registry import Broken
 
 FRAME = 40  # pixels that a window manager may put around a window
 STOPPING = 10_000  # ms that runs get to stop before the window closes anyway

@@ -1,13 +1,16 @@
 """A run that the window has open: live, stored, or written elsewhere. Views, transport and verdict see only this."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from lab.experiment import Experiment
-from lab.stream import Source
-from lab.verdict import Verdict
+if TYPE_CHECKING:
+    from lab.experiment import Experiment
+    from lab.stream import Source
+    from lab.verdict import Verdict
 
 
 class OpenRun(QObject):

@@ -7,7 +7,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -24,6 +23,8 @@ Saved = Callable[[], list[str]]
 
 def environment() -> str:
     """Versions that whoever reads a report needs."""
+    from importlib.metadata import PackageNotFoundError, version  # brings the parsers of email, for a rare moment
+
     lines = [f"python {platform.python_version()} on {platform.platform()}"]
     for name in PACKAGES:
         try:

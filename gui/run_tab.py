@@ -1,8 +1,10 @@
 """One open run in the centre: a chip that says its state, a notice when it does not go on, and its views."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -14,7 +16,9 @@ from gui.pulse import Pulse
 from gui.runs import STATE_COLOUR, title_of
 from gui.theme import Theme
 from gui.views.text import whole
-from lab.verdict import Verdict
+
+if TYPE_CHECKING:
+    from lab.verdict import Verdict
 
 
 class Page(Protocol):

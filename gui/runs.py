@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gui.open_run import OpenRun
-from lab.experiment import Experiment
 
 if TYPE_CHECKING:
+    from lab.experiment import Experiment
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
     from storage.numbers import Number
 

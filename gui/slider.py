@@ -1,5 +1,9 @@
 """The one step slider: how far the run is, where something happened, and the step that every view shows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
@@ -7,7 +11,9 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from gui.theme import Theme
 from gui.views.marks import event_colour, event_text
 from gui.views.text import whole
-from lab.stream import Event
+
+if TYPE_CHECKING:
+    from lab.stream import Event
 
 MARGIN = 9
 

@@ -1,6 +1,9 @@
 """The verdict: each number, its threshold, a tick or a cross, and the outcome; while a run goes on and afterwards."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
@@ -10,7 +13,9 @@ from gui.named import named
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
 from gui.theme import Theme
-from lab.verdict import Check, Verdict
+
+if TYPE_CHECKING:
+    from lab.verdict import Check, Verdict
 
 WORDS = {"reproduced": "good", "not reproduced": "bad", "not comparable": "warn"}
 

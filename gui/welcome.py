@@ -1,8 +1,11 @@
 """The first minute: three experiments to start with one click, a run to open, and what this is."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
@@ -12,7 +15,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePol
 from gui.icons import put
 from gui.named import named
 from gui.theme import Theme
-from lab.experiment import Experiment
+
+if TYPE_CHECKING:
+    from lab.experiment import Experiment
 
 WHAT = (
     "A lab for how neural networks train. Each experiment is one published phenomenon: press Run, watch it happen, "

@@ -1,8 +1,8 @@
 """Runs in spawned child processes: a run's arithmetic then never waits for the window's interpreter lock.
 
 A child imports torch and warms it up while it waits, so that the first live point comes soon after Run. It answers
-questions until it is given a run, which it serves and then ends, or the points of a study one after another; it also ends
-when its parent goes, whatever happened there.
+questions until it is given a run, which it serves and then ends, or the points of a study one after another; it also
+ends when its parent goes, whatever happened there.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab import load_torch
 from lab.link import Command, Message, PipeLink, QuietLink
 from lab.request import Request
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 POLL_SECONDS = 0.02
 

@@ -173,7 +173,7 @@ def _end(outbox: Outbox, state: str, problem: str) -> tuple[str, str]:
     return state, problem
 
 
-class _Tee:
+class Tee:
     """The sink of a hosted run: into the file and to whoever watches. A full disk is remembered, not raised."""
 
     def __init__(self, writer: RunWriter, outbox: Outbox) -> None:
@@ -226,7 +226,7 @@ class Run:
         self.experiment = self._cls(start.config, request.device)
         self.experiment.setup()
         self._writer = start.writer(self._cls)
-        self.sink = _Tee(self._writer, outbox)
+        self.sink = Tee(self._writer, outbox)
         config = start.config.model_dump(mode="json")
         with RunReader(self._writer.path) as reader:
             begun = dict(reader.config)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Message = tuple[Any, ...]
 Command = tuple[Any, ...]

@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lab.stream import Event
+if TYPE_CHECKING:
+    from lab.stream import Event
 
 
 @dataclass(frozen=True, kw_only=True)

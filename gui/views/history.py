@@ -1,9 +1,13 @@
 """What happened in a run so far, and the knobs that were in force at every step."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from gui.open_run import OpenRun
-from lab.stream import Event
+
+if TYPE_CHECKING:
+    from lab.stream import Event
 
 
 class History:

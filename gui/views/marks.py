@@ -1,11 +1,16 @@
 """How events are marked, on every view and on the slider alike."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from gui.theme import Theme
 from gui.views.text import changes, whole
-from lab.stream import Event
+
+if TYPE_CHECKING:
+    from lab.stream import Event
 
 GLYPHS = {"knobs": "d", "action": "d", "spike": "t", "crossing": "t1", "branch": "s", "failure": "x", "nonfinite": "x"}
 UNMARKED = ("schedule", "checkpoint")  # housekeeping of the engine, marked only where a view asks for it

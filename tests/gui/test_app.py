@@ -14,7 +14,7 @@ from lab.link import QueueLink
 from lab.registry import experiment
 from lab.request import Request
 
-HEAVY = ("torch._C", "pyqtgraph", "matplotlib", "h5py")
+HEAVY = ("torch._C", "numpy", "pydantic", "pyqtgraph", "matplotlib", "h5py", "typer")
 
 SCRIPT = f"""
 import json, sys
