@@ -1,34 +1,91 @@
-"""``make bench``: every target, measured in one run; prints the table and writes docs/benchmarks.md."""
+"""``make bench``: every target, measured beside what it is compared with; writes docs/benchmarks.md.
+
+``python -m tests.bench window`` measures one section alone; the others keep their rows, with their date and machine.
+Each section runs in a process of its own, with a time limit: one that does not end says so in the table.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.bench import curvature, experiments, landscape, library, many, recording, window
-from tests.bench.table import markdown
+from tests.bench.table import Result, machine, markdown, put
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
-BENCHES = {
-    "window": window.measure,
-    "recording": recording.measure,
-    "curvature": curvature.measure,
-    "landscape": landscape.measure,
-    "experiments": experiments.measure,
-    "many": many.measure,
-    "library": library.measure,
+
+
+@dataclass(frozen=True)
+class Section:
+    """A module of this folder whose ``measure()`` gives results, its title on the page, and its limit in seconds."""
+
+    title: str
+    limit: float
+
+
+SECTIONS = {
+    "start": Section("Start-up", 180),
+    "window": Section("Training beside the window", 900),
+    "recording": Section("Recording", 180),
+    "curvature": Section("Curvature against other libraries", 3600),
+    "landscape": Section("Loss landscapes against other libraries", 3600),
+    "experiments": Section("Experiments", 1800),
+    "many": Section("Many networks at once", 900),
+    "library": Section("Library of runs", 900),
 }
+
+
+def measured(name: str) -> list[Result]:
+    """The results of one section, as far as it came within its limit."""
+    limit = SECTIONS[name].limit
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results"
+        path.touch()
+        command = [sys.executable, "-m", "tests.bench", name, "--into", str(path)]
+        try:
+            code = subprocess.run(command, timeout=limit, env=_environment()).returncode
+            problem = f"ended with code {code}" if code else ""
+        except subprocess.TimeoutExpired:
+            problem = f"did not end within {limit:.0f} s"
+        results = [Result(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [*results, Result(f"the rest of {name}" if results else name, problem, "", False)] if problem else results
+
+
+def _environment() -> dict[str, str]:
+    """One thread for the arithmetic, and no screen needed."""
+    screen = {} if os.environ.get("DISPLAY") or sys.platform != "linux" else {"QT_QPA_PLATFORM": "offscreen"}
+    return screen | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | os.environ
+
+
+def _measure_into(name: str, path: Path) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        for result in importlib.import_module(f"tests.bench.{name}").measure():
+            print(json.dumps(asdict(result)), file=file, flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=BENCHES, action="append", help="do not write the page, only print")
+    parser.add_argument("sections", nargs="*", help=f"some of {', '.join(SECTIONS)}; default: all")
+    parser.add_argument("--print", action="store_true", help="do not write the page")
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)  # the section's own process
     options = parser.parse_args()
-    results = [result for name in options.only or BENCHES for result in BENCHES[name]()]
-    table = markdown(results)
-    print(table)
-    if not options.only:
-        PAGE.write_text("# Benchmarks\n\nRatios measured side by side; `make bench` repeats them.\n\n" + table + "\n")
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; known are {', '.join(SECTIONS)}")
+    if options.into:
+        _measure_into(options.sections[0], options.into)
+        return
+    for name in options.sections or SECTIONS:
+        where = machine()
+        table = f"{where}\n\n{markdown(measured(name))}"
+        print(f"{SECTIONS[name].title}\n\n{table}\n", flush=True)
+        if not options.print:
+            PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), SECTIONS[name].title, table), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """A plain training loop as an experiment and as the bare script it is measured against: the same maths.
 
-Registry name ``tests.bench.plain:``; ``python -m tests.bench.plain STEPS`` runs the bare loop and prints its seconds.
+Registry name ``tests.bench.plain:``; ``python -m tests.bench.plain STEPS`` runs the bare loop and prints its clocks:
+seconds on the wall, and of its thread's processor time. The experiment reads the same every ``CLOCK_EVERY`` steps.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from lab.config import Config, param
@@ -18,7 +21,7 @@ from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Curves
 
-WIDTH, SAMPLES, WARM_UP = 64, 256, 200
+WIDTH, SAMPLES, WARM_UP, CLOCK_EVERY = 64, 256, 200, 100
 
 
 def problem(generator: torch.Generator) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
@@ -37,6 +40,11 @@ def problem(generator: torch.Generator) -> tuple[torch.nn.Module, torch.Tensor, 
     return model, x, torch.sin(x) + torch.sin(4 * x)
 
 
+def clocks() -> tuple[float, float]:
+    """Seconds on the wall, seconds of this thread's processor time."""
+    return time.perf_counter(), time.thread_time()
+
+
 class PlainConfig(Config):
     lr: float = param(1e-3, "Learning rate", symbol="η", min=1e-6, max=1.0, log=True, live=True)
 
@@ -47,7 +55,7 @@ class Plain(Experiment):
     claim = "None."
     paper = "None"
     Config = PlainConfig
-    readings = tuple(Series(f"train_loss{i}", f"Training loss {i}") for i in range(4))
+    readings = (*(Series(f"train_loss{i}", f"Training loss {i}") for i in range(4)), Series("clock", "Clocks"))
     views = tuple(Curves((f"train_loss{i}",), title=f"Loss {i}", y_log=i % 2 == 0) for i in range(4))
     presets = {"demo": Preset({"steps": 20_000})}
     arms = {"only": Arm({}, "reproduced")}
@@ -62,29 +70,32 @@ class Plain(Experiment):
         loss.backward()
         self.optimizer.step()
         value = loss.item()
-        return {f"train_loss{i}": value * (i + 1) for i in range(4)}
+        readings: dict[str, Any] = {f"train_loss{i}": value * (i + 1) for i in range(4)}
+        if self.now % CLOCK_EVERY == 0:
+            readings["clock"] = np.array(clocks())
+        return readings
 
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:
         return Verdict.of(Check("rows", float(len(run.series("train_loss0")[0])), low=1))
 
 
-def bare(steps: int) -> float:
-    """Seconds that ``steps`` steps of the loop take, after warming up."""
+def bare(steps: int) -> np.ndarray:
+    """Clocks (2,) that ``steps`` steps of the loop take, after warming up."""
     torch.set_num_threads(1)
     model, x, y = problem(torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    started = 0.0
+    started = clocks()
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
-            started = time.perf_counter()
+            started = clocks()
         optimizer.zero_grad()
         loss = torch.nn.functional.mse_loss(model(x), y)
         loss.backward()
         optimizer.step()
         loss.item()
-    return time.perf_counter() - started
+    return np.subtract(clocks(), started)
 
 
 if __name__ == "__main__":
-    print(bare(int(sys.argv[1])))
+    print(json.dumps(bare(int(sys.argv[1])).tolist()))

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
-from gui.app import _make_page
+from gui.app import make_page
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
 from gui.theme import LIGHT
@@ -24,7 +24,7 @@ class Flow:
         self.qtbot, self.questions = qtbot, []
         settings = QSettings(str(folder / "window.ini"), QSettings.Format.IniFormat)
         self.runs = LocalRuns(folder)
-        self.window = MainWindow(self.runs, _make_page, Transport(LIGHT), settings, self.agree)
+        self.window = MainWindow(self.runs, make_page, Transport(LIGHT), settings, self.agree)
         self.lab, self.bar = self.window.lab, self.window.lab.transport
         self.window.show()
         self.window.set_experiments(*discover())
