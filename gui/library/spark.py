@@ -1,12 +1,18 @@
 """Draws the first view's line of a run into a table cell, extremes kept."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect
 from PySide6.QtGui import QColor, QPainter, QPolygonF
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui.library.tree import RUN_ROLE
 from gui.theme import Theme
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LOG_FROM = 100.0  # a line over more than two decades is drawn on a logarithmic axis
 
@@ -36,6 +42,8 @@ class SparkDelegate(QStyledItemDelegate):
 
 def polygon(extremes: np.ndarray, rect: QRect) -> QPolygonF:
     """The area between minima and maxima (2, K), as high as ``rect``; NaN and infinite values are left out."""
+    import numpy as np  # the window is painted before its first line
+
     kept = np.isfinite(extremes).all(axis=0)
     low, high = extremes[:, kept].astype(float)
     if not len(low):
