@@ -4,6 +4,7 @@ import json
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_a_section_that_does_not_end_keeps_its_rows_and_says_so(monkeypatch: pyt
     endless = [sys.executable, "-c", "import sys, time; print(sys.argv[1:], flush=True); time.sleep(600)"]
     run = bench.subprocess.run
 
-    def started(command: list[str], **options: object) -> types.SimpleNamespace:
+    def started(command: list[str], **options: Any) -> types.SimpleNamespace:
         row = {"what": "first", "measured": "1", "target": "", "met": True, "note": ""}
         Path(command[-1]).write_text(json.dumps(row) + "\n")
         return run(endless, **options)

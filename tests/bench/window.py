@@ -132,7 +132,7 @@ def live(window: MainWindow, spare: Spare, host: HostKind, path: Path) -> Live:
 def rounds() -> dict[HostKind, Pairs]:
     """Bare loop, process, bare loop, thread, and again."""
     application = QApplication.instance() or QApplication([])
-    found = {host: Pairs() for host in HOSTS}
+    found: dict[HostKind, Pairs] = {host: Pairs() for host in HOSTS}
     with tempfile.TemporaryDirectory() as folder:
         settings = QSettings(str(Path(folder) / "window.ini"), QSettings.Format.IniFormat)
         window = MainWindow(LocalRuns(Path(folder)), make_page, Transport(LIGHT), settings)
