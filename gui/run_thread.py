@@ -5,14 +5,16 @@ import json
 import queue
 from typing import Any, Literal
 
+import numpy as np
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from gui.open_run import OpenRun
 from lab import registry
 from lab.children import Spare
+from lab.columns import WIDE
 from lab.link import Command, Message, QueueLink
 from lab.request import Request
-from lab.stream import Event, MemoryRun
+from lab.stream import Event, MemoryRun, Rows
 from storage.errors import RunFileError
 from storage.reader import RunReader
 
@@ -80,11 +82,15 @@ class RunThread(QThread):
         """Take in what the file of a resumed run holds."""
         with RunReader(self._request.out) as reader:
             for name in reader.names():
-                step, value = reader.series(name)
                 self._buffer.declare(name, reader.attrs(name))
-                if len(step):
-                    self._buffer.append(name, step, value)
-                    self._last[name] = int(step[-1])
+                step = reader.steps(name)
+                if not len(step):
+                    continue
+                if reader.row(name, 0).nbytes >= WIDE:
+                    self._buffer.lies_behind(name, step)
+                else:
+                    self._buffer.append(name, *reader.series(name))
+                self._last[name] = int(step[-1])
             for event in reader.events():
                 self._known.add(_key(event))
                 self._buffer.event(event["step"], event["kind"], event["payload"], at=event["time"])
@@ -94,6 +100,21 @@ class RunThread(QThread):
 
 def _key(event: Event) -> str:
     return json.dumps([event["step"], event["kind"], event["payload"]], sort_keys=True, default=str)
+
+
+class _RunFile:
+    """The file of a live run, opened for each reading: only rows that left memory are read there."""
+
+    def __init__(self, run: "LiveRun") -> None:
+        self._run = run
+
+    def series(self, name: str, start: int = 0) -> Rows:
+        with RunReader(self._run.path) as reader:
+            return reader.series(name, start)
+
+    def row(self, name: str, index: int) -> np.ndarray:
+        with RunReader(self._run.path) as reader:
+            return reader.row(name, index)
 
 
 class LiveRun(OpenRun):
@@ -112,7 +133,7 @@ class LiveRun(OpenRun):
         self.experiment = registry.experiment(request.experiment)
         self.config = self.experiment.Config.parse({} if request.parent else request.config)  # until the file is opened
         self._begun = self.config
-        self.source = self.buffer = MemoryRun()
+        self.source = self.buffer = MemoryRun(_RunFile(self))
         self.header = {"experiment": request.experiment, "preset": request.preset, "arm": request.arm}
         self.header |= {"title": self.experiment.title, "device": request.device, "seed": self.config.seed}
         self.path = request.out

@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lab.columns import WIDE, Column, Newest
+
 Rows = tuple[NDArray[np.int64], np.ndarray]
 
 
@@ -71,38 +73,28 @@ def row_of(source: Source, name: str, index: int) -> np.ndarray:
     return read(name, index) if read is not None else source.series(name, index)[1][0]
 
 
-class _Column:
-    """Rows that grow by doubling, so that appending is cheap and reading gives a view without a copy."""
+class Behind(Protocol):
+    """Where rows that left memory can be read again: the run's file."""
 
-    def __init__(self, step: np.ndarray, value: np.ndarray) -> None:
-        self.count = 0
-        self.step = np.empty(max(256, len(step)), np.int64)
-        self.value = np.empty((len(self.step), *value.shape[1:]), value.dtype)
-        self.add(step, value)
+    def series(self, name: str, start: int = 0) -> Rows: ...
 
-    def add(self, step: np.ndarray, value: np.ndarray) -> None:
-        end = self.count + len(step)
-        if end > len(self.step):
-            # new arrays, so that views handed out before keep their rows
-            capacity = max(end, 2 * len(self.step))
-            self.step = np.concatenate([self.step[: self.count], np.empty(capacity - self.count, np.int64)])
-            rest = np.empty((capacity - self.count, *self.value.shape[1:]), self.value.dtype)
-            self.value = np.concatenate([self.value[: self.count], rest])
-        self.step[self.count : end] = step
-        self.value[self.count : end] = value
-        self.count = end
+    def row(self, name: str, index: int) -> np.ndarray: ...
 
 
 class MemoryRun:
     """A run in memory: sink for whoever computes, source for whoever shows. Safe between threads.
 
     Args:
+        behind: Where rows can be read again. Without it everything stays in memory; with it a series of large rows
+            keeps only its newest ones, so that a long run with images does not fill the memory.
         rows: Series to begin with, each ``(step, value)``; for made-up runs in tests.
     """
 
-    def __init__(self, **rows: tuple[ArrayLike, ArrayLike]) -> None:
+    def __init__(self, behind: Behind | None = None, /, **rows: tuple[ArrayLike, ArrayLike]) -> None:
         self._lock = threading.Lock()
-        self._columns: dict[str, _Column] = {}
+        self._behind = behind
+        self._columns: dict[str, Column] = {}
+        self._frames: dict[str, Newest] = {}
         self._attrs: dict[str, dict[str, str]] = {}
         self._events: list[Event] = []
         self.lines: list[str] = []
@@ -120,8 +112,24 @@ class MemoryRun:
         with self._lock:
             if name in self._columns:
                 self._columns[name].add(step, value)
+            elif name in self._frames:
+                self._frames[name].add(step, value)
+            elif self._behind is not None and value[:1].nbytes >= WIDE:
+                self._frames[name] = Newest(step[:0])
+                self._frames[name].add(step, value)
             else:
-                self._columns[name] = _Column(step, value)
+                self._columns[name] = Column(step, value)
+
+    def lies_behind(self, name: str, step: NDArray[np.int64]) -> None:
+        """Begin a series of large rows with rows (k,) that are read from behind when they are asked for."""
+        with self._lock:
+            self._frames[name] = Newest(step)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values that are kept in memory."""
+        with self._lock:
+            return sum(c.value.nbytes for c in self._columns.values()) + sum(f.nbytes for f in self._frames.values())
 
     def event(self, step: int, kind: str, payload: Mapping[str, Any], *, at: float | None = None) -> None:
         when = time.time() if at is None else at
@@ -136,15 +144,40 @@ class MemoryRun:
 
     def names(self) -> list[str]:
         with self._lock:
-            return list(self._columns)
+            return [*self._columns, *self._frames]
 
     def attrs(self, name: str) -> Mapping[str, str]:
         return self._attrs.get(name, {})
 
     def series(self, name: str, start: int = 0) -> Rows:
         with self._lock:
+            if name not in self._frames:
+                column = self._columns[name]
+                return column.step[start : column.count], column.value[start : column.count]
+            frames = self._frames[name]
+            step, first, newest = frames.step[start:], frames.first, frames.rows(max(start, frames.first))
+        if start < first and self._behind is not None:
+            newest = [self._behind.series(name, start)[1][: first - start], *newest]
+        return step, np.concatenate(newest) if newest else np.empty((0, 1))
+
+    def steps(self, name: str, start: int = 0) -> NDArray[np.int64]:
+        """Recorded steps (T,) of a series from row ``start`` on, without their values."""
+        with self._lock:
+            if name in self._frames:
+                return self._frames[name].step[start:]
             column = self._columns[name]
-            return column.step[start : column.count], column.value[start : column.count]
+            return column.step[start : column.count]
+
+    def row(self, name: str, index: int) -> np.ndarray:
+        """The values (...) of one row of a series."""
+        with self._lock:
+            frames = self._frames.get(name)
+            found = None if frames is None else frames.row(index)
+        if found is not None:
+            return found
+        if frames is not None and self._behind is not None:
+            return self._behind.row(name, index)
+        return self.series(name, index)[1][0]
 
     def events(self, start: int = 0) -> list[Event]:
         with self._lock:

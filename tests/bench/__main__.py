@@ -33,6 +33,7 @@ SECTIONS = {
     "start": Section("Start-up", 180),
     "window": Section("Training beside the window", 900),
     "recording": Section("Recording", 180),
+    "drawing": Section("Drawing", 300),
     "curvature": Section("Curvature against other libraries", 3600),
     "landscape": Section("Loss landscapes against other libraries", 3600),
     "experiments": Section("Experiments", 1800),
