@@ -32,7 +32,9 @@ def view_of_a_spike() -> CurvesView:
 
 def drawn_height(view: CurvesView) -> float:
     (track,) = view.tracks()
-    return float(np.nanmax(track.curve.getData()[1]))
+    _, height = track.curve.getData()
+    assert height is not None
+    return float(np.nanmax(height))
 
 
 def redraws(view: CurvesView) -> tuple[np.ndarray, np.ndarray, float]:

@@ -11,6 +11,7 @@ from gui.panel import Title
 from gui.run_page import RunPage
 from gui.style import font
 from gui.theme import DARK, LIGHT
+from gui.views.curves import CurvesView
 from lab.stream import MemoryRun
 from lab.views import Curves
 from tests.fakes import Tiny
@@ -96,6 +97,7 @@ def test_new_rows_are_drawn_once_and_painted_once(qtbot, monkeypatch) -> None:
     page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
     page._timer.stop()  # this test refreshes
     view, paints = page.views[0], _Paints()
+    assert isinstance(view, CurvesView)
     monkeypatch.setattr(view, "_draw", lambda draw=view._draw: draws.append(1) or draw())
     QApplication.processEvents()
     draws.clear()
@@ -147,7 +149,9 @@ def test_a_panel_fills_the_page_and_escape_goes_back(qtbot) -> None:
 
 def test_a_double_click_on_a_plot_fills_the_page(qtbot) -> None:
     page = _page(qtbot, MadeUpRun(_source()))
-    canvas = page.views[0].canvas
+    view = page.views[0]
+    assert isinstance(view, CurvesView)
+    canvas = view.canvas
     qtbot.mouseDClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=canvas.viewport().rect().center())
     assert page.maximised is page.panels[0]
 
@@ -155,7 +159,9 @@ def test_a_double_click_on_a_plot_fills_the_page(qtbot) -> None:
 def test_the_layout_and_settings_come_back(qtbot) -> None:
     page = _page(qtbot, MadeUpRun(_source()))
     page.panels[1].close()
-    page.views[0].set_log(False)
+    view = page.views[0]
+    assert isinstance(view, CurvesView)
+    view.set_log(False)
     other = _page(qtbot, MadeUpRun(_source()))
     other.restore_layout(page.save_layout())
     assert [panel.isHidden() for panel in other.panels] == [False, True, False]

@@ -35,7 +35,8 @@ def test_a_stored_run_is_an_open_run_that_cannot_be_commanded(qtbot, file):
     assert (run.state, run.live, run.step, run.steps) == ("finished", False, 60, 60)
     assert run.experiment is Tiny
     assert run.config == Tiny.configure("demo", "stable", {"steps": 60})
-    assert run.verdict().outcome == "reproduced"
+    verdict = run.verdict()
+    assert verdict is not None and verdict.outcome == "reproduced"
     assert title_of(run) == "Tiny quadratic – demo – stable – seed 0"
     assert 0 in run.checkpoints()
     run.close()

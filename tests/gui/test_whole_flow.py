@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QLabel, QWidget
 from gui.app import make_page
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
+from gui.run_tab import RunTab
+from gui.run_thread import LiveRun
 from gui.theme import LIGHT
 from gui.transport import Transport
 from lab.registry import discover
@@ -39,7 +41,9 @@ class Flow:
         self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
 
     def type(self, knob: str, text: str) -> None:
-        editor = self.lab.knobs.form.rows[knob].editor
+        form = self.lab.knobs.form
+        assert form is not None
+        editor = form.rows[knob].editor
         self.lab.knobs.scroll_area.ensureWidgetVisible(editor)
         editor.setFocus()
         editor.selectAll()
@@ -55,7 +59,9 @@ class Flow:
 
     @property
     def page(self):
-        return self.lab.tabs.currentWidget().page
+        tab = self.lab.tabs.currentWidget()
+        assert isinstance(tab, RunTab)
+        return tab.page
 
     def texts(self, widget: QWidget) -> str:
         return "\n".join(label.text() for label in widget.findChildren(QLabel))
@@ -68,6 +74,7 @@ def flow(qtbot, tmp_path, monkeypatch):
     qtbot.addWidget(made.window)
     yield made
     for run in made.lab.active_runs():
+        assert isinstance(run, LiveRun)
         run.stop()
         run.wait()
     made.runs.close()

@@ -117,7 +117,7 @@ def test_a_refused_knob_is_said_and_the_run_goes_on(tmp_path: Path):
         ({"blow_up_at": 20}, "train_loss is nan at step 20; theta is not finite"),
     ],
 )
-def test_a_failing_run_keeps_its_rows_and_says_why(tmp_path: Path, values: dict[str, int], expected: str):
+def test_a_failing_run_keeps_its_rows_and_says_why(tmp_path: Path, values: dict[str, Any], expected: str):
     state, problem = here(request(tmp_path, **values))
     assert state == "failed" and problem.startswith(expected)
     with RunReader(tmp_path / "run.h5") as reader:
