@@ -10,17 +10,16 @@ from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtWidgets import QFileDialog, QTabWidget, QToolButton
 
 from gui.background import Background
-from gui.forms import Form
 from gui.icons import put
 from gui.named import named
 from gui.runs import Runs
 from gui.theme import Theme
-from lab import registry
-from lab.study import FILE, Study, StudyError
 
-if TYPE_CHECKING:  # they bring plots and HDF5, and the window is seen before
+if TYPE_CHECKING:  # they bring plots, HDF5, pydantic and numpy, and the window is seen before
+    from gui.forms import Form
     from gui.study_page import StudyPage
     from lab.board import Board
+    from lab.study import Study
 
 Ask = Callable[..., bool]
 
@@ -68,6 +67,8 @@ class Studies(QObject):
 
     def open_folder(self, folder: Path) -> None:
         """Show the study in a folder; it goes on when asked to."""
+        from lab.study import FILE, Study, StudyError
+
         try:
             study = Study.from_toml((folder / FILE).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
@@ -136,6 +137,7 @@ class Studies(QObject):
 
 def _board(study: Study, folder: Path) -> Board:
     """Reads the files of a study that was begun: not for the window's thread."""
+    from lab import registry
     from lab.board import Board
 
     return Board(study, registry.experiment(study.experiment), folder)
