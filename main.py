@@ -419,7 +419,7 @@ def _judge_study(folder: Path) -> Any:
     from lab.board import Board
 
     whole, cls = _stored_study(folder)
-    return _admissible(lambda: Board(whole, cls, folder)).verdict()
+    return _admissible(lambda: Board(whole, cls, folder)).verdict(anew=True)
 
 
 def _judge(path: Path) -> tuple[dict[str, Any], Any]:

@@ -31,11 +31,12 @@ from lab.board import Board, Cell
 from lab.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
 from lab.machine import worker_devices
 from lab.pool import Pool
-from lab.verdict import Verdict
+from lab.verdict import StudyRow, Verdict
 from storage.errors import RunFileError
 from storage.reader import RunReader
 
 INTERVAL = 500  # ms between looks at the board
+AT_ONCE = 8  # runs read before the page shows them
 CURVE_POINTS = 40
 BY_VERDICT = "verdict"
 
@@ -54,6 +55,7 @@ class StudyPage(QWidget):
         self.pool: Pool | None = None
         self.title = f"{board.experiment.title} – study of {len(board.cells)} runs"
         self._curves: dict[str, np.ndarray] = {}
+        self._rows: list[StudyRow] = []
         self._read = 0
         self.grid, self.diagram = StudyGrid(theme), PhaseDiagramView(board.experiment, theme)
         self.grid.opened.connect(self.opened)
@@ -76,6 +78,8 @@ class StudyPage(QWidget):
         self.said = named(QLabel(), "muted")
         self.number = QComboBox()
         self.number.setAccessibleName("Shown number")
+        self.number.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.number.setMaximumWidth(240)
         self.number.addItem(BY_VERDICT)
         self.number.currentTextChanged.connect(self._show)
         self.go_button, self.drain_button = QPushButton("Go on"), QPushButton("Finish running ones")
@@ -100,12 +104,14 @@ class StudyPage(QWidget):
         below.addWidget(self.said)
         below.addWidget(QLabel("Show"))
         below.addWidget(self.number)
-        self.parts = QSplitter(Qt.Orientation.Horizontal)
-        for part in (self.grid, self.diagram, self.verdict):
-            self.parts.addWidget(part)
-        self.parts.setStretchFactor(0, 3)
-        self.parts.setStretchFactor(1, 4)
-        self.parts.setStretchFactor(2, 2)
+        across = QSplitter(Qt.Orientation.Horizontal)
+        across.addWidget(self.grid)
+        across.addWidget(self.diagram)
+        across.setSizes([300, 400])
+        self.parts = QSplitter(Qt.Orientation.Vertical)
+        self.parts.addWidget(across)
+        self.parts.addWidget(self.verdict)
+        self.parts.setSizes([460, 140])
         self.two_axes = spanned(self.board.study, self.board.experiment) is not None
         self.diagram.setVisible(self.two_axes)
         layout = QVBoxLayout(self)
@@ -182,25 +188,30 @@ class StudyPage(QWidget):
         if not self.running and not waiting:
             self._timer.stop()
 
-    def _gather(self) -> tuple[dict[str, np.ndarray], Verdict]:
-        """In a thread: numbers and small curves of what has finished."""
-        verdict = self.board.verdict()
-        cells = [cell for cell in self.board.cells if cell.state == "finished" and cell.point.key not in self._curves]
-        return {cell.point.key: _curve(str(cell.path), self.board) for cell in cells}, verdict
+    def _gather(self) -> tuple[dict[str, np.ndarray], list[StudyRow], Verdict | None]:
+        """In a thread: numbers and small curves of a few runs that have finished; the verdict after the last."""
+        cells = self.board.unread()[:AT_ONCE]
+        rows = self.board.read(cells)
+        verdict = None if self.board.unread() else self.board.verdict()
+        return {cell.point.key: _curve(str(cell.path), self.board) for cell in cells}, rows, verdict
 
     @Slot(object)
-    def _gathered(self, found: tuple[dict[str, np.ndarray], Verdict]) -> None:
-        curves, verdict = found
+    def _gathered(self, found: tuple[dict[str, np.ndarray], list[StudyRow], Verdict | None]) -> None:
+        curves, self._rows, verdict = found
         self._curves |= curves
-        known = [self.number.itemText(i) for i in range(self.number.count())]
-        for name in numbers_of(self.board.rows()):
-            if name not in known:
+        if verdict is None:
+            self._background.start(self._gather)
+        else:
+            self.verdict.show_verdict(verdict)
+        fresh = self.number.count() == 1
+        for name in numbers_of(self._rows):
+            if self.number.findText(name) < 0:
                 self.number.addItem(name)
-        if self.number.currentText() == BY_VERDICT and not known[1:] and self.two_axes:
+        if fresh and self.two_axes and self.number.count() > 1:
             declared = [spec.number for spec in self.board.experiment.study_views]
-            first = next((n for n in declared if self.number.findText(n) >= 0), self.number.itemText(1))
-            self.number.setCurrentText(first)
-        self.verdict.show_verdict(verdict)
+            self.number.setCurrentText(
+                next((n for n in declared if self.number.findText(n) > 0), self.number.itemText(1))
+            )
         self._show()
 
     @Slot()
@@ -210,7 +221,7 @@ class StudyPage(QWidget):
         spec = None if number == BY_VERDICT else diagram_of(self.board.study, self.board.experiment, number)
         if spec is not None:
             configs = [cell.point.config for cell in self.board.cells]
-            self.diagram.show_table(spec, tabulate(spec, configs, self.board.rows()))
+            self.diagram.show_table(spec, tabulate(spec, configs, self._rows))
 
     def _show_tiles(self) -> None:
         number = self.number.currentText()

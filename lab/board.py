@@ -185,23 +185,40 @@ class Board:
             if cell.state == "failed" and (chosen is None or cell.point.key in chosen):
                 cell.state, cell.tries = "waiting", 0
 
-    def rows(self) -> list[StudyRow]:
-        """The finished runs as numbers; reads their files, each once."""
+    def rows(self, *, anew: bool = False) -> list[StudyRow]:
+        """The finished runs as numbers; reads their files, each once. ``anew``: judge them instead of reading that."""
         from lab.hosts import study_row
 
+        if not anew:
+            return self.read(self.unread())
         for cell in self.cells:
-            if cell.state == "finished" and cell.point.key not in self._rows:
+            if cell.state == "finished":
                 self._rows[cell.point.key] = study_row(str(cell.path), self.experiment)
+        return self._read_rows()
+
+    def unread(self) -> list[Cell]:
+        """Finished runs whose numbers are not read yet."""
+        return [cell for cell in self.cells if cell.state == "finished" and cell.point.key not in self._rows]
+
+    def read(self, cells: Iterable[Cell]) -> list[StudyRow]:
+        """Read the numbers of some finished runs; all that are read so far."""
+        from lab.hosts import study_row
+
+        for cell in cells:
+            self._rows[cell.point.key] = study_row(str(cell.path), self.experiment, anew=False)
+        return self._read_rows()
+
+    def _read_rows(self) -> list[StudyRow]:
         return [self._rows[cell.point.key] for cell in self.cells if cell.point.key in self._rows]
 
     def row(self, cell: Cell) -> StudyRow | None:
         """A run's numbers, if :meth:`rows` has read them."""
         return self._rows.get(cell.point.key)
 
-    def verdict(self) -> Verdict:
-        """The claim, judged over the finished runs."""
+    def verdict(self, *, anew: bool = False) -> Verdict:
+        """The claim, judged over the finished runs; ``anew``: each of them, too."""
         missing = len(self.cells) - self.count("finished")
-        rows = self.rows()
+        rows = self.rows(anew=anew)
         checks = () if self.study.axes else judge_arms(rows)  # an arm predicts nothing for knobs other than its own
         own = self.experiment.study_verdict(rows) if rows else None
         if own is not None:

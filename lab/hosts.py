@@ -133,25 +133,28 @@ def steps_taken(path: str) -> int:
         return 0
 
 
-def study_row(path: str, cls: type[Experiment]) -> StudyRow:
-    """A finished run as the numbers that a study compares, judged anew.
+def study_row(path: str, cls: type[Experiment], *, anew: bool = True) -> StudyRow:
+    """A finished run as the numbers that a study compares.
+
+    Args:
+        anew: Judge it anew; else the verdict that its file keeps will do, which is much quicker to read.
 
     Raises:
         RunFileError, ConfigError: It cannot be read.
     """
     with RunReader(path) as reader:
-        config, arm = cls.Config.parse(reader.config), str(reader.header["arm"] or "")
-        try:
-            verdict = cls.verdict(config, reader)
-        except (KeyError, IndexError, ValueError) as error:
-            verdict = Verdict.not_comparable(f"too little was recorded ({error})")
-        numbers = {}
-        for name in reader.names():
-            last = reader.row(name, len(reader.steps(name)) - 1)
-            if last.ndim == 0:
-                numbers[name] = float(last)
+        config, arm, kept = cls.Config.parse(reader.config), str(reader.header["arm"] or ""), reader.verdict
+        verdict = Verdict.from_json(kept) if kept and not anew else _judged(cls, config, reader)
+        numbers = reader.last_numbers()
     expected = cls.arms[arm].expect if arm in cls.arms else ""
     return StudyRow(arm, config, verdict.outcome, expected, numbers, {c.name: c.value for c in verdict.checks})
+
+
+def _judged(cls: type[Experiment], config: Any, reader: RunReader) -> Verdict:
+    try:
+        return cls.verdict(config, reader)
+    except (KeyError, IndexError, ValueError) as error:
+        return Verdict.not_comparable(f"too little was recorded ({error})")
 
 
 def mark_failed(path: str, why: str) -> str:

@@ -214,6 +214,19 @@ class RunReader:
             raise KeyError(f"{name} has no row {index}")
         return row
 
+    def last_numbers(self) -> dict[str, float]:
+        """The last value of every scalar series that has rows, read at one go."""
+
+        def read(file: h5py.File) -> dict[str, float]:
+            found = {}
+            for name in safe.names(safe.group(file, SERIES)):
+                columns = self._columns(file, name)
+                if columns is not None and columns[1].ndim == 1:
+                    found[name] = float(safe.numbers(columns[1], columns[2] - 1, columns[2])[0])
+            return found
+
+        return self._read(read)
+
     def events(self, start: int = 0) -> list[Any]:
         """What happened, from event ``start`` on: step, time, kind and payload of each."""
         return self._read(lambda file: self._events(file, start))

@@ -18,7 +18,7 @@ from lab.diagram import Diagram, edges, is_log, levels_of
 from lab.experiment import Experiment
 from lab.views import PhaseDiagram
 
-LEFT, RIGHT, TOP, BOTTOM = 72, 96, 12, 48
+LEFT, RIGHT, TOP, BOTTOM = 92, 96, 12, 48
 BAR_PX = 12
 TICK_APART_PX = 44
 DARK, BRIGHT = "#14171C", "#FFFFFF"
@@ -149,14 +149,14 @@ class PhaseDiagramView(QWidget):
             if last - place >= TICK_APART_PX / 2:
                 last = float(place)
                 painter.drawLine(QPointF(area.left() - 4, place), QPointF(area.left(), place))
-                box = QRectF(18, place - 8, LEFT - 26, 16)
+                box = QRectF(22, place - 8, LEFT - 30, 16)
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, short(float(value)))
         painter.setPen(QColor(self._theme.text))
         name = knobs[spec.x].symbol or knobs[spec.x].label
         painter.drawText(QRectF(area.left(), self.height() - 22, area.width(), 18), Qt.AlignmentFlag.AlignHCenter, name)
         name = knobs[spec.y].symbol or knobs[spec.y].label
         painter.save()
-        painter.translate(14, area.center().y())
+        painter.translate(12, area.center().y())
         painter.rotate(-90)
         painter.drawText(QRectF(-area.height() / 2, -8, area.height(), 16), Qt.AlignmentFlag.AlignCenter, name)
         painter.restore()

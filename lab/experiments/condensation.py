@@ -206,6 +206,16 @@ class Condensation(Experiment):
             contours=(0.0,),
             boundary=("boundary of theory", boundary),
         ),
+        PhaseDiagram(
+            "condensed_fraction",
+            x="width",
+            y="gamma",
+            title="Pairs of one direction",
+            help="Start: small starts condense at every width.",
+            z_label="share of pairs",
+            z_range=(0.0, 1.0),
+            contours=(0.5,),
+        ),
     )
     presets = {
         "start": Preset(_START, "A: 80 points in five dimensions, tanh, 100 steps of Adam."),

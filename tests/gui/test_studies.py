@@ -98,7 +98,9 @@ def test_a_page_shows_runs_numbers_and_the_verdict_and_opens_what_is_clicked(qtb
     qtbot.waitUntil(lambda: page.number.count() > 1)
     assert "12 of 12 finished" in page.said.text() and not page.cut_button.isVisible()
     page.number.setCurrentText("norm")
-    assert page.diagram.isVisible() and page.diagram.table is not None
+    assert page.diagram.isVisible()
+    qtbot.waitUntil(lambda: page.diagram.table is not None and bool(page.diagram.table.count.all()))
+    assert page.diagram.table is not None
     np.testing.assert_array_equal(page.diagram.table.count, np.full((2, 3), 2))
     with qtbot.waitSignal(page.opened) as got:
         at = page.grid.tile_rect(3).center()
