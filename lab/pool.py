@@ -78,13 +78,19 @@ class _Worker(threading.Thread):
         try:
             while not self._cut.is_set() and not self._board.over:
                 if cells := self._board.take(self._among):
-                    self._carry_out(cells)
+                    self._carry_out_or_say(cells)
                 else:  # a point of another worker may come back, and more may be added
                     self._cut.wait(LOOK_SECONDS)
                     self._board.look_elsewhere()
         finally:
             if self._child is not None:
                 self._child.close()
+
+    def _carry_out_or_say(self, cells: list[Cell]) -> None:
+        try:
+            self._carry_out(cells)
+        except Exception as error:  # the thread's edge: cells left running would keep the study from ending
+            self._board.done(cells, f"the worker could not go on: {type(error).__name__}: {error}")
 
     def _carry_out(self, cells: list[Cell]) -> None:
         if self._child is None:

@@ -61,3 +61,17 @@ def test_gpus_are_shared_by_their_free_memory(monkeypatch: pytest.MonkeyPatch):
     assert machine.worker_devices("cuda:0", 2) == ["cuda:0", "cuda:0"]
     monkeypatch.setattr(machine, "free_gpu_memory", list)
     assert machine.worker_devices("cuda", 4) == ["cuda:0"]
+
+
+def test_a_worker_that_cannot_start_fails_its_points_and_lets_the_study_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def no_process() -> None:
+        raise OSError("cannot allocate memory")
+
+    monkeypatch.setattr("lab.pool.Child", no_process)
+    board = Board(study(seeds=[0, 1]), Tiny, tmp_path)
+    pool = Pool(board, ["cpu"])
+    pool.start()
+    assert pool.join(20) and states(board) == ["failed", "failed"]
+    assert "cannot allocate memory" in board.cells[0].problem
