@@ -83,7 +83,12 @@ class Schedule:
         self.steps += count
 
     def rebalance(self) -> list[dict[str, Any]]:
-        """Space readings to keep the budget; returns what changed, for the run file."""
+        """Space readings to keep the budget.
+
+        Returns:
+            For the run file, what changed: the instrument, the steps from reading to reading, and the mean seconds
+            that one reading took.
+        """
         now, budget = time.perf_counter(), self._config.measure_budget
         if budget >= 1.0 or now - self._reviewed < REVIEW_SECONDS:
             return []
@@ -118,8 +123,9 @@ class Schedule:
         return cost.mean / (item.period(self._config) * cost.spacing)
 
     def _space(self, item: Instrument, spacing: int) -> dict[str, Any]:
-        self.costs[item.method].spacing = spacing
-        return {"instrument": item.method, "every": item.period(self._config) * spacing}
+        cost = self.costs[item.method]
+        cost.spacing = spacing
+        return {"instrument": item.method, "every": item.period(self._config) * spacing, "seconds": cost.mean}
 
 
 class Checkpoints:
