@@ -1,0 +1,604 @@
+"""A constant rate travels along the river and bounces between its walls; a decay takes the walls' part off.
+
+Wen et al. (2024), arXiv 2410.05192. Scenes: a valley in two dimensions, next-token tables, schedules side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import model_validator
+
+from lab.config import Config, ConfigError, param
+from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.interventions import first_intervention
+from lab.models.rates import Plan, plan, stationary_hill_loss
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+from lab.views import Bars, Curves, Landscape, Profile, Scatter
+
+if TYPE_CHECKING:
+    from lab.models.decay_branches import Decayed
+
+COUNTS = (20, 50, 100)  # eigenvectors that span the hill
+SCHEDULES = ("wsd", "wsd_s", "cosine", "cyclic")
+
+
+class RiverValleyConfig(Config):
+    scene: Literal["valley", "bigram", "schedules"] = param(
+        "valley",
+        "Scene",
+        group="Scene",
+        help="valley: two dimensions. bigram: a table of next-token logits. schedules: the same table, four schedules.",
+    )
+    lr: float = param(0.1, "Learning rate", symbol="η", min=1e-6, max=1e3, log=True, live=True, group="Rate")
+    rates: Literal["one", "three"] = param(
+        "three",
+        "Rates",
+        group="Rate",
+        help="three: two other rates run beside η, η/2 and η/5 or, in tables, 2η and η/2.",
+    )
+    branch_every: int = param(
+        1000, "Branch by itself every", unit="steps", min=0, max=10**9, group="Rate", help="0: only by the button."
+    )
+    decay_steps: int = param(200, "Decay length", unit="steps", min=1, max=10**7, group="Rate")
+    shape: Literal["linear", "inverse"] = param(
+        "linear", "Decay shape", group="Rate", help="linear: to 0. inverse: 1/η grows evenly up to 1/η_min."
+    )
+    least: float = param(
+        0.1, "Least share", symbol="η_min/η", min=1e-6, max=1.0, log=True, group="Rate", help="Where inverse ends."
+    )
+    compare: Literal["compute", "step"] = param(
+        "compute",
+        "Compare at equal",
+        group="Rate",
+        help="Schedules. compute: decayed copies count too. step: WSD-S stops where WSD's last budget does.",
+    )
+    steps: int = param(2300, "Steps", min=1, max=1_000_000_000, group="Run")
+    record_every: int = param(10, "Record every", unit="steps", min=1, max=10_000, group="Run")
+    gamma: float = param(10.0, "Curvature of the walls", symbol="γ", min=1e-3, max=1e4, log=True, group="Valley")
+    bend: float = param(0.0, "Bend of the river", symbol="A", min=0.0, max=10.0, group="Valley", help="Try 0.5.")
+    slope: float = param(0.01, "Fall of the river", symbol="s", min=0.0, max=10.0, group="Valley")
+    sigma: float = param(1.0, "Gradient noise", symbol="σ", min=0.0, max=100.0, group="Valley", help="Across only.")
+    walkers: int = param(2000, "Walkers", min=1, max=1_000_000, group="Valley")
+    contexts: int = param(200, "Contexts", symbol="V", min=4, max=20_000, group="Table", paper=2000)
+    tokens: int = param(10, "Next tokens", symbol="K", min=4, max=1000, group="Table")
+    certain: float = param(0.5, "Certain contexts", min=0.0, max=1.0, group="Table", help="Share with one next token.")
+    zipf: float = param(1.0, "Zipf exponent", min=0.0, max=3.0, group="Table", help="0: all contexts as frequent.")
+    batch: int = param(64, "Batch", min=1, max=100_000, group="Table")
+    full_batch: bool = param(False, "Full batch", group="Table", help="The population's gradient, without noise.")
+    replicates: int = param(3, "Replicates", min=1, max=64, group="Table", help="Tasks side by side, for error bars.")
+
+    @model_validator(mode="after")
+    def _runs_that_can_be(self) -> Self:
+        if self.scene == "valley" and self.lr * self.gamma >= 2:
+            raise ValueError(f"lr · gamma = {self.lr * self.gamma:g} diverges between the walls; keep it below 2")
+        if self.scene == "schedules" and self.steps < 43:
+            raise ValueError(f"steps = {self.steps} has no room for three budgets and their decays; 43 is the least")
+        if self.scene != "valley" and self.contexts * (self.tokens - 1) < COUNTS[-1]:
+            raise ValueError(f"contexts · (tokens - 1) is below {COUNTS[-1]}, the directions of the hill; raise one")
+        return self
+
+
+def valley(config: Any) -> bool:
+    return config.scene == "valley"
+
+
+def bigram(config: Any) -> bool:
+    return config.scene == "bigram"
+
+
+def schedules(config: Any) -> bool:
+    return config.scene == "schedules"
+
+
+def branching(config: Any) -> bool:
+    return config.scene != "schedules"
+
+
+def factors(config: Any) -> tuple[float, ...]:
+    """Rates of the lanes over η."""
+    return (1.0,) if config.rates == "one" else (1.0, 0.5, 0.2) if valley(config) else (1.0, 2.0, 0.5)
+
+
+BRANCHES = "Each branch drops below the run that goes on: the walls' part leaves, the progress stays."
+PARTS = ("hill_loss", "branch_hill", "river_loss", "branch_river")
+
+_VIEWS = (
+    Curves(("total_loss", "branch_loss"), title="Loss and its decay branches", y_label="L", help=BRANCHES, when=valley),
+    Curves(
+        ("total_loss", "branch_loss"),
+        title="Excess loss and its decay branches",
+        y_label="L, less the irreducible",
+        y_log=True,  # the drops are small beside what a table starts from
+        help=BRANCHES,
+        when=bigram,
+    ),
+    Curves(PARTS, title="Hill and river loss", y_label="L", when=valley),
+    Curves(PARTS, title="Hill and river part of the excess loss", y_label="L", y_log=True, when=bigram),
+    Curves(("lr", "branch_lr"), title="Learning rate", y_label="η", when=branching),
+    Landscape("map", x="map_x", y="map_y", trajectory="walker", title="Valley", z_log=False, z_label="L", when=valley),
+    Scatter("walkers_x", "walkers_y", title="Walkers", x_label="x", y_label="y", initial=False, when=valley),
+    Scatter(
+        "eigenvalue_context",
+        "eigenvalue",
+        colour="eigenvalue_certain",
+        title="Hessian spectrum by context",
+        x_label="context, most frequent first",
+        y_label="λ",
+        y_log=True,
+        initial=False,
+        when=bigram,
+        help="Coloured by certainty: uncertain contexts keep their curvature, certain ones lose it.",
+    ),
+    Bars(
+        "stable_share",
+        labels=tuple(f"k = {count}" for count in COUNTS),
+        title="Hill share, constant rate",
+        y_label="share of |Δθ|²",
+        y_range=(0.0, 1.0),
+        when=bigram,
+    ),
+    Bars(
+        "decay_share",
+        labels=tuple(f"k = {count}" for count in COUNTS),
+        title="Hill share, decay",
+        y_label="share of |Δθ|²",
+        y_range=(0.0, 1.0),
+        when=bigram,
+    ),
+    Scatter(
+        "decayed_clock",
+        "decayed_loss",
+        title="Decayed loss over the clock",
+        x_label="Ση",
+        y_label="L",
+        y_log=True,
+        initial=False,
+        trails=True,
+        when=bigram,
+        help="All rates lie nearly on one curve while the river dominates.",
+    ),
+    Profile(
+        "line",
+        ("stable_line", "decayed_line"),
+        title="Between two checkpoints",
+        x_label="position from the earlier to the later",
+        y_label="L",
+        when=branching,
+        primary=False,
+    ),
+    Curves(("loss_by_rate",), title="Loss of every rate", y_label="L", when=branching, primary=False),
+    Curves(
+        tuple(f"loss_{name}" for name in SCHEDULES),
+        title="Schedules",
+        x_label="steps of compute",
+        y_label="L, less the irreducible",
+        y_log=True,
+        when=schedules,
+    ),
+    Curves(
+        tuple(f"lr_{name}" for name in SCHEDULES),
+        title="Rates of the schedules",
+        x_label="steps of compute",
+        y_label="η",
+        when=schedules,
+    ),
+    Bars(
+        "schedule_loss",
+        labels=Plan.names,
+        title="Loss after equal compute",
+        y_label="L",
+        when=schedules,
+        help="All steps count, also those of decayed copies, unless the knob says equal step.",
+    ),
+    Bars("schedule_spread", labels=Plan.names, title="Spread of that loss", y_label="sd", when=schedules),
+    Bars("schedule_clock", labels=Plan.names, title="Clock of the schedules", y_label="Ση", when=schedules),
+    Bars(
+        "budget_loss",
+        labels=tuple(f"{name}, {budget}" for name in Plan.names[:2] for budget in ("1st", "2nd", "3rd")),
+        title="Loss at each budget",
+        y_label="L",
+        when=schedules,
+    ),
+)
+
+SLOTS = 4  # decay branches at once
+SHOWN = 200  # walkers drawn
+
+VALLEY = {"scene": "valley", "lr": 0.1, "rates": "three", "branch_every": 1000, "steps": 2300, "sigma": 1.0}
+BIGRAM = {"scene": "bigram", "lr": 5.0, "rates": "three", "branch_every": 1800, "steps": 3900, "zipf": 1.0}
+EVEN = {**BIGRAM, "lr": 20.0, "rates": "one", "branch_every": 3000, "steps": 3300, "zipf": 0.0, "contexts": 40}
+FOUR = {"scene": "schedules", "lr": 5.0, "zipf": 1.0, "steps": 4300, "replicates": 4, "compare": "compute"}
+
+READ_AT_END = (
+    Series("decayed_from", "Step at which the ended branch began"),
+    Series("decayed_loss", "Loss at the end of a branch", "L", statistic="per rate, mean over replicates"),
+    Series("decayed_spread", "Its spread", statistic="standard deviation over replicates"),
+    Series("decayed_hill", "Hill part at the end of a branch", statistic="per rate"),
+    Series("decayed_river", "River part at the end of a branch", statistic="per rate"),
+    Series("before_hill", "Hill part at its beginning", statistic="per rate"),
+    Series("before_river", "River part at its beginning", statistic="per rate"),
+    Series("constant_hill", "Hill part without a decay", statistic="per rate, at the step where the branch ended"),
+    Series("decayed_clock", "Ση at the end of a branch", "Ση", statistic="per rate"),
+    Series("stable_share", "Hill share of the way between branch points", statistic="k = 20, 50, 100"),
+    Series("decay_share", "Hill share of the way in a branch", statistic="k = 20, 50, 100"),
+    Series("line", "Position between two checkpoints"),
+    Series("stable_line", "Loss between branch points"),
+    Series("decayed_line", "Loss between decayed points"),
+)
+
+
+class RiverValley(Experiment):
+    title = "River valley"
+    theme = "Landscape and sharpness"
+    claim = "A large constant rate travels far along a valley's river; a short decay takes off what its walls add."
+    paper = "Wen, Li, Wang, Hall, Liang, Ma (2024), arXiv 2410.05192"
+    about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    Config = RiverValleyConfig
+    readings = READ_AT_END
+    views = _VIEWS
+    presets = {
+        "valley": Preset(VALLEY, "Two dimensions, 2000 walkers."),
+        "bigram": Preset(BIGRAM, "200 contexts, frequencies 1/rank."),
+        "even": Preset(EVEN, "40 contexts, equally frequent: hill and river part cleanly."),
+        "schedules": Preset(FOUR, "WSD, WSD-S, cosine and cyclic cosine, 4300 steps each."),
+    }
+    arms = {
+        "valley": Arm(VALLEY, "reproduced", "Noise bounces the walkers between the walls."),
+        "valley-no-noise": Arm({**VALLEY, "sigma": 0.0}, "not reproduced", "Nothing to decay."),
+        "bigram": Arm({**BIGRAM, "full_batch": False}, "reproduced", "Three rates, two branches."),
+        "bigram-full-batch": Arm({**BIGRAM, "full_batch": True}, "not reproduced", "No noise, no hill."),
+        "even": Arm({**EVEN, "full_batch": False}, "reproduced", "The decay's drop is that of uncertain contexts."),
+        "even-full-batch": Arm({**EVEN, "full_batch": True}, "not reproduced", "Decaying only slows the run."),
+        "schedules": Arm(FOUR, "reproduced", "Every step counts."),
+        "schedules-by-step": Arm({**FOUR, "compare": "step"}, "not reproduced", "The steps of WSD's copies are free."),
+    }
+    state = ("theta", "clock", "branches", "last_origin", "last_decayed", "ended", "trunk", "budgets")
+
+    def setup(self) -> None:
+        from lab.models.bigram import Bigram
+        from lab.models.decay_branches import DecayBranches
+        from lab.models.valley import Valley
+
+        config = self.config
+        self.problem: Any  # a Valley or a Bigram
+        if valley(config):
+            self.problem = Valley(config.gamma, config.bend, config.slope, config.sigma, config.walkers)
+        else:
+            self.problem = Bigram(
+                self.generator("data"),
+                self.device,
+                contexts=config.contexts,
+                tokens=config.tokens,
+                certain=config.certain,
+                zipf=config.zipf,
+                replicates=config.replicates,
+                batch=None if config.full_batch else config.batch,
+            )
+        self.plan = plan(config.steps, config.shape, config.least, by_step=config.compare == "step")
+        lanes = len(SCHEDULES) if schedules(config) else len(factors(config))
+        self.theta = self.problem.start(lanes, self.device)
+        self.clock = torch.zeros(lanes, dtype=torch.float64)
+        decay: dict[str, Any] = {"steps": config.decay_steps, "shape": config.shape, "least": config.least}
+        slots = 0 if schedules(config) else SLOTS
+        self.branches = DecayBranches(slots, self.theta, (2, lanes), **decay)  # notes: hill and river part
+        self.last_origin, self.last_decayed, self.ended = self.theta[0].clone(), self.theta.clone(), 0
+        self.trunk = self.theta[0].clone()
+        self.budgets = torch.zeros(2, 3, dtype=torch.float64)  # as far as reached
+
+    def _rates(self) -> torch.Tensor:
+        """The rate of every lane in this step, shape (lanes,)."""
+        shares = self.plan.shares[self.now] if schedules(self.config) else np.array(factors(self.config))
+        return self.config.lr * torch.from_numpy(shares)
+
+    def step(self) -> Mapping[str, Any]:
+        config = self.config
+        readings: dict[str, Any] = {}
+        if schedules(config):
+            self._note_budgets()
+            self._keep_trunk()
+        else:
+            for ended in self.branches.finished():
+                readings = self._end(ended)
+            if config.branch_every and self.now and self.now % config.branch_every == 0 and not self.branches.full:
+                self._begin()
+        draw = self.problem.draw(self.generator("order"), self.device)
+        rates = self._rates()
+        self.problem.step(self.theta, rates.to(self.device), draw)
+        self.clock += rates
+        for slot in self.branches.active:  # the same sample as the main run, so that their comparison is paired
+            slower = rates * self.branches.share(slot)
+            self.problem.step(self.branches.thetas[slot], slower.to(self.device), draw)
+            self.branches.advance(slot, slower)
+        return readings
+
+    def _losses(self) -> torch.Tensor:
+        """Loss without its irreducible part, shape (lanes, replicates)."""
+        hill, river = self.problem.parts(self.theta)
+        return hill + river
+
+    def _keep_trunk(self) -> None:
+        if self.now in self.plan.load:
+            self.theta[0] = self.trunk
+        if self.now in self.plan.save:
+            self.trunk = self.theta[0].clone()
+
+    def _note_budgets(self) -> None:
+        """Put down the loss of WSD and WSD-S where a budget is reached."""
+        for row, column in zip(*np.nonzero(self.plan.ends == self.now), strict=True):
+            self.budgets[row, column] = self._losses()[row].mean()
+
+    def _begin(self) -> None:
+        parts = torch.stack([part.mean(1) for part in self.problem.parts(self.theta)])
+        self.branches.begin(self.now, self.theta, self.clock, parts)
+
+    @action("Start decay branch", help="A copy decays its rate while the run goes on.")
+    def start_decay_branch(self) -> None:
+        if self.branches.full:
+            free = "the schedules branch by themselves" if schedules(self.config) else f"all {SLOTS} are under way"
+            raise ConfigError({"start_decay_branch": f"{free}; wait until one has ended"})
+        self._begin()
+
+    @action("Continue from decayed", help="WSD-S: the run goes on, at its full rate, from the branch that ended last.")
+    def continue_from_decayed(self) -> None:
+        if not self.ended:
+            raise ConfigError({"continue_from_decayed": "no branch has ended yet"})
+        self.theta = self.last_decayed.clone()
+
+    def _end(self, ended: Decayed) -> dict[str, Any]:
+        """What a branch came to, at this boundary."""
+        branch, origin = ended.theta, ended.origin
+        after, constant = self.problem.parts(branch), self.problem.parts(self.theta)
+        loss = after.hill + after.river
+        readings = {
+            "decayed_from": float(ended.began),
+            "decayed_loss": loss.mean(1),
+            "decayed_spread": loss.std(1, correction=min(1, loss.shape[1] - 1)),
+            "decayed_hill": after.hill.mean(1),
+            "decayed_river": after.river.mean(1),
+            "before_hill": ended.before[0],
+            "before_river": ended.before[1],
+            "constant_hill": constant.hill.mean(1),
+            "decayed_clock": ended.clock,
+        }
+        if bigram(self.config):
+            readings |= self._hill_shares(branch[0], origin)
+        if self.ended:
+            readings |= self._between(branch[0], origin)
+        self.last_origin, self.last_decayed, self.ended = origin, branch, self.ended + 1
+        return readings
+
+    def _hill_shares(self, branch: torch.Tensor, origin: torch.Tensor) -> dict[str, np.ndarray]:
+        """Shares in the Hessian's top eigenspaces at the branch point, means over the replicates of the first lane."""
+        from lab.measures.river import mountain_shares
+
+        ways: dict[str, list[np.ndarray]] = {"stable_share": [], "decay_share": []}
+        for replicate, here in enumerate(origin):
+            mountains = self.problem.mountains(here, COUNTS[-1], replicate)
+            for name, way in (
+                ("stable_share", here - self.last_origin[replicate]),
+                ("decay_share", branch[replicate] - here),
+            ):
+                ways[name].append(mountain_shares(way.flatten(), mountains, COUNTS))
+        return {name: np.mean(values, axis=0) for name, values in ways.items()}
+
+    def _between(self, branch: torch.Tensor, origin: torch.Tensor) -> dict[str, np.ndarray]:
+        """The loss on the way from the branch before: from branch point to branch point, and from end to end."""
+        from lab.measures.landscape import interpolation
+
+        point = self.problem.point
+        found = {}
+        for name, one, other in (("stable", self.last_origin, origin), ("decayed", self.last_decayed[0], branch)):
+            a, b = point(one[None]), point(other[None])
+            where, values = interpolation(
+                lambda params: self.problem.loss(params["theta"]), {"theta": a}, a.flatten(), b.flatten()
+            )
+            found |= {"line": where, f"{name}_line": values}
+        return found
+
+    @instrument(
+        every="record_every",
+        exact=True,
+        series=(
+            Series("lr", "Learning rate", "η"),
+            Series("clock", "Sum of the rates so far", "Ση", statistic="per rate"),
+            Series("total_loss", "Loss", "L", statistic="less the irreducible; mean over replicates"),
+            Series("hill_loss", "Hill part", statistic="mean over replicates"),
+            Series("river_loss", "River part", statistic="mean over replicates"),
+            Series("loss_by_rate", "Loss of every rate", "L", statistic="mean over replicates"),
+            Series("hill_by_rate", "Hill part of every rate", statistic="mean over replicates"),
+            Series("river_by_rate", "River part of every rate", statistic="mean over replicates"),
+            Series(
+                "branch_loss", "Loss of the branches", "L_branch", statistic="of the rate η; NaN where there is none"
+            ),
+            Series("branch_hill", "Hill part of the branches", statistic="of the rate η"),
+            Series("branch_river", "River part of the branches", statistic="of the rate η"),
+            Series("branch_lr", "Learning rate of the branches", "η_branch"),
+        ),
+    )
+    def losses(self) -> tuple[Any, ...] | None:
+        config = self.config
+        if schedules(config):
+            return None
+        hill, river = (part.mean(1) for part in self.problem.parts(self.theta))
+        branch_hill, branch_river = torch.full((2, SLOTS), torch.nan, dtype=torch.float64)
+        branch_lr = torch.full((SLOTS,), torch.nan, dtype=torch.float64)
+        for slot in self.branches.active:
+            parts = self.problem.parts(self.branches.thetas[slot][:1])
+            branch_hill[slot], branch_river[slot] = (part.mean() for part in parts)
+            branch_lr[slot] = config.lr * self.branches.share(slot)
+        main = config.lr, self.clock, hill[0] + river[0], hill[0], river[0], hill + river, hill, river
+        return *main, branch_hill + branch_river, branch_hill, branch_river, branch_lr
+
+    @instrument(
+        every=20,
+        series=(
+            Series("walkers_x", "Walkers along the river", "x"),
+            Series("walkers_y", "Walkers across", "y"),
+            Series("walker", "One walker", "(x, y)"),
+        ),
+    )
+    def positions(self) -> tuple[torch.Tensor, ...] | None:
+        if not valley(self.config):
+            return None
+        shown = self.theta[0, 0, :SHOWN].float()
+        return shown[:, 0], shown[:, 1], self.problem.point(self.theta)
+
+    @instrument(
+        every=10**9,
+        series=(Series("map", "Loss", "L"), Series("map_x", "Along", "x"), Series("map_y", "Across", "y")),
+    )
+    def landscape(self) -> tuple[torch.Tensor, ...] | None:
+        """The valley from above, once: it does not change."""
+        config = self.config
+        if not valley(config) or self.now:
+            return None
+        length = max(1.0, 1.1 * config.slope * config.lr * config.steps)
+        wide = config.bend + max(1.0, 3 * config.sigma * config.lr)
+        x, y = torch.linspace(-0.1, length, 81).double(), torch.linspace(-wide, wide, 61).double()
+        return self.problem.loss(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)), x, y
+
+    @instrument(
+        every=500,
+        series=(
+            Series(
+                "eigenvalue", "Eigenvalues of the Hessian", "λ", estimator="exact; the zero of every context left out"
+            ),
+            Series("eigenvalue_context", "Context of an eigenvalue", statistic="rank by frequency"),
+            Series("eigenvalue_certain", "Certain context", statistic="1 certain, 0 uncertain"),
+        ),
+    )
+    def spectrum(self) -> tuple[torch.Tensor, ...] | None:
+        if not bigram(self.config):
+            return None
+        values = self.problem.eigenpairs(self.problem.point(self.theta))[0][:, 1:]
+        ranks = self.problem.frequency[0].argsort(descending=True, stable=True).argsort()
+        context, certain = (part[:, None].expand_as(values).flatten() for part in (ranks, self.problem.certain))
+        return values.flatten(), context, certain.to(torch.uint8)
+
+    @instrument(
+        every="record_every",
+        exact=True,
+        series=(
+            *(Series(f"loss_{n}", f"Loss, {t}", t) for n, t in zip(SCHEDULES, Plan.names, strict=True)),
+            *(Series(f"lr_{n}", f"Rate, {t}", t) for n, t in zip(SCHEDULES, Plan.names, strict=True)),
+            Series("schedule_loss", "Loss of the schedules", "L", statistic="mean over replicates"),
+            Series("schedule_spread", "Its spread", statistic="standard deviation over replicates"),
+            Series("schedule_clock", "Sum of the rates so far", "Ση"),
+            Series("budget_loss", "Loss at each budget of WSD and WSD-S", "L", statistic="NaN before it is reached"),
+        ),
+    )
+    def compared(self) -> tuple[Any, ...] | None:
+        if not schedules(self.config):
+            return None
+        losses = self._losses()
+        mean, spread = losses.mean(1), losses.std(1, correction=min(1, losses.shape[1] - 1))
+        ends = torch.from_numpy(self.plan.ends)
+        budgets = torch.where(ends == self.now, mean[:2, None].cpu(), self.budgets)
+        budgets[ends > self.now] = torch.nan
+        rates = self.config.lr * self.plan.shares[min(self.now, self.config.steps - 1)]
+        return *mean, *rates.tolist(), mean, spread, self.clock, budgets.flatten()
+
+    @staticmethod
+    def verdict(config: Any, run: Source) -> Verdict:
+        return judge(config, run)
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """The checks of the run's scene; a run that was steered is not comparable."""
+    needed = "schedule_loss" if schedules(config) else "decayed_loss"
+    if needed not in run.names():
+        return Verdict.not_comparable("too short: no decay branch has ended")
+    if schedules(config):
+        checks, reason = _judge_schedules(config, run)
+    elif valley(config):
+        checks, reason = _judge_valley(config, run)
+    else:
+        checks, reason = _judge_bigram(config, run)
+    steered = first_intervention(run, actions=("continue_from_decayed",))  # a branch by hand leaves the run as it was
+    if steered:
+        reason = f"the run was steered at step {steered['step']}"
+    return Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
+
+
+def _judge_valley(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
+    step, hill = run.series("hill_by_rate")
+    rates = config.lr * np.array(factors(config))
+    expected = np.array([stationary_hill_loss(lr, config.gamma, config.sigma) for lr in rates])
+    late = hill[step >= step[-1] / 2].mean(axis=0)
+    error = np.abs(late / expected - 1).max() if config.sigma else np.nan
+    before, after = (run.series(name)[1][-1, 0] for name in ("before_hill", "decayed_hill"))
+    removed = 1 - after / before if before else np.nan
+    river = run.series("river_by_rate")[1][-1]
+    ratio = np.abs(river[0] / river / (rates[0] / rates) - 1).max() if config.slope else np.nan
+    checks = (
+        Check("hill loss off its closed form", float(error), high=0.03, note=f"late mean {late[0]:.4g}"),
+        Check("share of the hill loss that a decay removes", float(removed), low=0.9),
+        Check("way along the river over rate, off being equal", float(ratio), high=0.01),
+    )
+    reason = "the closed form is that of a straight river" if config.bend else ""
+    if config.rates == "one":
+        reason = reason or "one rate alone cannot show that the way grows with it"
+    return checks, reason
+
+
+def _judge_bigram(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
+    def last(name: str) -> np.ndarray:
+        return run.series(name)[1][-1]
+
+    if not config.zipf:
+        drop = last("before_hill") + last("before_river") - last("decayed_loss")
+        uncertain = (last("before_hill") - last("decayed_hill"))[0] / drop[0]
+        beats = (last("decayed_hill") / last("constant_hill"))[0]
+        note = f"{last('decayed_hill')[0]:.3g} against {last('constant_hill')[0]:.3g}"
+        return (
+            Check("share of the decay's drop in uncertain contexts", float(uncertain), low=0.9),
+            Check("hill loss after a decay over that of a constant rate", float(beats), high=1.0, note=note),
+        ), ""
+    began = run.series("decayed_from")[1]
+    ways = np.diff(began)  # between branch points; those made by hand may lie close to one another
+    longest = 1 + int(ways.argmax()) if len(ways) else 0
+    stable, decay = (float(run.series(name)[1][longest, -1]) for name in ("stable_share", "decay_share"))
+    checks = [
+        # a way without any hill part has no ratio: one part in a million stands for it
+        Check(
+            "hill share of a decay over that of the stable way",
+            decay / max(stable, 1e-6),
+            low=5,
+            note=f"{decay:.3g} against {stable:.3g}, k = {COUNTS[-1]}",
+        )
+    ]
+    reason = ""
+    if config.rates == "three" and config.replicates > 1:
+        own = int((began % config.branch_every == 0).argmax()) if config.branch_every else 0
+        loss, spread = (run.series(name)[1][own] for name in ("decayed_loss", "decayed_spread"))
+        for slow, fast, words in ((2, 0, "η over η/2"), (0, 1, "2η over η")):
+            gap = (loss[slow] - loss[fast]) / spread[[slow, fast]].max()
+            note = f"{loss[fast]:.4g} against {loss[slow]:.4g}"
+            checks.append(Check(f"gain of the decayed loss, {words}, in sd", float(gap), low=3, note=note))
+    else:
+        reason = "the order of rates needs three rates and several replicates"
+    if len(began) < 2:
+        reason = reason or "too short: the stable way is measured between two branches"
+    return tuple(checks), reason
+
+
+def _judge_schedules(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
+    step, losses = run.series("schedule_loss")
+    loss, spread = losses[-1], run.series("schedule_spread")[1][-1]
+    words = f"equal {config.compare}"
+    note = f"{loss[1]:.4g} against {loss[0]:.4g}"
+    checks = (
+        Check(f"WSD-S below WSD at {words}, in sd", float((loss[0] - loss[1]) / spread[:2].max()), low=1, note=note),
+        Check("cosine over WSD", float(loss[2] / loss[0]), low=1.5, note=f"{loss[2]:.4g}"),
+        Check("cyclic cosine over WSD", float(loss[3] / loss[0]), low=1.5, note=f"{loss[3]:.4g}"),
+    )
+    reason = "" if step[-1] == config.steps else f"too short: at step {step[-1]} of {config.steps}"
+    if config.replicates < 2:
+        reason = reason or "one replicate has no spread"
+    return checks, reason
