@@ -14,12 +14,13 @@ import torch
 from pydantic import model_validator
 
 from lab.config import Config, ConfigError, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.decoder_experiment import DecoderExperiment
+from lab.experiment import Arm, Preset, Series, action, instrument
+from lab.interventions import first_intervention
 from lab.measures.detectors import Jump
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Bars, Curves, FlowGraph, Line
-from lab.warmup import warmup_share
 
 if TYPE_CHECKING:
     from lab.models.sequence import SequenceLSTM, SequenceMLP
@@ -146,7 +147,7 @@ def _flow(series: str, title: str, help: str) -> FlowGraph:
     )
 
 
-class AnchorFunction(Experiment):
+class AnchorFunction(DecoderExperiment):
     title = "Anchor functions"
     theme = "Transformers"
     claim = "Enough sequences give a decoder a two-edge circuit that generalises; few give it a lookup table."
@@ -220,38 +221,23 @@ class AnchorFunction(Experiment):
     state = ("model", "optimizer", "batches", "masks", "probe_tokens")
 
     def setup(self) -> None:
-        from lab.data.batches import EpochBatches
-        from lab.measures.role_masks import RoleMasks
-
         self.train = self._draw("train", self.config.train_size, held_out=False)
         self.test = self._draw("test", self.config.test_size, held_out=True)
         self.model = self._make_model().to(self.device)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.config.lr, fused=True)
-        self.batches = EpochBatches(self.config.train_size, self.config.batch, self.generator("order"))
-        decoder = self.config.model == "decoder"
-        self.masks = RoleMasks(self.config.layers if decoder else 0, self.config.heads, self.config.length)
+        self.start_training(self.config.layers if has_attention(self.config) else 0)
         self._choose_probe()
 
-    def step(self) -> Mapping[str, Any]:
-        config = self.config
-        rows = self.batches.take().to(self.device)
-        cosine = config.steps if config.schedule == "cosine" else None
-        share = warmup_share(self.now, warmup=config.warmup, floor=config.lr_floor, cosine=cosine)
-        for group in self.optimizer.param_groups:
-            group.update(lr=config.lr * share, weight_decay=config.weight_decay)
-        logits = self._training_logits(rows)
-        loss = torch.nn.functional.cross_entropy(logits, self.train.labels[rows])
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        return {"train_loss": loss}
+    def cosine_steps(self) -> int | None:
+        return self.config.steps if self.config.schedule == "cosine" else None
 
-    def _training_logits(self, rows: torch.Tensor) -> torch.Tensor:
+    def looked_at(self) -> Any:
+        return self.probe
+
+    def training_logits(self, rows: torch.Tensor) -> torch.Tensor:
         if not (self.config.train_masked and self.masks):
-            return self.model.predict(self.train.tokens[rows])
-        with self.masks.on(self.model, self._roles(self.train, rows)):
-            return self.model.predict(self.train.tokens[rows])
+            return super().training_logits(rows)
+        with self.masks.on(self.model, self.roles(self.train, rows)):
+            return super().training_logits(rows)
 
     def _draw(self, name: str, count: int, *, held_out: bool) -> Any:
         """Sequences of the task on the device, from a generator of their own: N changes no test sequence."""
@@ -282,7 +268,6 @@ class AnchorFunction(Experiment):
     def _make_model(self) -> Transformer | SequenceMLP | SequenceLSTM:
         """All three answer by ``predict``."""
         from lab.models.sequence import SequenceLSTM, SequenceMLP
-        from lab.models.transformer import Architecture, Transformer
         from lab.models.transformer_init import GROUPS, normal_init
 
         config, generator = self.config, self.generator("init")
@@ -290,8 +275,7 @@ class AnchorFunction(Experiment):
             return SequenceMLP(VOCABULARY, config.length, generator, width=config.width)
         if config.model == "lstm":
             return SequenceLSTM(VOCABULARY, generator, width=config.width)
-        sizes = (config.width, config.layers, config.heads, config.head_width, config.mlp_width)
-        model = Transformer(Architecture(VOCABULARY, POSITIONS, *sizes, norm=config.norm), generator)
+        model = self.decoder(VOCABULARY, POSITIONS)
         if config.init != "torch":
             rates: dict[str, float] = dict.fromkeys(GROUPS, float(config.gamma))
             if config.init == "unit":
@@ -313,28 +297,14 @@ class AnchorFunction(Experiment):
         if "probe" in changed:
             self._choose_probe()
 
-    def _roles(self, sequences: Any, rows: Any = slice(None)) -> dict[str, torch.Tensor]:
-        """Positions of what an edge can be named after. Of two anchors the one beside the key counts."""
+    def roles(self, sequences: Any, rows: Any = slice(None)) -> dict[str, torch.Tensor]:
+        """Anchor, key and last token. Of two anchors the one beside the key counts."""
         key = sequences.key[rows]
         return {
             "anchor": sequences.anchors[rows, -1],
             "key": key,
             "last": torch.full_like(key, self.config.length - 1),
         }
-
-    @action("Mask an edge", help="Cuts one attention edge of the shown sequence, or gives it back.")
-    def mask_edge(self, layer: int, target: int, source: int, head: int | None = None) -> None:
-        """Anchor, key and last token are meant wherever they stand; see lab.measures.role_masks."""
-        roles = self._roles(self.probe)
-        self.masks.toggle_edge(layer, target, source, head, roles=roles, row=self.config.shown)
-
-    @action("Mask a head", help="Silences a head, or gives it back.")
-    def mask_head(self, layer: int, head: int) -> None:
-        self.masks.toggle_head(layer, head)
-
-    @action("Clear all masks")
-    def clear_masks(self) -> None:
-        self.masks.clear()
 
     @action("Replace the noise tokens", help="Of the sequences looked at; keys, anchors and answers stay.")
     def redraw_noise(self) -> None:
@@ -364,7 +334,7 @@ class AnchorFunction(Experiment):
             test_loss = torch.nn.functional.cross_entropy(logits, self.test.labels)
         test = (logits.argmax(-1) == self.test.labels).double().mean().item()
         seen = last_token_accuracy(self.model, train.tokens, train.labels)
-        with self.masks.on(self.model, self._roles(self.probe)):
+        with self.masks.on(self.model, self.roles(self.probe)):
             return seen, test, test_loss, last_token_accuracy(self.model, self.probe_tokens, self.probe.labels)
 
     @instrument(
@@ -381,7 +351,7 @@ class AnchorFunction(Experiment):
             return None
         from lab.measures.attention import attention_between, attention_maps
 
-        roles = self._roles(self.test)
+        roles = self.roles(self.test)
         maps = attention_maps(model, self.test.tokens)
         broadcast = attention_between(maps[-1], roles["last"], roles["key"]).mean(0).max().item()
         return broadcast, attention_between(maps[0], roles["key"], roles["anchor"]).mean(0).max().item()
@@ -402,7 +372,7 @@ class AnchorFunction(Experiment):
         from lab.measures.ablation import accuracy_without
         from lab.models.attention import Edge
 
-        anchor, key, last = self._roles(self.test).values()
+        anchor, key, last = self.roles(self.test).values()
         pairs = ((0, key, anchor), (0, key, key), (0, last, anchor), (0, last, key), (1, last, key))
         edges = {"whole": [], **{name: [Edge(*pair)] for name, pair in zip(EDGES, pairs, strict=True)}}
         whole, *left = accuracy_without(model, self.test.tokens, self.test.labels, edges).values()
@@ -426,7 +396,7 @@ class AnchorFunction(Experiment):
         from lab.measures.information_flow import value_norm_weights
 
         row = slice(self.config.shown, self.config.shown + 1)
-        tokens, roles = self.probe_tokens[row], self._roles(self.probe, row)
+        tokens, roles = self.probe_tokens[row], self.roles(self.probe, row)
         with torch.no_grad(), self.masks.on(model, roles):
             trace = model.trace(tokens)
             weighted = value_norm_weights(model, trace)[:, 0]
@@ -444,7 +414,7 @@ class AnchorFunction(Experiment):
         from lab.measures.information_flow import causal_edge_effects
 
         alike = (self.probe.key == self.probe.key[self.config.shown]).nonzero()[:32, 0]
-        with self.masks.on(model, self._roles(self.probe, alike)):
+        with self.masks.on(model, self.roles(self.probe, alike)):
             effects = causal_edge_effects(model, self.probe_tokens[alike], self.probe.labels[alike])
         return effects.float()
 
@@ -496,8 +466,8 @@ def _circuit_checks(without: Sequence[float]) -> list[Check]:
 def _steering(config: Any, run: Source) -> str:
     """What was done to the training on the way; empty when nothing was."""
     names = {"lr": "η", "weight_decay": "weight decay", "train_masked": "training under the masks"}
-    for event in run.events():
-        turned = [names[name] for name in names if name in event["payload"].get("changed", {})]
-        if event["kind"] == "knobs" and turned:
-            return f"{turned[0]} was changed at step {event['step']}"
+    turned = first_intervention(run, knobs=names, actions=())
+    if turned:
+        name = next(name for name in names if name in turned["payload"]["changed"])
+        return f"{names[name]} was changed at step {turned['step']}"
     return "masks could act on the training" if config.train_masked else ""

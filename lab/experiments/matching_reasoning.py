@@ -14,12 +14,13 @@ import torch
 from pydantic import model_validator
 
 from lab.config import Config, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.decoder_experiment import DecoderExperiment
+from lab.experiment import Arm, Preset, Series, instrument
+from lab.interventions import first_intervention
 from lab.measures.detectors import Jump
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Bars, Curves, FlowGraph, Heatmap, Line, Matrix, Profile
-from lab.warmup import warmup_share
 
 if TYPE_CHECKING:
     from lab.models.transformer import Transformer
@@ -108,7 +109,7 @@ class MatchingReasoningConfig(Config):
         return 2 * chains * self.edges + more
 
 
-class MatchingReasoning(Experiment):
+class MatchingReasoning(DecoderExperiment):
     title = "Matching and multi-step reasoning"
     theme = "Transformers"
     claim = (
@@ -251,24 +252,24 @@ class MatchingReasoning(Experiment):
         "two-layers": Arm({"layers": 2}, "not reproduced", "Two hops exceed what two layers can reach."),
     }
     detectors = (Jump("test_accuracy", size=0.2, window=100),)
-    state = ("model", "optimizer", "batches", "masks")
 
     def setup(self) -> None:
-        from lab.data.batches import EpochBatches
         from lab.measures.matching import unseen_embeddings
-        from lab.measures.role_masks import RoleMasks
 
         config = self.config
         self.train = self._draw("train", config.train_size, held_out=False)
         self.test = self._draw("test", config.test_size, held_out=True)
         self.model = self._make_model().to(self.device)
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=config.lr, fused=True)
-        self.batches = EpochBatches(config.train_size, config.batch, self.generator("order"))
-        self.masks = RoleMasks(config.layers, config.heads, config.length)
+        self.start_training(config.layers)
         count = config.token_high - config.token_low + 1
         self.unseen = unseen_embeddings(count, config.width, self.generator("data", "unseen")).to(self.device)
         self.reach = self._reach()
+
+    def cosine_steps(self) -> int | None:
+        return self.config.cosine
+
+    def looked_at(self) -> Any:
+        return self.test
 
     def _draw(self, name: str, count: int, *, held_out: bool) -> Any:
         from lab.data.chain import draw_chains
@@ -287,13 +288,11 @@ class MatchingReasoning(Experiment):
 
     def _make_model(self) -> Transformer:
         from lab.models.matching_noise import add_matching_noise
-        from lab.models.transformer import Architecture, Transformer
         from lab.models.transformer_init import normal_init
 
-        config, generator = self.config, self.generator("init")
-        sizes = (config.width, config.layers, config.heads, config.head_width, config.mlp_width)
-        model = Transformer(Architecture(config.token_high + 1, config.length, *sizes, norm=config.norm), generator)
-        normal_init(model, generator, gamma=config.gamma)
+        config = self.config
+        model = self.decoder(config.token_high + 1, config.length)
+        normal_init(model, self.generator("init"), gamma=config.gamma)
         if config.noise != "off":
             alpha = config.alpha if config.noise in ("qk", "both") else 0.0
             beta = config.beta if config.noise in ("vo", "both") else 0.0
@@ -314,20 +313,6 @@ class MatchingReasoning(Experiment):
             if (kind in kinds) == on
         ]
 
-    def step(self) -> Mapping[str, Any]:
-        config = self.config
-        rows = self.batches.take().to(self.device)
-        share = warmup_share(self.now, warmup=config.warmup, floor=config.lr_floor, cosine=config.cosine)
-        for group in self.optimizer.param_groups:
-            group.update(lr=config.lr * share, weight_decay=config.weight_decay)
-        logits = self.model.predict(self.train.tokens[rows])
-        loss = torch.nn.functional.cross_entropy(logits, self.train.labels[rows])
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        return {"train_loss": loss}
-
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
         if self.config.noise == "off":
             return
@@ -336,7 +321,7 @@ class MatchingReasoning(Experiment):
                 if name in changed:
                     strength.fill_(changed[name][1])
 
-    def _roles(self, sequences: Any, rows: Any = slice(None)) -> dict[str, torch.Tensor]:
+    def roles(self, sequences: Any, rows: Any = slice(None)) -> dict[str, torch.Tensor]:
         """The query, and the queried chain's pairs counted from the one that begins with it; -1 where there is none."""
         pair, start = sequences.pair[rows], sequences.start[rows]
         counted = self.config.kind == "counted"
@@ -350,19 +335,6 @@ class MatchingReasoning(Experiment):
             roles[f"pair {offset:+d} first"] = first.masked_fill(~inside, -1)
             roles[f"pair {offset:+d} second"] = (first + 1).masked_fill(~inside, -1)
         return roles
-
-    @action("Mask an edge", help="Cuts one attention edge of the shown sequence, or gives it back.")
-    def mask_edge(self, layer: int, target: int, source: int, head: int | None = None) -> None:
-        """Pairs are meant by their place in the queried chain, wherever they stand; see lab.measures.role_masks."""
-        self.masks.toggle_edge(layer, target, source, head, roles=self._roles(self.test), row=self.config.shown)
-
-    @action("Mask a head", help="Silences a head, or gives it back.")
-    def mask_head(self, layer: int, head: int) -> None:
-        self.masks.toggle_head(layer, head)
-
-    @action("Clear all masks")
-    def clear_masks(self) -> None:
-        self.masks.clear()
 
     @instrument(
         every=50,
@@ -384,7 +356,7 @@ class MatchingReasoning(Experiment):
         whole = right.double().mean().item()
         masked = whole
         if self.masks:
-            with self.masks.on(self.model, self._roles(test)):
+            with self.masks.on(self.model, self.roles(test)):
                 masked = last_token_accuracy(self.model, test.tokens, test.labels)
         by_order = [_mean(right[self.in_order]), _mean(right[~self.in_order])]
         by_hops = [_mean(right[test.steps == hops]) for hops in self.reach[0]]
@@ -487,7 +459,7 @@ class MatchingReasoning(Experiment):
 
         row = slice(self.config.shown, self.config.shown + 1)
         shown = self.test.rows(row)
-        with self.masks.on(self.model, self._roles(shown)):
+        with self.masks.on(self.model, self.roles(shown)):
             pattern = attention_maps(self.model, shown.tokens)[:, 0]
         marks = [self._node(shown, hop)[0] for hop in range(1, min(2, int(shown.steps[0])) + 1)]
         marks += marks[-1:] * (2 - len(marks))
@@ -558,12 +530,8 @@ def judge(config: Any, run: Source) -> Verdict:
     if verdict.outcome == "not reproduced":
         if step[-1] < JUDGED_FROM:
             return Verdict.not_comparable(f"too short: {step[-1]} of at least {JUDGED_FROM} steps", *checks)
-        turned = next((e for e in run.events() if e["kind"] == "knobs" and _steers(e["payload"])), None)
-        if turned is not None:
+        turned = first_intervention(run, knobs=("lr", "weight_decay", "alpha", "beta"), actions=())
+        if turned:
             reason = f"the training was steered at step {turned['step']}: it can show the claim but not refute it"
             return Verdict.not_comparable(reason, *checks)
     return verdict
-
-
-def _steers(payload: Mapping[str, Any]) -> bool:
-    return bool({"lr", "weight_decay", "alpha", "beta"} & set(payload["changed"]))

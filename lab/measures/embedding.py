@@ -1,4 +1,5 @@
-"""Geometry of token embeddings: cosine matrix, principal components, spectrum, condensation.
+"""Geometry of token embeddings: principal components and spectrum; their cosines are those of neurons, measured in
+``lab.measures.condensation``.
 
 Zhang et al. (2024), arXiv 2405.05409: with a small start, embeddings order themselves by the tokens' values and need
 few directions.
@@ -19,21 +20,6 @@ class PrincipalComponents:
     coordinates: Tensor
     directions: Tensor
     explained: Tensor
-
-
-def embedding_cosines(embeddings: Tensor) -> Tensor:
-    """Cosine of every pair of rows of E (N, d), in the order given, (N, N). A zero row has cosine 0 to all."""
-    length = embeddings.norm(dim=1, keepdim=True)
-    unit = embeddings / length.where(length > 0, torch.ones_like(length))
-    return unit @ unit.T
-
-
-def mean_abs_cosine(cosines: Tensor) -> float:
-    """Mean |cosine| over pairs of different rows: 1 when all share a line, about √(2/(πd)) for random rows (N, d)."""
-    count = len(cosines)
-    if count < 2:
-        raise ValueError(f"{count} row has no pair: at least 2 are needed")
-    return ((cosines.abs().sum() - cosines.diagonal().abs().sum()) / (count * (count - 1))).item()
 
 
 def principal_components(embeddings: Tensor, count: int = 2) -> PrincipalComponents:

@@ -41,7 +41,7 @@ def finished(**values: Any) -> tuple[MatchingReasoning, MemoryRun]:
 @pytest.mark.parametrize("kind", ["single", "double", "noised", "counted"])
 def test_roles_name_what_stands_there(kind: str):
     experiment = started(kind=kind)[0]
-    test, roles = experiment.test, experiment._roles(experiment.test)
+    test, roles = experiment.test, experiment.roles(experiment.test)
     tokens, row = test.tokens, torch.arange(100)
     assert tokens.shape[1] == experiment.config.length
     queried = test.chain[row, test.start]
