@@ -1,5 +1,6 @@
-"""Adam's loss spikes come from its own preconditioner. Bai et al. (2025), arXiv 2506.04805. Scenes A (1-D quadratic)
-and B (two-layer network).
+"""Adam's loss spikes come from its own preconditioner. Bai et al. (2025), arXiv 2506.04805.
+
+Scenes: A a quadratic in one dimension, B a two-layer network, C the same in 50 dimensions, D images, E a Transformer.
 """
 
 from __future__ import annotations
@@ -7,31 +8,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import model_validator
 
-from lab.config import Config, param
+from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
 from lab.measures import second_moment
-from lab.measures.detectors import Crossing, Interval, Spike, SustainedCrossing, spikes
-from lab.measures.spike_record import SpikeRecord, led
-from lab.measures.step_windows import envelope_rise
+from lab.measures.detectors import Crossing, Spike, SustainedCrossing
+from lab.measures.spike_checks import free_decay_checks, spike_checks
+from lab.measures.spike_record import SpikeRecord
 from lab.measures.warm_start import Start
-from lab.optimizers import FlatAdam, Moments, average_factor
+from lab.optimizers import FlatAdam, Moments
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Curves, Line, Ribbon, Stage, Trace
 
-SPIKES = 3
-BEFORE = {"above_before": 100, "along_before": 30}  # steps before a spike in which λ_max, λ_grad of Ĥ exceed 2/η
-LASTING = 30  # steps, the median of the crossings
+if TYPE_CHECKING:
+    from lab.data.batches import EpochBatches
+    from lab.models.flat_loss import FlatLoss
+
 COARSEST = 10  # steps between readings: λ_grad crosses some 10 steps before a spike
-CALM = 50  # steps before the quadratic's crossing in which v has to decay freely
-RISE_WITHIN = 200  # steps after it
-TOLERANCE = 1e-6  # relative, of the eigenvalues
+TOLERANCE = 1e-6  # relative, of the eigenvalues of closed forms; networks by autograd have 1e-3
+PROBE = 64  # sequences on which a Transformer's curvature is read
 
 
 def _live(default: float, label: str, symbol: str, least: float, most: float, help: str, *, log: bool = False) -> Any:
@@ -40,11 +41,12 @@ def _live(default: float, label: str, symbol: str, least: float, most: float, he
 
 
 class AdamSpikesConfig(Config):
-    scene: Literal["quadratic", "network"] = param(
+    scene: Literal["quadratic", "network", "50-d", "images", "transformer"] = param(
         "network",
         "Scene",
         group="Scene",
-        help="quadratic: one parameter, constant curvature. network: two layers fitting sin x + sin 4x.",
+        help="quadratic: one parameter, constant curvature. network: two layers fitting sin x + sin 4x. 50-d: two "
+        "layers, a quadratic of 50 variables. images: two convolutions. transformer: anchor functions, mini-batches.",
     )
     optimizer: Literal["adam", "rmsprop", "momentum", "gd"] = param(
         "adam",
@@ -83,24 +85,47 @@ class AdamSpikesConfig(Config):
         1.0, "Start", symbol="θ0", min=-1e3, max=1e3, group="Quadratic", help="Anything but the minimum, 0."
     )
     width: int = param(
-        20, "Hidden units", min=1, max=1000, group="Network", help="Three parameters each, and a bias.", paper=200
+        20, "Width", min=1, max=1000, group="Network", help="Hidden units; channels; d of the Transformer.", paper=200
     )
     samples: int = param(
-        200, "Training points", symbol="n", min=2, max=10_000, group="Network", help="Equispaced on [-π, π]."
+        200, "Training data", symbol="n", min=2, max=60_000, group="Network", help="Points, images or sequences."
+    )
+    layers: int = param(2, "Layers", min=1, max=12, group="Network", help="Of the Transformer.", paper=8)
+    batch: int = param(
+        0,
+        "Batch",
+        min=0,
+        max=60_000,
+        group="Network",
+        help="0: all data. Curvature is always read on all of it, in the Transformer on the first 64 sequences.",
+    )
+    folder: str = param(
+        "",
+        "Image folder",
+        group="Network",
+        help="MNIST-style IDX files, CIFAR batches or a folder of images by class. Empty: scikit-learn's digits.",
     )
 
     @model_validator(mode="after")
-    def _quadratic_starts_off_its_minimum(self) -> Self:
+    def _scene_can_run(self) -> Self:
         if self.scene == "quadratic" and self.theta0 == 0:
             raise ValueError(
                 "theta0 = 0 is the minimum of the quadratic, where nothing moves; start elsewhere, at 1 say"
             )
+        if self.batch > self.samples:
+            raise ValueError(f"batch {self.batch} is more than the {self.samples} training data: lower it")
+        if self.scene == "transformer" and self.width < 2:
+            raise ValueError("width: the Transformer needs at least 2")
         return self
 
 
 def threshold(config: Any) -> float:
     """2/η, above which gradient descent along a direction of that curvature grows."""
     return 2 / config.lr
+
+
+def batched(config: Any) -> bool:
+    return config.batch > 0 and config.scene not in ("quadratic", "network")
 
 
 def quadratic(config: Any) -> bool:
@@ -126,6 +151,13 @@ def _beside_spikes(series: tuple[str, ...], title: str, y_label: str, help: str,
     """Curves on a log axis with the spikes marked."""
     defaults: dict[str, Any] = {"y_log": True, "events": ("spike",), "floor": 1e-300}
     return Curves(series, title=title, y_label=y_label, help=help, **defaults | options)
+
+
+_C: dict[str, Any] = {"scene": "50-d", "width": 100, "samples": 200, "lr": 0.1, "steps": 1200, "seed": 1}
+_D: dict[str, Any] = {"scene": "images", "width": 8, "samples": 100, "lr": 0.05, "steps": 1200, "seed": 1}
+_D |= {"record_every": 8}
+_E: dict[str, Any] = {"scene": "transformer", "width": 64, "samples": 1000, "batch": 256, "lr": 0.01, "steps": 1500}
+_E |= {"beta2": 0.99, "record_every": 10, "seed": 1}
 
 
 class AdamSpikes(Experiment):
@@ -237,6 +269,9 @@ class AdamSpikes(Experiment):
             {"scene": "quadratic", "lr": 0.15, "beta2": 0.99, "steps": 3000, "record_every": 1},
             "One parameter and a curvature that never changes.",
         ),
+        "50-d": Preset(_C, "Two layers on a quadratic of 50 variables: it fits all points, then spikes."),
+        "images": Preset(_D, "Two convolutions on 8 x 8 digits."),
+        "transformer": Preset(_E, "A decoder on anchor functions, with mini-batches."),
     }
     arms = {
         "spikes": Arm({"optimizer": "adam"}, "reproduced", "Adam with a long memory of squared gradients."),
@@ -246,7 +281,8 @@ class AdamSpikes(Experiment):
             {"eps": 0.1},
             "not reproduced",
             "A floor under √v̂ keeps λ_max(Ĥ) below 2/η.",
-            presets={"network": {"lr": 0.01, "seed": 0}},
+            # a run without spikes says something only after four memories of v
+            presets={"network": {"lr": 0.01, "seed": 0}, "50-d": {"steps": 4001}, "images": {"steps": 4001}},
         ),
     }
     detectors = (
@@ -255,32 +291,54 @@ class AdamSpikes(Experiment):
         Crossing("preconditioned_gradient_curvature", threshold),
         SustainedCrossing("preconditioned_gradient_curvature", threshold),
     )
-    state = ("theta", "optimizer", "last_stage", "directions")
+    state = ("theta", "optimizer", "batches", "rows", "last_stage", "directions")
 
     def setup(self) -> None:
-        from lab.models.flat_loss import FlatLoss, Quadratic, TwoLayerTanh
-
-        config = self.config
-        self.loss: FlatLoss
-        if config.scene == "quadratic":
-            self.loss = Quadratic(config.curvature)
-            self.theta = torch.full((1,), config.theta0, dtype=torch.float64, device=self.device)
-        else:
-            x = torch.linspace(-torch.pi, torch.pi, config.samples, dtype=torch.float64, device=self.device)
-            network = self.loss = TwoLayerTanh(x, torch.sin(x) + torch.sin(4 * x), config.width)
-            # seeded as a script would: manual_seed(1) in a notebook gives the network of seed 1
-            seed = config.seed if config.init_seed is None else config.init_seed
-            self.theta = network.start(self.generator("init").manual_seed(seed))
-        self.optimizer = FlatAdam(config.optimizer, self.theta)
+        self.loss, self.theta = self._task()
+        self.optimizer = FlatAdam(self.config.optimizer, self.theta)
+        self.batches = self._batches()
+        self.rows = self.batches.take() if self.batches else None
         self.last_stage = 0
         self.directions: dict[str, Start] = {}  # what the last readings of eigenvectors left, a head start
         self._here: tuple[torch.Tensor, torch.Tensor, Moments] | None = None
+
+    def _task(self) -> tuple[FlatLoss, torch.Tensor]:
+        """The scene's loss, and where θ starts."""
+        from lab.models import spike_tasks
+        from lab.models.flat_loss import Quadratic, TwoLayerTanh
+
+        config, device = self.config, self.device
+        if config.scene == "quadratic":
+            return Quadratic(config.curvature), torch.full((1,), config.theta0, dtype=torch.float64, device=device)
+        if config.scene == "network":
+            x = torch.linspace(-torch.pi, torch.pi, config.samples, dtype=torch.float64, device=device)
+            network = TwoLayerTanh(x, torch.sin(x) + torch.sin(4 * x), config.width)
+            # seeded as a script would: manual_seed(1) in a notebook gives the network of seed 1
+            seed = config.seed if config.init_seed is None else config.init_seed
+            return network, network.start(self.generator("init").manual_seed(seed))
+        common = (self.generator("data"), self.generator("init")), device
+        if config.scene == "50-d":
+            task = spike_tasks.many_dimensions(config.samples, config.width, *common)
+        elif config.scene == "images":
+            try:
+                task = spike_tasks.image_network(config.folder, config.samples, config.width, *common)
+            except (OSError, ValueError, ImportError) as error:
+                raise ConfigError({"folder": str(error)}) from None
+        else:
+            task = spike_tasks.anchor_decoder(config.samples, PROBE, config.width, config.layers, *common)
+        return task, task.start()
+
+    def _batches(self) -> EpochBatches | None:
+        from lab.data.batches import EpochBatches
+
+        config = self.config
+        return EpochBatches(config.samples, config.batch, self.generator("order")) if batched(config) else None
 
     def _at_theta(self) -> tuple[torch.Tensor, torch.Tensor, Moments]:
         """Loss, gradient and the moments that this step's update uses: computed once, read by instruments and step."""
         if self._here is None:
             config = self.config
-            loss, gradient = self.loss.value_and_gradient(self.theta)
+            loss, gradient = self.loss.value_and_gradient(self.theta, self.rows)
             self._here = loss, gradient, self.optimizer.moments(gradient, config.beta1, config.beta2, config.eps)
         return self._here
 
@@ -290,6 +348,8 @@ class AdamSpikes(Experiment):
         if self.config.scene == "quadratic":
             readings |= {"theta": self.theta[0], "momentum": moments.mean[0]}
         self.theta = self.optimizer.step(self.theta, moments, self.config.lr)
+        if self.batches:  # those of the coming step, which instruments may look at first
+            self.rows = self.batches.take()
         self._here = None
         return readings
 
@@ -376,7 +436,9 @@ class AdamSpikes(Experiment):
         """λ_max (largest algebraic) and its unit eigenvector, shape (P,)."""
         from lab.measures.curvature import lambda_max
 
-        found = lambda_max(operator, tol=TOLERANCE, start=self.directions.get(name), strict=False)
+        exact = self.config.scene in ("quadratic", "network")
+        known = self.directions.get(name)
+        found = lambda_max(operator, tol=TOLERANCE if exact else 1e-3, start=known, strict=False, max_hvps=200)
         self.directions[name] = found.start
         return found.value, found.vector
 
@@ -421,7 +483,7 @@ def judge(config: Any, run: Source) -> Verdict:
     if record.adaptive and not np.isfinite(record.loss).all():
         bad = int(record.loss_step[~np.isfinite(record.loss)][0])
         return Verdict.not_comparable(f"the loss is not finite from step {bad}: lower lr")
-    checks, reason = (_judge_quadratic if config.scene == "quadratic" else _judge_network)(record)
+    checks, reason = (free_decay_checks if quadratic(config) else spike_checks)(record)
     if not record.adaptive:
         return Verdict.of(Check("optimiser has a second moment", 0.0, low=1.0), *checks)
     verdict = Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
@@ -431,103 +493,3 @@ def judge(config: Any, run: Source) -> Verdict:
             f"{what} at step {at}: a run that was steered can show the claim but not refute it", *checks
         )
     return verdict
-
-
-def _judge_network(record: SpikeRecord) -> tuple[tuple[Check, ...], str]:
-    """Spikes, each after λ_max(Ĥ) and then λ_grad(Ĥ) have crossed 2/η, and crossings that last."""
-    # what follows an intervention within 100 steps may be its doing, and is no evidence
-    found = [
-        spike
-        for spike in spikes(record.loss_step, record.loss)
-        if spike.start - record.knobs.last_intervention(spike.start) >= BEFORE["above_before"]
-    ]
-    above, along = record.crossings()
-    lengths = [crossing.length for crossing in above if crossing.length is not None]
-    highest = max((spike.numbers["height"] for spike in found), default=0.0)
-    checks = (
-        Check("spikes of the loss", float(len(found)), SPIKES, note=f"highest {highest:.1f} x the running median"),
-        Check(
-            "share of spikes led by λ_max and then λ_grad over 2/η",
-            float(np.mean([led(spike.start, above, along, **BEFORE) for spike in found])) if found else math.nan,
-            low=1.0,
-        ),
-        Check(
-            "first crossing of λ_max before the first of λ_grad [steps]",
-            float(along[0].start - above[0].start) if above and along else math.nan,
-            low=1.0,
-        ),
-        Check(
-            "median length of λ_max crossings [steps]",
-            float(np.median(lengths)) if lengths else math.nan,
-            low=LASTING,
-            note=f"{len(above)} crossings of λ_max, {len(along)} of λ_grad",
-        ),
-        Check("largest λ_max(Ĥ)·η/2", float(np.nanmax(record.excess)), low=1.0),
-    )
-    return checks, _network_too_early(record, above) if len(found) < SPIKES else ""
-
-
-def _network_too_early(record: SpikeRecord, above: list[Interval]) -> str:
-    """Why fewer than three spikes say nothing yet; empty where they do."""
-    if short := record.too_short():
-        return short
-    settled = [crossing for crossing in above if crossing.start >= record.memory]  # before that v only fills up
-    if settled:
-        since = record.last - settled[0].start
-        if since < record.memory:
-            return f"too short: λ_max(Ĥ) first crossed 2/η {since} steps before the end, less than v's {record.memory}"
-        return ""
-    late = record.step >= 0.75 * record.last
-    lr, beta1, eps = (record.knob(name, record.last) for name in ("lr", "beta1", "eps"))
-    highest = np.nanmax(record.sharpness[late]) * average_factor(beta1) / eps * lr / 2  # that λ_max(Ĥ)·η/2 can reach
-    if highest > 1 and np.nanmedian(record.v_ratio[late]) < 1:
-        return f"too short: v still falls and λ_max(Ĥ)·η/2 is at {record.excess[-1]:.2g}; set more steps"
-    return ""  # ε, or a v that is level, keeps λ_max(Ĥ) below 2/η
-
-
-def _judge_quadratic(record: SpikeRecord) -> tuple[tuple[Check, ...], str]:
-    """v decays freely, λ_max(Ĥ) crosses 2/η when the closed form says so, the loss comes back."""
-    largest = Check("largest λ_max(Ĥ)·η/2", float(np.nanmax(record.excess)), low=1.0)
-    rise = Check(
-        "largest rise of the loss envelope", envelope_rise(record.loss_step, record.loss, 0, math.inf), low=1e3
-    )
-    crossed = second_moment.crossing_after_free_decay(
-        record.step, record.excess, record.decoupling, record.knobs, calm=CALM
-    )
-    if crossed is None or not record.adaptive:
-        return (largest, rise), _quadratic_too_early(record)
-    begin = math.ceil(crossed.step)
-    predicted = record.predicted_crossing(crossed.free_row) if crossed.calm >= CALM else None
-    note = f"v did not decay freely for {CALM} steps before the crossing"
-    if predicted:
-        note = f"measured {crossed.step:.1f}, closed form from step {record.step[crossed.free_row]}: {predicted:.1f}"
-    before = (record.step >= crossed.step - CALM) & (record.step < crossed.step)
-    off = np.abs(record.v_ratio - record.knobs.at("beta2", record.step))[before]
-    end = min(begin + RISE_WITHIN, record.knobs.next_intervention(begin - 1))
-    checks = (
-        largest,
-        Check("crossing, measured less closed form [steps]", crossed.step - (predicted or math.nan), -2, 2, note),
-        Check(f"|v_t/v_(t-1) - β2| in the {CALM} steps before", float(off.max()), high=1e-4),
-        Check(
-            f"rise of the loss envelope in {RISE_WITHIN} steps",
-            envelope_rise(record.loss_step, record.loss, begin, end),
-            low=1e3,
-        ),
-    )
-    if not checks[-1].passed:
-        if not record.loss[record.loss_step >= begin].any():
-            return checks, "the loss underflowed to exactly 0: nothing is left to grow"
-        if record.loss_step[-1] < begin + RISE_WITHIN:
-            return checks, f"too short: the loss needs up to {RISE_WITHIN} steps from the crossing at step {begin}"
-    return checks, ""
-
-
-def _quadratic_too_early(record: SpikeRecord) -> str:
-    """Why a run without a crossing says nothing yet; empty where it does."""
-    row = len(record.step) - 1
-    if record.last - record.step[second_moment.free_since(record.step, record.decoupling, record.knobs, row)] >= CALM:
-        predicted = record.predicted_crossing(row)
-        if predicted is None:
-            return ""  # ε is a floor that λ_max(Ĥ) will not get over
-        return f"too short: v is decaying freely and λ_max(Ĥ) will cross 2/η at step {predicted:.0f}; set more steps"
-    return record.too_short()

@@ -19,8 +19,8 @@ class FlatLoss(ABC):
     """A loss L(θ) of a flat parameter vector θ, shape (P,), with its derivatives."""
 
     @abstractmethod
-    def value_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """L, shape (), and ∇L, shape (P,)."""
+    def value_and_gradient(self, theta: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """L, shape (), and ∇L, shape (P,), over some rows of the data; closed forms have all of it always."""
 
     @abstractmethod
     def curvature(self, theta: Tensor) -> tuple[SymmetricOperator, Tensor]:
@@ -34,7 +34,7 @@ class Quadratic(FlatLoss):
     def __init__(self, curvature: float) -> None:
         self.h = curvature
 
-    def value_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_gradient(self, theta: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         gradient = self.h * theta
         return 0.5 * gradient.dot(theta), gradient
 
@@ -49,25 +49,22 @@ class ModuleLoss(FlatLoss):
     Args:
         module: Its trained parameters, in their order, make θ.
         objective: L over some rows of the data, shape (), with its graph.
-        probe: Rows whose curvature is meant: all of them, or a fixed share.
-
-    Attributes:
-        rows: Rows of the coming step.
+        probe: Rows whose curvature is meant, and which a step sees where it names no others.
     """
 
     def __init__(self, module: nn.Module, objective: Callable[[Tensor], Tensor], probe: Tensor) -> None:
         self.params = [p for p in module.parameters() if p.requires_grad]
         self.objective = objective
-        self.probe = self.rows = probe
+        self.probe = probe
 
     def start(self) -> Tensor:
         """θ as the module was drawn, shape (P,)."""
         return flatten(p.detach() for p in self.params).clone()
 
-    def value_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_gradient(self, theta: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self._put(theta)
         with torch.enable_grad():
-            loss = self.objective(self.rows)
+            loss = self.objective(self.probe if rows is None else rows)
             gradient = torch.autograd.grad(loss, self.params)
         return loss.detach(), flatten(gradient)
 
@@ -110,7 +107,7 @@ class TwoLayerTanh(FlatLoss):
         inner, outer, bias = theta.split([2 * self.width, self.width, 1])
         return torch.tanh(self.powers.T @ inner.view(2, self.width)), outer, bias
 
-    def value_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_gradient(self, theta: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         hidden, outer, bias = self._forward(theta)
         residual = torch.addmv(bias, hidden, outer).sub_(self.y)
         q = residual * (2 / len(residual))

@@ -194,3 +194,40 @@ def test_the_guide_follows_the_free_decay_of_v(quadratic):
     np.testing.assert_allclose(value, run.series("second_moment")[1][step], rtol=1e-3)
     assert step[1] - step[0] > 500
     assert decay_of_v(experiment.config, MemoryRun()) is None
+
+
+SMALL = {
+    "50-d": {"width": 3, "samples": 20},
+    "images": {"width": 1, "samples": 12},
+    "transformer": {"width": 8, "samples": 30, "batch": 10, "layers": 1},
+}
+
+
+@pytest.mark.parametrize("scene", SMALL)
+def test_networks_by_autograd_are_read_like_their_dense_hessian(scene):
+    experiment, run = finished(scene, **SMALL[scene], steps=5, record_every=5, eps=1e-3)
+    hessian, gradient = experiment.loss.curvature(experiment.theta)
+    columns = torch.eye(len(gradient), dtype=gradient.dtype)[:40]
+    rows = hessian(columns).double()
+    torch.testing.assert_close(rows[:, :40], rows[:, :40].T, rtol=1e-3, atol=1e-5)
+    g, hg = gradient.double(), hessian(gradient).double()
+    assert run.series("gradient_curvature")[1][-1] == pytest.approx(float(g @ hg / (g @ g)), rel=1e-3)
+    assert run.series("sharpness")[1][-1] >= run.series("gradient_curvature")[1][-1] * 0.99
+
+
+def test_a_batched_step_goes_on_with_its_rows_after_a_look_at_them():
+    experiment, _, engine = started("transformer", **SMALL["transformer"], steps=3, record_every=1)
+    seen = []
+    for _ in engine:
+        seen.append(experiment.rows.tolist())
+    order = [row for rows in seen[:2] for row in rows]
+    assert len(set(order)) == 20, "one epoch names no row twice"
+
+
+def test_images_that_cannot_be_had_are_refused_in_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="is no folder"):
+        started("images", folder=str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match="5000 images asked for: there are 1797"):
+        started("images", samples=5000)
+    with pytest.raises(ConfigError, match="batch 300 is more than the 200"):
+        AdamSpikes.configure("network", values={"batch": 300})
