@@ -1,5 +1,7 @@
 """What adam-spikes measures and how it ends, against dense references, torch's own Adam and the closed form."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,14 +13,14 @@ from lab.measures import eigen
 from lab.stream import MemoryRun
 
 
-def started(preset: str = "network", arm: str = "", **values: object) -> tuple[AdamSpikes, MemoryRun, Engine]:
+def started(preset: str = "network", arm: str = "", **values: Any) -> tuple[Any, MemoryRun, Engine]:
     experiment = AdamSpikes(AdamSpikes.configure(preset, arm, values))
     experiment.setup()
     run = MemoryRun()
     return experiment, run, Engine(experiment, run)
 
 
-def finished(preset: str = "network", arm: str = "", **values: object) -> tuple[AdamSpikes, MemoryRun]:
+def finished(preset: str = "network", arm: str = "", **values: Any) -> tuple[Any, MemoryRun]:
     experiment, run, engine = started(preset, arm, **values)
     for _ in engine:
         pass
@@ -39,8 +41,9 @@ def test_curvatures_are_those_of_the_dense_preconditioned_hessian(optimizer):
         w, b, a, c = p.split([6, 6, 6, 1])
         return ((torch.tanh(torch.outer(network.powers[0], w) + b) @ a + c - network.y) ** 2).mean()
 
-    g = torch.autograd.functional.jacobian(loss, theta).numpy()
-    hessian = torch.autograd.functional.hessian(loss, theta).numpy()
+    jacobian: Any = torch.autograd.functional.jacobian(loss, theta)
+    dense: Any = torch.autograd.functional.hessian(loss, theta)
+    g, hessian = jacobian.numpy(), dense.numpy()
     beta1 = 0.9 if optimizer in ("adam", "momentum") else 0.0
     factor = (1 - beta1) / (1 + beta1) / (1 - beta1**26)
     denominator = np.ones(19)
@@ -65,14 +68,14 @@ def test_curvatures_are_those_of_the_dense_preconditioned_hessian(optimizer):
 
 
 def test_a_wide_network_is_read_by_products_and_agrees_with_the_dense_eigenvalues(monkeypatch):
-    wide = {"width": 70, "samples": 30, "steps": 20, "record_every": 5, "lr": 0.005}
+    wide: dict[str, Any] = {"width": 70, "samples": 30, "steps": 20, "record_every": 5, "lr": 0.005}
     _, iterative = finished(**wide)
     monkeypatch.setattr(eigen, "DENSE_UP_TO", 1000)
     _, dense = finished(**wide)
     for name in ("sharpness", "preconditioned_sharpness"):
         np.testing.assert_allclose(iterative.series(name)[1], dense.series(name)[1], rtol=1e-6)
-    aligned = [run.series("gradient_alignment")[1] for run in (iterative, dense)]
-    np.testing.assert_allclose(*aligned, atol=1e-3)
+    one, other = (run.series("gradient_alignment")[1] for run in (iterative, dense))
+    np.testing.assert_allclose(one, other, atol=1e-3)
     assert np.array_equal(iterative.series("train_loss")[1], dense.series("train_loss")[1])
 
 
@@ -196,7 +199,7 @@ def test_the_guide_follows_the_free_decay_of_v(quadratic):
     assert decay_of_v(experiment.config, MemoryRun()) is None
 
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "50-d": {"width": 3, "samples": 20},
     "images": {"width": 1, "samples": 12},
     "transformer": {"width": 8, "samples": 30, "batch": 10, "layers": 1},

@@ -36,14 +36,14 @@ def last(run: MemoryRun, name: str) -> np.ndarray:
 
 
 def test_the_valley_is_reproduced_and_without_noise_it_is_not():
-    short = {"steps": 1100, "branch_every": 400, "record_every": 1, "walkers": 1000}
+    short: dict[str, Any] = {"steps": 1100, "branch_every": 400, "record_every": 1, "walkers": 1000}
     shown = judged(*finished(**short))
     assert shown.outcome == "reproduced", shown
     assert judged(*finished("valley-no-noise", **short)).outcome == "not reproduced"
 
 
 def test_an_inverse_decay_removes_more_than_a_linear_one():
-    short = {"steps": 410, "branch_every": 200, "walkers": 1000, "rates": "one"}
+    short: dict[str, Any] = {"steps": 410, "branch_every": 200, "walkers": 1000, "rates": "one"}
     left = {}
     for shape in ("linear", "inverse"):
         _, run = finished(**short, shape=shape, least=0.01)
@@ -93,8 +93,8 @@ def test_continuing_from_decayed_goes_on_at_the_branch():
 def test_the_hill_share_is_that_of_the_dense_hessians_eigenvectors():
     experiment, run = finished("bigram", steps=31, branch_every=20, decay_steps=10, contexts=12, replicates=1)
     point = experiment.last_origin[0]
-    hessian = torch.autograd.functional.hessian(experiment.problem.loss, point).reshape(120, 120)
-    top = torch.linalg.eigh(hessian)[1][:, -20:]
+    hessian: Any = torch.autograd.functional.hessian(experiment.problem.loss, point)
+    top = torch.linalg.eigh(hessian.reshape(120, 120))[1][:, -20:]
     way = (experiment.last_decayed[0, 0] - point).flatten()
     assert last(run, "decay_share")[0] == pytest.approx(float((top.T @ way).square().sum() / way.square().sum()))
 
@@ -167,7 +167,8 @@ def made_up_tables(*, stable: float = 0.03, loss: tuple[float, ...] = (0.04, 0.0
 def test_tables_need_a_decay_along_the_hill_and_gains_with_the_rate():
     config = RiverValley.configure("bigram")
     assert RiverValley.verdict(config, made_up_tables()).outcome == "reproduced"
-    for change in ({"stable": 0.2}, {"loss": (0.04, 0.038, 0.08)}, {"loss": (0.04, 0.02, 0.042)}):
+    changes: list[dict[str, Any]] = [{"stable": 0.2}, {"loss": (0.04, 0.038, 0.08)}, {"loss": (0.04, 0.02, 0.042)}]
+    for change in changes:
         assert RiverValley.verdict(config, made_up_tables(**change)).outcome == "not reproduced", change
 
 
