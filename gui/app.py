@@ -47,7 +47,10 @@ def open_window(paths: Sequence[str] = ()) -> int:
         from lab.registry import discover
 
         window.set_experiments(*discover())
-        window.open_paths(paths)
+        if len(paths) > 1:
+            window.compare(paths)
+        else:
+            window.open_paths(paths)
         window.lab.recent.refresh()
         if crash:
             window.say(f"The last session ended unexpectedly. Recorded runs are whole; the report is in {crash}")

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 
 from gui import icons, style
 from gui.actions import COMMANDS, make_actions
+from gui.compare.place import ComparePlace
 from gui.device_chip import DeviceChip
 from gui.finder import Findable, Finder
 from gui.lab_place import LabPlace, ask
@@ -95,9 +96,15 @@ class MainWindow(QMainWindow):
         self.library.numbers_wanted.connect(self._want_numbers)
         self.library.settings_taken.connect(self._take_settings)
         self.lab.recent.listed.connect(self._list_runs)
+        self.comparison = ComparePlace(self.theme)
+        self.comparison.message.connect(self.say)
+        self.comparison.open_requested.connect(self.open_path)
+        self.comparison.library_requested.connect(self.go_library)
+        self.library.compare_requested.connect(self.compare)
         self.places = QStackedWidget()
         self.places.addWidget(self.lab)
         self.places.addWidget(self.library)
+        self.places.addWidget(self.comparison)
         self.setCentralWidget(self.places)
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().hide()
@@ -188,6 +195,15 @@ class MainWindow(QMainWindow):
         self.go_lab()
         self.lab.studies.ask(self.lab.knobs.form, claim=True)
 
+    def go_compare(self) -> None:
+        self.places.setCurrentWidget(self.comparison)
+        self.actions_by_id["compare"].setChecked(True)
+
+    def compare(self, paths: Sequence[str]) -> None:
+        """Compare these runs."""
+        self.go_compare()
+        self.comparison.compare(paths)
+
     def toggle_catalogue(self) -> None:
         self.lab.toggle("catalogue")
 
@@ -221,6 +237,7 @@ class MainWindow(QMainWindow):
         icons.recolour(self, theme)
         self.lab.set_theme(theme)
         self.library.set_theme(theme)
+        self.comparison.set_theme(theme)
 
     def _choose_device(self, device: str) -> None:
         self.runs.device = device
@@ -299,7 +316,11 @@ class MainWindow(QMainWindow):
         if listed:
             self.library.folder_menu.set_folders([*self.library.folder_menu.folders, *listed])
             self.go_library()
-        self.open_paths([path for path in paths if path not in listed])
+        files = [path for path in paths if path not in listed]
+        if self.places.currentWidget() is self.comparison and files:
+            self.comparison.add(files)
+        else:
+            self.open_paths(files)
 
     # pictures
 
@@ -421,6 +442,7 @@ class MainWindow(QMainWindow):
         if not active:
             self._remember()
             self.library.work.wait()
+            self.comparison.finish()
             self.lab.finish()
             self.device.background.wait()
             event.accept()

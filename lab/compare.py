@@ -129,7 +129,8 @@ def summary(lines: Sequence[tuple[Floats, Floats]], band: Band, *, log: bool = F
     """
     x, values, lows, highs = _on_common_axis(lines)
     if log:
-        values, lows, highs = (np.log(np.where(part > 0, part, np.nan)) for part in (values, lows, highs))
+        values, lows, highs = (np.where(part > 0, part, np.nan) for part in (values, lows, highs))
+        values = np.log(values)
     there = np.isfinite(values)
     count = there.sum(axis=0)
     values = np.where(there, values, np.nan)
@@ -149,7 +150,8 @@ def summary(lines: Sequence[tuple[Floats, Floats]], band: Band, *, log: bool = F
         spread = spread / np.sqrt(count[filled]) if band == "SE" else spread
         low[filled], high[filled] = centre[filled] - spread, centre[filled] + spread
     if log:
-        centre, low, high = np.exp(centre), np.exp(low), np.exp(high)
+        centre = np.exp(centre)
+        low, high = (low, high) if band == "min-max" else (np.exp(low), np.exp(high))
     return Summary(x, centre, low, high, count)
 
 

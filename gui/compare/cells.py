@@ -1,0 +1,51 @@
+"""A panel of the Compare place: a head with title and values, and a view of one run or an overlay of many under it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from gui.panel import HEAD_PX, ReadOut
+from gui.style import font
+from gui.theme import Theme
+
+CELL_PX = 268  # least height
+
+
+class Cell(QWidget):
+    """Shows ``view``, anything with ``readout_changed`` and ``maximise_requested``, under its title."""
+
+    maximise_requested = Signal(QWidget)
+
+    def __init__(self, view: Any, title: str, theme: Theme, help: str = "", colour: str = "") -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumHeight(CELL_PX)
+        self.view = view
+        self._mark = f'<span style="color:{colour}">\N{BLACK CIRCLE}</span>&nbsp; ' if colour else ""
+        self.title = QLabel(self._mark + title)
+        self.title.setFont(font(13, bold=True))
+        self.title.setToolTip(help)
+        self.title.setMinimumWidth(1)  # else a long title would widen the whole column
+        self.readout = ReadOut()
+        head = QHBoxLayout()
+        head.setContentsMargins(12, 0, 8, 0)
+        head.setSpacing(12)
+        head.addWidget(self.title)
+        head.addWidget(self.readout, 1)
+        bar = QWidget()
+        bar.setFixedHeight(HEAD_PX)
+        bar.setLayout(head)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(bar)
+        layout.addWidget(view, 1)
+        view.readout_changed.connect(self.readout.show_html)
+        view.maximise_requested.connect(lambda: self.maximise_requested.emit(self))
+
+    def set_theme(self, theme: Theme) -> None:
+        self.view.set_theme(theme)

@@ -1,0 +1,71 @@
+"""The panels of a comparison in rows, all on one axis, moved along by one slider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QWidget
+
+from gui.compare.cells import Cell
+from gui.named import named
+from gui.theme import Theme
+
+WIDE_PX = 380  # least width of a cell before a row holds fewer
+
+
+class Grid(QScrollArea):
+    """Cells two to four in a row; one may fill the centre, Esc goes back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("panel_scroll")
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.cells: list[Cell] = []
+        self._across = 0
+        self._alone: Cell | None = None
+        self.show_cells([], 0)
+
+    def show_cells(self, cells: Sequence[Cell], across: int, message: str = "") -> None:
+        """Show other cells, ``across`` in a row (0: as many as there is room for), or say why there are none."""
+        self.cells, self._across, self._alone = list(cells), across, None
+        body = QWidget()
+        body.setObjectName("panel_body")
+        layout = QGridLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for cell in self.cells:
+            cell.maximise_requested.connect(self._maximise)
+        if message:
+            label = named(QLabel(message, wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter), "muted")
+            layout.addWidget(label, 0, 0)
+        self.setWidget(body)  # deletes the cells of before
+        self._place()
+
+    def _place(self) -> None:
+        body = self.widget()
+        layout = None if body is None else body.layout()
+        if not isinstance(layout, QGridLayout):
+            return
+        room = max(1, min(4, self.viewport().width() // WIDE_PX))
+        across = self._across or min(room, 2 if len(self.cells) <= 4 else room)
+        for number, cell in enumerate(self.cells):
+            layout.addWidget(cell, number // across, number % across)
+            cell.setVisible(self._alone in (None, cell))
+
+    def _maximise(self, cell: QWidget) -> None:
+        self._alone = None if self._alone is cell or not isinstance(cell, Cell) else cell
+        self._place()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self._alone is not None:
+            self._alone = None
+            self._place()
+        else:
+            super().keyPressEvent(event)
+
+    def set_theme(self, theme: Theme) -> None:
+        for cell in self.cells:
+            cell.set_theme(theme)

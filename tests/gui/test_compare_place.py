@@ -1,0 +1,308 @@
+"""The Compare place: many runs in the same views, and what the user changes about it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication
+
+from gui.compare.colours import coloured, hues
+from gui.compare.lines import Stroke, contents
+from gui.compare.members import groups, names, opened, settings
+from gui.compare.place import ComparePlace, prepared, step_at
+from gui.compare.recipe import Recipe, RecipeError, load, save
+from gui.compare.tables import as_csv, as_latex, rows
+from gui.theme import DARK, LIGHT
+from lab.compare import Along
+from lab.views import Curves
+from storage.numbers import Number
+from storage.writer import RunWriter
+from tests.fakes import Tiny
+
+NAME = "tests.fakes:"
+LOSS = Curves(("train_loss",), title="Loss", y_label="L", y_log=True)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two learning rates times three seeds of the tiny experiment; each run has a spike of one row at its own step."""
+    paths = []
+    for lr in (0.1, 0.01):
+        for seed in range(3):
+            config = Tiny.configure(values={"lr": lr, "seed": seed, "steps": 1000}).model_dump(mode="json")
+            path = tmp_path / f"{lr}-{seed}.h5"
+            header = {"experiment": NAME, "title": "Tiny", "seed": seed, "preset": "demo"}
+            writer = RunWriter.create(path, header, config, {"python": "3.11" if seed else "3.12"})
+            step = np.arange(1000)
+            loss = np.exp(-lr * step / 10) + 0.01
+            loss[100 + 100 * seed] = 5.0
+            writer.append("train_loss", step, loss)
+            writer.append("norm", step[::2], 1.0 + step[::2] / 1000)
+            writer.append("stage", step[::2], np.ones(500))
+            writer.event(100 + 100 * seed, "spike", {})
+            writer.set_verdict({"outcome": "reproduced" if lr > 0.05 else "not reproduced", "checks": []})
+            writer.set_default_view(["train_loss"])
+            writer.close("finished")
+            paths.append(str(path))
+    return paths
+
+
+@pytest.fixture
+def place(qtbot):
+    place = ComparePlace(LIGHT)
+    qtbot.addWidget(place, before_close_func=lambda widget: widget.finish())
+    place.resize(1200, 700)
+    return place
+
+
+def show(qtbot, place, recipe):
+    with qtbot.waitSignal(place.background.done):
+        place.show_recipe(recipe)
+    return place
+
+
+def test_seeds_become_one_line_with_its_count_and_no_spike_is_lost(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), band="min-max"))
+    assert place.names == ["lr 0.1", "lr 0.01"]
+    overlay = place.grid.cells[0].view
+    assert [line.group for line in overlay.visible_lines()] == [0, 1]
+    assert all(line.count.tolist() == [3] * 1000 for line in overlay.visible_lines())
+    for line in overlay.visible_lines():
+        assert line.high.path(np.linspace(0, 999, 30))[1].max() == 5.0
+
+
+def test_every_run_keeps_its_colour_when_others_are_hidden(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), band="", colour="seed"))
+    before = list(place.colours)
+    assert len(set(before)) == 3
+    place.runs.shown_changed.emit(runs[:2], False)
+    assert place.colours == before
+    assert {line.group for line in place.grid.cells[0].view.visible_lines()} == {2, 3, 4, 5}
+    place.runs.shown_changed.emit(runs[:2], True)
+    assert place.recipe.hidden == ()
+
+
+def test_runs_are_aligned_at_their_first_spike(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), band="", along=Along("event", "spike")))
+    lines = place.grid.cells[0].view.visible_lines()
+    assert [line.line.x[np.argmax(line.line.y)] for line in lines] == [0.0] * 6
+    place.slider.setValue(0)
+    assert place.axis.pinned == -300.0
+    assert place.place_label.text().startswith("steps since the first spike")
+
+
+def test_a_run_without_the_event_is_left_out_and_counted(qtbot, place, runs, tmp_path):
+    writer = RunWriter.create(tmp_path / "calm.h5", {"experiment": NAME}, Tiny.configure().model_dump(mode="json"), {})
+    writer.append("train_loss", np.arange(5), np.ones(5))
+    writer.close("finished")
+    recipe = Recipe((*runs, str(tmp_path / "calm.h5")), band="", along=Along("event", "spike"))
+    show(qtbot, place, recipe)
+    assert "1 run left out: no event spike" in place.grid.cells[0].view._note.text()
+
+
+def test_small_multiples_split_the_runs_by_a_knob(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), facet="lr", views=("loss",)))
+    assert [cell.view.title for cell in place.grid.cells] == ["Loss – lr 0.1", "Loss – lr 0.01"]
+    assert [{line.group for line in cell.view.visible_lines()} for cell in place.grid.cells] == [{0}, {1}]
+
+
+def test_a_difference_shows_runs_minus_the_reference(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), layout="difference", reference=1, views=("loss", "stages")))
+    overlay = next(cell.view for cell in place.grid.cells if hasattr(cell.view, "visible_lines"))
+    same = overlay.visible_lines()[1].line.y
+    assert not same.any()
+    assert not overlay.spec.y_log
+    assert "minus lr 0.1, seed 1" in overlay.title
+
+
+def test_side_by_side_shows_the_same_view_of_every_run_in_lockstep(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs[:3]), layout="side by side", views=("loss",), along=Along("event", "spike")))
+    assert len(place.grid.cells) == 3
+    low, high = place._ends()
+    place.slider.setValue(round(1000 * (0 - low) / (high - low)))
+    steps = [axis.pinned for _, axis in place._step_axes]
+    assert np.diff(steps).tolist() == pytest.approx([100, 100], abs=2)
+    place.slider.setValue(1000)
+    assert {axis.pinned for _, axis in place._step_axes} == {None}
+
+
+def test_the_same_place_of_the_axis_is_another_step_of_each_run(runs):
+    members, _ = opened(runs[:3])
+    assert [step_at(member, Along("event", "spike"), 5.0) for member in members] == [105, 205, 305]
+    assert step_at(members[0], Along("event", "jump"), 5.0) is None
+    assert step_at(members[0], Along(), 7.4) == 7
+
+
+def test_what_differs_is_listed_and_what_is_shared_is_not(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs)))
+    listed = [place.tabs.config.topLevelItem(row).text(0) for row in range(place.tabs.config.topLevelItemCount())]
+    assert listed == ["lr"]
+    assert place.tabs.environment.topLevelItemCount() == 0
+    show(qtbot, place, Recipe(tuple(runs), band=""))
+    listed = [place.tabs.config.topLevelItem(row).text(0) for row in range(place.tabs.config.topLevelItemCount())]
+    assert listed == ["lr", "seed"]
+    assert place.tabs.environment.topLevelItem(0).text(0) == "python"
+
+
+def test_numbers_are_summed_up_over_seeds_and_copied(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs)))
+    place.tabs.add_number("max(train_loss)")
+    assert place.recipe.numbers == ("last(train_loss)", "max(train_loss)")
+    table = place.tabs.rows()
+    assert [row["max(train_loss)"] for row in table] == [5.0, 5.0]
+    assert [row["± max(train_loss)"] for row in table] == [0.0, 0.0]
+    assert [row["verdict"] for row in table] == ["3 of 3 reproduced", "0 of 3 reproduced"]
+    assert [row["runs"] for row in table] == [3, 3]
+    place.tabs.export_menu.actions()[1].trigger()
+    assert QApplication.clipboard().text() == as_csv(table)
+    with qtbot.waitSignal(place.tabs.message) as said:
+        place.tabs.add_number("median(train_loss)")
+    assert "no statistic" in said.args[0]
+
+
+def test_a_latex_table_is_whole(runs, tmp_path, place, qtbot):
+    members, _ = opened(runs)
+    table = rows(members, groups(members, "SD"), [Number("train_loss", "mean", 5)])
+    text = as_latex(table)
+    assert text.startswith("\\begin{tabular}{rrlr}\n\\toprule\n")
+    assert text.count(r"\\") == 3
+    assert "mean(train\\_loss, 5)" in text
+    assert r"\pm" in text
+    show(qtbot, place, Recipe(tuple(runs)))
+    place.tabs.save_table(str(tmp_path / "table.tex"))
+    assert (tmp_path / "table.tex").read_text() == as_latex(place.tabs.rows())
+
+
+def test_brushing_an_axis_shows_those_runs_alone(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs)))
+    place.tabs.setCurrentIndex(2)
+    plot = place.tabs.plots.parallel
+    plot.resize(400, 300)
+    axis = plot.names.index("lr")
+    x = round(plot._x(axis))
+    qtbot.mousePress(plot, Qt.MouseButton.LeftButton, pos=QPoint(x, round(plot._y(1.0))))
+    qtbot.mouseMove(plot, QPoint(x, round(plot._y(0.7))))
+    with qtbot.waitSignal(plot.brushed) as chosen:
+        qtbot.mouseRelease(plot, Qt.MouseButton.LeftButton, pos=QPoint(x, round(plot._y(0.7))))
+    assert chosen.args == [[0, 1, 2]]
+    assert set(place.recipe.hidden) == set(runs[3:])
+    x, y, colours = place.tabs.plots.scatter.places()
+    assert len(x) == len(y) == len(colours) == 6
+    plot.grab()
+
+
+def test_a_comparison_is_saved_as_text_and_opened_again(qtbot, place, runs, tmp_path):
+    recipe = Recipe(
+        tuple(runs), band="SE", along=Along("event", "spike"), colour="lr", hidden=(runs[2],), views=("loss",)
+    )
+    show(qtbot, place, recipe)
+    place.save(str(tmp_path / "comparison.json"))
+    assert json.loads((tmp_path / "comparison.json").read_text())["runs"][0] == "0.1-0.h5"
+    assert load(tmp_path / "comparison.json") == recipe
+    with qtbot.waitSignal(place.background.done):
+        place.open(str(tmp_path / "comparison.json"))
+    assert place.recipe == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "else"}, "its kind"),
+        ({"runs": []}, "no runs"),
+        ({"runs": "a.h5"}, "a list"),
+        ({"layout": "stacked"}, "stacked"),
+        ({"band": "IQR"}, "IQR"),
+        ({"along": {"kind": "moon"}}, "moon"),
+        ({"reference": 9}, "reference 9"),
+    ],
+)
+def test_a_file_that_is_no_comparison_says_why(tmp_path, change, said):
+    save(Recipe(("a.h5",)), tmp_path / "c.json")
+    data = json.loads((tmp_path / "c.json").read_text()) | change
+    (tmp_path / "c.json").write_text(json.dumps(data))
+    with pytest.raises(RecipeError, match=said):
+        load(tmp_path / "c.json")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load(tmp_path / "gone.json")
+
+
+def test_a_damaged_file_is_named_and_the_others_are_compared(qtbot, place, runs, tmp_path):
+    (tmp_path / "bad.h5").write_bytes(b"x")
+    with qtbot.waitSignal(place.message) as said:
+        place.compare([str(tmp_path / "bad.h5"), *runs])
+    assert "not an HDF5 file" in said.args[0]
+    assert len(place.members) == 6
+
+
+def test_the_place_is_drawn_in_both_themes_and_a_panel_fills_it(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs)))
+    place.show()
+    place.grab()
+    first, *others = place.grid.cells
+    first.maximise_requested.emit(first)
+    assert all(cell.isHidden() for cell in others)
+    qtbot.keyClick(place.grid, Qt.Key.Key_Escape)
+    assert not any(cell.isHidden() for cell in place.grid.cells)
+    light = list(place.colours)
+    place.set_theme(DARK)
+    place.grab()
+    assert place.grid.cells[0].view.theme is DARK
+    assert len(light) == len(place.colours)
+
+
+def test_panels_zoom_together_and_show_all_again(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs)))
+    one, other = (cell.view for cell in place.grid.cells[:2])
+    place.axis.hold(100.0, 200.0)
+    one.draw()
+    other.draw()
+    assert one.box.viewRange()[0] == other.box.viewRange()[0] == pytest.approx([100.0, 200.0])
+    other.show_all()
+    assert place.axis.stretch == (0.0, 999.0)
+
+
+def test_numbers_of_a_panel_are_every_digit_of_what_is_drawn(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs[:1]), band=""))
+    text = place.grid.cells[0].view.numbers().splitlines()
+    assert text[0].split("\t")[0] == "step"
+    assert len(text) == 1001
+    assert float(text[101].split("\t")[3]) == 5.0
+
+
+def test_names_leave_out_what_most_runs_share(runs, tmp_path):
+    members, _ = opened(runs)
+    others = [
+        replace(member, knobs={**member.knobs, "mode": "b" if n == 0 else "a"}) for n, member in enumerate(members)
+    ]
+    single = [[0], [1], [3]]
+    assert names(others, single) == ["lr 0.1, b", "lr 0.1, seed 1", "lr 0.01"]
+    assert names(members, [[0], [1]]) == ["seed 0", "seed 1"]
+    placed = coloured(settings(members), "lr", single)
+    assert len(set(hues(placed, LIGHT))) == 2
+
+
+def test_a_line_that_turns_back_is_drawn_in_order_with_its_extremes():
+    t = np.linspace(0, 20, 10_000)
+    stroke = Stroke(np.cos(t), np.sin(t))
+    x, y = stroke.path(np.linspace(-1, 1, 101))
+    assert len(x) < 1000
+    assert (y.min(), y.max()) == (np.sin(t).min(), np.sin(t).max())
+    assert np.isnan(stroke.at(0.0))
+
+
+def test_runs_of_an_unknown_experiment_still_have_their_tables(tmp_path, qtbot, place):
+    from tests.storage.small_runs import small_run
+
+    paths = [str(small_run(tmp_path / f"{lr}.h5", knobs={"lr": lr})) for lr in (0.1, 0.2)]
+    show(qtbot, place, Recipe(tuple(paths)))
+    assert place.grid.cells == []
+    assert [row["lr"] for row in place.tabs.rows()] == [0.1, 0.2]
+
+
+def test_a_run_is_read_once_unless_it_grows(runs):
+    first = prepared(Recipe(tuple(runs)), {})
+    again = prepared(Recipe(tuple(runs)), {member.path: member for member in first.members})
+    assert all(one is other for one, other in zip(first.members, again.members, strict=True))
+    assert contents(LOSS, first.members, [[0]], Along(), "").lines[0].line.y.max() == 5.0
