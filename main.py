@@ -278,8 +278,39 @@ def export(
 
 
 @app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE-or-DIR...")],
+    number: Annotated[list[str] | None, typer.Option(help="For example last(train_loss); may be repeated.")] = None,
+    seeds: Annotated[bool, typer.Option(help="One row for runs that differ in seeds alone.")] = True,
+    latex: Annotated[bool, typer.Option("--latex", help="A booktabs table.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every digit.")] = False,
+) -> None:
+    """Print what differs between runs, and their numbers. Takes runs, folders, or one saved comparison."""
+    from gui.compare import recipe, tables
+    from gui.compare.members import groups, opened
+    from storage.numbers import Number
+
+    try:
+        saved = recipe.load(files[0]) if len(files) == 1 and recipe.is_recipe(files[0]) else None
+        texts = number or (list(saved.numbers) if saved else [])
+        numbers = [Number.parse(text) for text in texts]
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    paths = [run for run in saved.runs if run not in saved.hidden] if saved else list(map(str, _run_files(files)))
+    members, problems = opened(paths)
+    for problem in problems:
+        print(f"tdlab: {problem}", file=sys.stderr)
+    if not members:
+        raise BadInput("none of the files can be compared")
+    if not numbers and (first := members[0].source.default_series):
+        numbers = [Number(first)]
+    table = tables.rows(members, groups(members, (saved.band if saved else "SD") if seeds else ""), numbers)
+    print((tables.as_latex if latex else tables.as_csv if as_csv else tables.as_text)(table).rstrip())
+
+
+@app.command()
 def show(files: Annotated[list[Path], typer.Argument(metavar="FILE-or-DIR...")]) -> None:
-    """Open the window on stored runs."""
+    """Open the window on stored runs; several are compared, and so is a saved comparison."""
     from gui.app import open_window
 
     raise typer.Exit(open_window([str(path) for path in _run_files(files)]))

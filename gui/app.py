@@ -8,6 +8,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.background import Background, InOrder
+from gui.compare.recipe import is_recipe
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
 from gui.open_run import OpenRun
@@ -47,7 +48,10 @@ def open_window(paths: Sequence[str] = ()) -> int:
         from lab.registry import discover
 
         window.set_experiments(*discover())
-        if len(paths) > 1:
+        if len(paths) == 1 and is_recipe(paths[0]):
+            window.go_compare()
+            window.comparison.open(paths[0])
+        elif len(paths) > 1:
             window.compare(paths)
         else:
             window.open_paths(paths)

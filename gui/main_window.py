@@ -30,7 +30,6 @@ from PySide6.QtWidgets import (
 
 from gui import icons, style
 from gui.actions import COMMANDS, make_actions
-from gui.compare.place import ComparePlace
 from gui.device_chip import DeviceChip
 from gui.finder import Findable, Finder
 from gui.lab_place import LabPlace, ask
@@ -46,6 +45,9 @@ if TYPE_CHECKING:
     from lab.registry import Broken
 
 FRAME = 40  # pixels that a window manager may put around a window
+if TYPE_CHECKING:
+    from gui.compare.place import ComparePlace
+
 STOPPING = 10_000  # ms that runs get to stop before the window closes anyway
 
 
@@ -96,15 +98,11 @@ class MainWindow(QMainWindow):
         self.library.numbers_wanted.connect(self._want_numbers)
         self.library.settings_taken.connect(self._take_settings)
         self.lab.recent.listed.connect(self._list_runs)
-        self.comparison = ComparePlace(self.theme)
-        self.comparison.message.connect(self.say)
-        self.comparison.open_requested.connect(self.open_path)
-        self.comparison.library_requested.connect(self.go_library)
+        self._comparison: ComparePlace | None = None
         self.library.compare_requested.connect(self.compare)
         self.places = QStackedWidget()
         self.places.addWidget(self.lab)
         self.places.addWidget(self.library)
-        self.places.addWidget(self.comparison)
         self.setCentralWidget(self.places)
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().hide()
@@ -195,6 +193,19 @@ class MainWindow(QMainWindow):
         self.go_lab()
         self.lab.studies.ask(self.lab.knobs.form, claim=True)
 
+    @property
+    def comparison(self) -> ComparePlace:
+        """The Compare place, made when it is first asked for: it brings plots and HDF5."""
+        if self._comparison is None:
+            from gui.compare.place import ComparePlace
+
+            self._comparison = place = ComparePlace(self.theme)
+            place.message.connect(self.say)
+            place.open_requested.connect(self.open_path)
+            place.library_requested.connect(self.go_library)
+            self.places.addWidget(place)
+        return self._comparison
+
     def go_compare(self) -> None:
         self.places.setCurrentWidget(self.comparison)
         self.actions_by_id["compare"].setChecked(True)
@@ -237,7 +248,8 @@ class MainWindow(QMainWindow):
         icons.recolour(self, theme)
         self.lab.set_theme(theme)
         self.library.set_theme(theme)
-        self.comparison.set_theme(theme)
+        if self._comparison is not None:
+            self._comparison.set_theme(theme)
 
     def _choose_device(self, device: str) -> None:
         self.runs.device = device
@@ -317,7 +329,7 @@ class MainWindow(QMainWindow):
             self.library.folder_menu.set_folders([*self.library.folder_menu.folders, *listed])
             self.go_library()
         files = [path for path in paths if path not in listed]
-        if self.places.currentWidget() is self.comparison and files:
+        if files and self._comparison is not None and self.places.currentWidget() is self._comparison:
             self.comparison.add(files)
         else:
             self.open_paths(files)
@@ -442,7 +454,8 @@ class MainWindow(QMainWindow):
         if not active:
             self._remember()
             self.library.work.wait()
-            self.comparison.finish()
+            if self._comparison is not None:
+                self._comparison.finish()
             self.lab.finish()
             self.device.background.wait()
             event.accept()

@@ -79,6 +79,16 @@ class RunEntry:
         """The number; None where the run has no such series, or it has not been read from the file yet."""
         return self.numbers.get(number.series, {}).get(_key(number))
 
+    def row(self, *numbers: str) -> dict[str, Any]:
+        """Facts, knobs and numbers as one flat row, for ``pandas.DataFrame([run.row("last(loss)") for run in runs])``.
+
+        Args:
+            numbers: Texts of numbers that are kept (last, min, max); others are read with ``number_of``.
+        """
+        facts = {name: getattr(self, attribute) for name, attribute in FACTS.items()}
+        found = {str(number): self.number(number) for number in map(Number.parse, numbers)}
+        return {"path": str(self.path), **self.config, **facts, **found}
+
     def with_numbers(self, found: Mapping[Number, float | None]) -> str:
         """``numbers_text`` with numbers read later."""
         numbers = {series: dict(kept) for series, kept in self.numbers.items()}

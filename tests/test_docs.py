@@ -8,6 +8,8 @@ from pathlib import Path
 from lab import registry
 from lab.engine import Engine
 from lab.stream import MemoryRun
+from storage.reader import RunReader
+from tests.storage.small_runs import small_run
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,6 +27,22 @@ def test_the_experiment_of_the_page_runs_and_is_judged(monkeypatch):
         for _ in Engine(experiment, run):
             pass
         assert cls.verdict(experiment.config, run).outcome == facts.expect
+
+
+def test_the_notebook_examples_run_on_a_folder_of_runs(tmp_path, monkeypatch):
+    for lr in (0.1, 0.2):
+        for seed in (1, 2):
+            small_run(tmp_path / "runs" / f"{lr}-{seed}.h5", knobs={"lr": lr, "seed": seed})
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "comparing.md").read_text()
+    names: dict[str, object] = {}
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(code, "comparing.md", "exec"), names)
+    table = names["table"]
+    assert [row["min(train_loss)"] for row in table] == [1.0] * 4
+    assert {row["lr"] for row in table} == {0.1, 0.2}
+    with RunReader(names["best"].path) as run:
+        assert run.labels.note == "figure 2"
 
 
 def test_every_link_of_the_readme_leads_somewhere():

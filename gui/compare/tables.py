@@ -68,6 +68,19 @@ def as_csv(table: Sequence[Row], delimiter: str = ",") -> str:
     return text.getvalue()
 
 
+def as_text(table: Sequence[Row]) -> str:
+    """Aligned columns for a terminal, numbers with four digits."""
+    names = columns(table)
+    cells = [names, *([_plain(row.get(name, "")) for name in names] for row in table)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def as_latex(table: Sequence[Row]) -> str:
     """A booktabs table; a mean and its deviation share a cell."""
     names = [name for name in columns(table) if not name.startswith("± ")]

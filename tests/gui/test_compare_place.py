@@ -306,3 +306,25 @@ def test_a_run_is_read_once_unless_it_grows(runs):
     again = prepared(Recipe(tuple(runs)), {member.path: member for member in first.members})
     assert all(one is other for one, other in zip(first.members, again.members, strict=True))
     assert contents(LOSS, first.members, [[0]], Along(), "").lines[0].line.y.max() == 5.0
+
+
+def test_the_command_line_prints_the_same_table(runs, tmp_path, capsys):
+    import typer
+
+    import main
+
+    def said(*arguments):
+        typer.main.get_command(main.app)(["compare", *arguments], standalone_mode=False)
+        return capsys.readouterr().out
+
+    text = said(*runs, "--number", "max(train_loss)")
+    assert [line.split()[:3] for line in text.splitlines()] == [
+        ["lr", "max(train_loss)", "±"],
+        ["0.1", "5", "0"],
+        ["0.01", "5", "0"],
+    ]
+    save(Recipe(tuple(runs), hidden=(runs[0],), numbers=("last(train_loss)",)), tmp_path / "comparison.json")
+    assert said(str(tmp_path / "comparison.json"), "--csv", "--no-seeds").count("\n") == 6
+    assert said(str(tmp_path / "comparison.json"), "--latex").startswith("\\begin{tabular}")
+    with pytest.raises(main.BadInput, match="no number"):
+        said(*runs, "--number", "loss")
