@@ -4,6 +4,7 @@ import re
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 from lab import registry
 from lab.engine import Engine
@@ -35,7 +36,7 @@ def test_the_notebook_examples_run_on_a_folder_of_runs(tmp_path, monkeypatch):
             small_run(tmp_path / "runs" / f"{lr}-{seed}.h5", knobs={"lr": lr, "seed": seed})
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "comparing.md").read_text()
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(compile(code, "comparing.md", "exec"), names)
     table = names["table"]
