@@ -33,6 +33,11 @@ class Stroke:
             self._pyramid = Pyramid()
             self._pyramid.append(np.arange(len(self.y)), self.y)
 
+    @property
+    def rising(self) -> bool:
+        """Whether x never turns back."""
+        return self._pyramid is not None
+
     def path(self, edges: Floats) -> Path:
         """What to draw where pixel columns have these ``edges`` (n + 1,): all rows, or every column's extremes."""
         columns = len(edges) - 1

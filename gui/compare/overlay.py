@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QGraphicsTextItem, QLabel, QMenu, QVBoxLayout, QWidget
 
+from gui.compare.crowd import Crowd
 from gui.compare.lines import Contents, Drawn, Floats, Path
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, font_px
@@ -21,7 +22,8 @@ from lab.compare import Along
 from lab.views import Curves, Line
 
 MOST_NAMES = 8  # lines that are named at their ends and in the read-out
-POINTS = 100_000  # drawn at once; beyond, columns become wider, and still hold their extremes
+CROWD = 24  # lines from which their extremes are looked up together
+POINTS = 40_000  # drawn at once; beyond, columns become wider, and still hold their extremes
 BAND_ALPHA, SINGLE_ALPHA = 48, 90
 
 
@@ -106,6 +108,7 @@ class Overlay(QWidget):
         self._colours: Sequence[str] = ()
         self._names: Sequence[str] = ()
         self._shown: set[int] = set()
+        self._crowd: Crowd | None = None
         self._x_log = spec.x_log and along.kind == "step"
         self._y = (0.0, 1.0)
         self._y_held = False
@@ -170,6 +173,8 @@ class Overlay(QWidget):
         reach = [line.line.x for line in self._lines if line.group in shown and len(line.line.x)]
         if reach:
             self.axis.reach(self, float(min(x.min() for x in reach)), float(max(x.max() for x in reach)))
+        strokes = [line.line for line in self.visible_lines()]
+        self._crowd = Crowd(strokes) if len(strokes) >= CROWD and Crowd.can_hold(strokes) else None
         missing = sum(contents.missing.values())
         why = "; ".join(contents.missing)
         self._note.setText(f"{missing} run{'s' if missing != 1 else ''} left out: {why}" if missing else "")
@@ -203,7 +208,8 @@ class Overlay(QWidget):
         width = max(2, round(self.box.width() * self.devicePixelRatioF()))
         strokes = sum(1 + len(line.single) + 2 * (line.low is not None) for line in lines)
         edges = self._edges(max(24, min(width, POINTS // (2 * max(strokes, 1)))))
-        main = [line.line.path(edges) for line in lines]
+        crowd = self._crowd.path(edges) if self._crowd is not None else None
+        main = [line.line.path(edges) for line in lines] if crowd is None else [(crowd[0], row) for row in crowd[1]]
         bands = [(line.low.path(edges), line.high.path(edges)) if line.low and line.high else None for line in lines]
         singles = [[stroke.path(edges) for stroke in line.single] for line in lines]
         paths = [*main, *(p for pair in bands if pair for p in pair), *(p for group in singles for p in group)]
