@@ -39,7 +39,7 @@ SECTIONS = {
     "experiments": Section("Experiments", 1800),
     "many": Section("Many networks at once", 900),
     "library": Section("Library of runs", 900),
-    "overlay": Section("Comparison", 300.0),
+    "overlay": Section("Comparison", 300),
 }
 
 
