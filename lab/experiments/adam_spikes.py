@@ -20,7 +20,6 @@ from lab.measures import second_moment
 from lab.measures.detectors import Crossing, Spike, SustainedCrossing
 from lab.measures.spike_checks import free_decay_checks, spike_checks
 from lab.measures.spike_record import SpikeRecord
-from lab.measures.warm_start import Start
 from lab.optimizers import FlatAdam, Moments
 from lab.stream import Source
 from lab.verdict import Check, Verdict
@@ -28,6 +27,7 @@ from lab.views import Curves, Line, Ribbon, Stage, Trace
 
 if TYPE_CHECKING:
     from lab.data.batches import EpochBatches
+    from lab.measures.warm_start import Start
     from lab.models.flat_loss import FlatLoss
 
 COARSEST = 10  # steps between readings: λ_grad crosses some 10 steps before a spike
