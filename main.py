@@ -249,6 +249,9 @@ def export(
     recipe: Annotated[Path | None, typer.Option(help="A figure recipe, or a figure that carries one.")] = None,
     size: Annotated[str, typer.Option(help="single, 1.5, double, slide or poster.")] = "single",
     data: Annotated[bool, typer.Option("--data", help="Also write the numbers, as CSV beside the figure.")] = False,
+    words: Annotated[
+        bool, typer.Option("--words", help="Also write a caption and a table of knobs, as LaTeX.")
+    ] = False,
 ) -> None:
     """Draw a view of stored runs, or a recipe of many panels, as a figure for a paper.
 
@@ -260,7 +263,8 @@ def export(
         if recipe is not None:
             if view:
                 raise BadInput("a recipe says which views it shows; leave --view out")
-            written = write_again(recipe, out, files or [], data=data)
+            asked = {"data": "csv"} if data else {}
+            written = write_again(recipe, out, files or [], **asked, **({"words": True} if words else {}))
         elif not view or not files:
             raise BadInput("name run files and a --view, or a --recipe")
         elif (files[0] / "study.toml").exists():
@@ -270,7 +274,7 @@ def export(
             whole, cls = _stored_study(files[0])
             written = write_diagram(_admissible(lambda: Board(whole, cls, files[0])), view, out, size=size, data=data)
         else:
-            written = write_figure(_run_files(files), view, out, size=size, data=data)
+            written = write_figure(_run_files(files), view, out, size=size, data=data, words=words)
     except FigureError as error:
         raise BadInput(str(error)) from None
     for path in written:

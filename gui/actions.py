@@ -60,6 +60,7 @@ COMMANDS = (
     Command("lab", "Lab", "go_lab", "View", "Ctrl+1", "lab"),
     Command("library", "Library", "go_library", "View", "Ctrl+2", "library"),
     Command("compare", "Compare", "go_compare", "View", "Ctrl+3", "compare"),
+    Command("figures", "Figures", "go_figures", "View", "Ctrl+4", "figures"),
     Command("catalogue", "Catalogue panel", "toggle_catalogue", "View", "Ctrl+Shift+1", "panels", gap=True),
     Command("recent", "Recent runs panel", "toggle_recent", "View", "Ctrl+Shift+2", "panels"),
     Command("knobs", "Knobs panel", "toggle_knobs", "View", "Ctrl+Shift+3", "panels"),

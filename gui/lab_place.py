@@ -59,6 +59,7 @@ class LabPlace(QMainWindow):
 
     message = Signal(str)
     current_changed = Signal()
+    figure_requested = Signal(str, str, object)  # run file, view, step or None
 
     def __init__(
         self, runs: Runs, make_page: MakePage, transport: Any, theme: Theme, ask: Callable[..., bool] = ask
@@ -227,6 +228,7 @@ class LabPlace(QMainWindow):
         self.tabs.setTabToolTip(index, f"{title_of(run)}\n{run.path}".strip())
         run.state_changed.connect(self._state_changed)
         tab.page.verdict_changed.connect(self._judged)
+        tab.page.figure_requested.connect(self.figure_requested)
         self.tabs.setCurrentIndex(index)
         tab.setFocus()  # not a button of its panels: Space is for the run
         self.cards.setCurrentWidget(self.verdict)

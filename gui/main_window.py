@@ -41,6 +41,7 @@ from gui.theme import DARK, LIGHT, THEMES, Theme
 from gui.top_bar import TopBar
 
 if TYPE_CHECKING:
+    from gui.figures.place import FiguresPlace
     from lab.experiment import Experiment
     from lab.registry import Broken
 
@@ -100,6 +101,8 @@ class MainWindow(QMainWindow):
         self.lab.recent.listed.connect(self._list_runs)
         self._comparison: ComparePlace | None = None
         self.library.compare_requested.connect(self.compare)
+        self.lab.figure_requested.connect(self.send_to_figure)
+        self._figures: FiguresPlace | None = None
         self.places = QStackedWidget()
         self.places.addWidget(self.lab)
         self.places.addWidget(self.library)
@@ -129,6 +132,8 @@ class MainWindow(QMainWindow):
 
     def _list_runs(self) -> None:
         self.library.set_runs(self.lab.recent.model.all, self.runs.left)
+        if self._figures is not None:
+            self._figures.set_runs(self.lab.recent.model.all)
         if self.runs.left:
             self.lab.recent.refresh()
 
@@ -215,6 +220,29 @@ class MainWindow(QMainWindow):
         self.go_compare()
         self.comparison.compare(paths)
 
+    @property
+    def figures(self) -> FiguresPlace:
+        """The Figures place; it is built when it is first wanted, so that the window is seen earlier."""
+        if self._figures is None:
+            from gui.figures.place import FiguresPlace
+
+            self._figures = FiguresPlace(self.runs.folder, self.theme)
+            self._figures.message.connect(self.say)
+            self.places.addWidget(self._figures)
+            if self.lab.recent.model.all:
+                self._list_runs()
+        return self._figures
+
+    def go_figures(self) -> None:
+        self.lab.recent.refresh()
+        self.places.setCurrentWidget(self.figures)
+        self.actions_by_id["figures"].setChecked(True)
+
+    def send_to_figure(self, path: str, view: str, step: int | None) -> None:
+        """Put a view of an open run on the page of the Figures place."""
+        self.figures.add_panel(view, [path], step)
+        self.say("Sent to the figure  (Ctrl+4 shows it)")
+
     def toggle_catalogue(self) -> None:
         self.lab.toggle("catalogue")
 
@@ -250,6 +278,8 @@ class MainWindow(QMainWindow):
         self.library.set_theme(theme)
         if self._comparison is not None:
             self._comparison.set_theme(theme)
+        if self._figures is not None:
+            self._figures.set_theme(theme)
 
     def _choose_device(self, device: str) -> None:
         self.runs.device = device
@@ -457,6 +487,8 @@ class MainWindow(QMainWindow):
             if self._comparison is not None:
                 self._comparison.finish()
             self.lab.finish()
+            if self._figures is not None:
+                self._figures.finish()
             self.device.background.wait()
             event.accept()
             return

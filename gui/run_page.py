@@ -31,6 +31,7 @@ class RunPage(QWidget):
     """Header and views of a run; one timer refreshes them, while the page is in sight and the run can change."""
 
     verdict_changed = Signal(object)  # Verdict or None
+    figure_requested = Signal(str, str, object)  # run file, view, step or None for the newest
 
     def __init__(self, run: OpenRun, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,7 +69,12 @@ class RunPage(QWidget):
         panel = Panel(view, self.docks)
         panel.maximise_requested.connect(self.maximise)
         panel.visibilityChanged.connect(self._visibility_changed)
+        view.figure_requested.connect(lambda: self._send(view))
         return panel
+
+    def _send(self, view: ViewWidget) -> None:
+        """Ask for this view in the figure that is composed."""
+        self.figure_requested.emit(self.run.path, view.spec.id, self.axis.pinned)
 
     def _header(self) -> QWidget:
         header = QWidget(self)

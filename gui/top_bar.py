@@ -26,7 +26,7 @@ class TopBar(QWidget):
         layout.addWidget(self.menus, 0, Qt.AlignmentFlag.AlignVCenter)
         layout.addSpacing(16)
         group = QActionGroup(self)
-        for name in ("lab", "library", "compare"):
+        for name in ("lab", "library", "compare", "figures"):
             actions[name].setCheckable(True)
             group.addAction(actions[name])
             place = named(QToolButton(), "place")

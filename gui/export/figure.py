@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gui.export.inside import SUFFIXES, metadata, recipe_of
 from gui.export.look import FigureError, load
@@ -16,6 +16,7 @@ from gui.export.numbers import write_numbers
 from gui.export.page import draw_page, drawing
 from gui.export.recipe import LOOK_OF, SIZES, PanelRecipe, Recipe, Run, read
 from gui.export.sources import Content, Find, Panel, carried, finder, opened
+from gui.export.words import write_words
 from lab.request import runs_folder
 from lab.views import View
 
@@ -26,7 +27,14 @@ __all__ = ["SIZES", "FigureError", "Panel", "read_recipe", "render", "write_agai
 
 
 def write_figure(
-    files: Sequence[Path], view: str, out: Path, *, size: str = "single", data: bool = False, dpi: int = 300
+    files: Sequence[Path],
+    view: str,
+    out: Path,
+    *,
+    size: str = "single",
+    data: bool = False,
+    words: bool = False,
+    dpi: int = 300,
 ) -> list[Path]:
     """Draw ``view`` of the runs in ``files`` into ``out``; returns the files written.
 
@@ -36,13 +44,14 @@ def write_figure(
         out: Path ending in .pdf, .svg or .png.
         size: A key of SIZES.
         data: Also write the numbers as CSV beside the figure.
+        words: Also write a caption draft and the table of hyper-parameters, as LaTeX.
         dpi: Of a PNG.
 
     Raises:
         FigureError: Unknown view, size or ending, files of different experiments, nothing recorded for the view.
     """
     panel = PanelRecipe(view=view, runs=tuple(Run(file=str(path.absolute())) for path in files))
-    recipe = Recipe(panels=(panel,), size=size, dpi=dpi, data="csv" if data else "none")
+    recipe = Recipe(panels=(panel,), size=size, dpi=dpi, data="csv" if data else "none", words=words)
     return write_recipe(recipe, out)
 
 
@@ -71,7 +80,8 @@ def write_recipe(recipe: Recipe, out: Path, *, folder: Path | None = None, find:
             figure.savefig(written, format=out.suffix[1:].lower(), dpi=recipe.dpi, metadata=about)
         try:
             out.write_bytes(written.getvalue())
-            return [out, *write_numbers(recipe.data, contents, out)]
+            beside = write_numbers(recipe.data, contents, out)
+            return [out, *beside, *([write_words(recipe, contents, out)] if recipe.words else [])]
         except OSError as error:
             raise FigureError(f"cannot write {error.filename or out}: {error.strerror}") from None
 
@@ -81,7 +91,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe_of(path) if path.suffix.lower() in SUFFIXES else read(path)
 
 
-def write_again(path: Path, out: Path, places: Sequence[Path], *, data: bool = False) -> list[Path]:
+def write_again(path: Path, out: Path, places: Sequence[Path], **beside: Any) -> list[Path]:
     """Draw the recipe in a file or figure into ``out``; returns the files written.
 
     Args:
@@ -89,14 +99,12 @@ def write_again(path: Path, out: Path, places: Sequence[Path], *, data: bool = F
         out: Path ending in .pdf, .svg or .png.
         places: Folders and run files in which runs are sought that are not where the recipe says. The recipe's folder
             and the runs folder are looked through after them.
-        data: Also write the numbers as CSV, where the recipe does not say how.
+        beside: ``data`` and ``words`` in place of the recipe's own.
 
     Raises:
         FigureError: Like :func:`write_recipe`.
     """
-    recipe = read_recipe(path)
-    if data and recipe.data == "none":
-        recipe = recipe.changed(data="csv")
+    recipe = read_recipe(path).changed(**beside)
     return write_recipe(recipe, out, folder=path.parent, find=finder([*places, path.parent, runs_folder()]))
 
 

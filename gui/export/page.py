@@ -49,16 +49,17 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
     """
     from matplotlib.figure import Figure
 
+    if not recipe.panels:
+        raise FigureError("the recipe has no panels")
     across, down = recipe.millimetres
     if max(across, down) * MM * recipe.dpi >= MOST_PIXELS:
         raise FigureError(f"{across:g} x {down:g} mm at {recipe.dpi} dpi has more than {MOST_PIXELS} pixels a side")
     places = list(_places(recipe))
-    rows = places[-1][0] + 1
-    heights = [*recipe.heights, *[1.0] * rows][:rows]
+    heights = _heights(recipe, places)
     with drawing(look):
         figure = Figure(figsize=(across * MM, down * MM), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.05)  # type: ignore[union-attr]
-        grid = figure.add_gridspec(rows, recipe.columns, height_ratios=heights)
+        grid = figure.add_gridspec(len(heights), recipe.columns, height_ratios=heights)
         for number, ((row, column, span), content) in enumerate(zip(places, contents, strict=True)):
             axes = figure.add_subplot(grid[row, column : column + span])
             letter = _letter(recipe.letters, number) if len(contents) > 1 else ""
@@ -71,14 +72,20 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
     return figure
 
 
-def panel_at(recipe: Recipe, x: float, y: float) -> int | None:
-    """Which panel is at a point of the page, shares of width and height from the upper left; None for none."""
+def boxes(recipe: Recipe) -> list[tuple[float, float, float, float]]:
+    """Left, top, width and height of every panel's part of the page, in shares of the page."""
     places = list(_places(recipe))
+    heights = _heights(recipe, places)
+    tops = np.concatenate([[0.0], np.cumsum(heights)]) / sum(heights)
+    return [
+        (column / recipe.columns, float(tops[row]), span / recipe.columns, float(tops[row + 1] - tops[row]))
+        for row, column, span in places
+    ]
+
+
+def _heights(recipe: Recipe, places: Sequence[tuple[int, int, int]]) -> list[float]:
     rows = places[-1][0] + 1
-    heights = [*recipe.heights, *[1.0] * rows][:rows]
-    row = next((i for i in range(rows) if y * sum(heights) <= sum(heights[: i + 1])), rows - 1)
-    column = min(int(x * recipe.columns), recipe.columns - 1)
-    return next((i for i, (r, c, span) in enumerate(places) if r == row and c <= column < c + span), None)
+    return [*recipe.heights, *[1.0] * rows][:rows]
 
 
 def _places(recipe: Recipe) -> Iterator[tuple[int, int, int]]:

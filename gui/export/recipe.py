@@ -116,11 +116,12 @@ class Recipe(Part):
         letters: How panels are counted; empty not at all. A single panel has no letter.
         dpi: Of a PNG.
         data: How the numbers behind the panels are written beside the figure.
+        words: Also write a LaTeX file with a caption draft and the table of hyper-parameters.
     """
 
     format: Literal["training-dynamics-figure"] = FORMAT
     version: Literal[1] = 1
-    panels: tuple[PanelRecipe, ...] = Field(min_length=1, max_length=60)
+    panels: tuple[PanelRecipe, ...] = Field(max_length=60)
     size: Annotated[str, Field(max_length=20)] | tuple[Length, Length] = "single"
     style: Annotated[str, Field(max_length=4096)] | Look = ""
     columns: int = Field(default=1, ge=1, le=12)
@@ -128,6 +129,7 @@ class Recipe(Part):
     letters: Literal["a", "A", "(a)", ""] = "a"
     dpi: int = Field(default=300, ge=36, le=2400)
     data: Literal["none", "csv", "hdf5"] = "none"
+    words: bool = False
 
     @property
     def millimetres(self) -> tuple[float, float]:

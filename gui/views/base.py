@@ -43,6 +43,7 @@ class ViewWidget(QWidget, Generic[Spec]):
     """
 
     maximise_requested = Signal()
+    figure_requested = Signal()
     readout_changed = Signal(str)  # HTML: the values at the crosshair
 
     def __init__(self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
@@ -271,6 +272,10 @@ class ViewWidget(QWidget, Generic[Spec]):
             action = QAction(text, menu)
             action.triggered.connect(slot)
             menu.addAction(action)
+        send = QAction("Send to the figure", menu)
+        send.setEnabled(bool(self.run.path))  # a figure is drawn from run files
+        send.triggered.connect(self.figure_requested)
+        menu.addAction(send)
         menu.addSeparator()
         action = QAction("Maximise", menu)
         action.triggered.connect(self.maximise_requested)

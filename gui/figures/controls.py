@@ -1,0 +1,249 @@
+"""The right column: the page, its look, the chosen panel. Every control says what it changed; none keeps a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.export import look
+from gui.export.recipe import SIZES, Legend, PanelRecipe, Recipe
+from gui.named import named
+
+BANDS = {
+    "none": "every run a line",
+    "sd": "mean, standard deviation",
+    "se": "mean, standard error",
+    "quantiles": "median, quartiles",
+    "min-max": "mean, smallest to largest",
+}
+SIZE_NAMES = {
+    "single": "One column",
+    "1.5": "One and a half columns",
+    "double": "Two columns",
+    "slide": "Slide 16:9",
+    "poster": "Poster A3",
+}
+OWN = "own"
+PANEL = ("panel_title", "band", "step", "span", "legend", "labels", "x", "x_log", "y", "y_log", "inset", "notes")
+
+
+class Controls(QScrollArea):
+    """Emits what the user wants changed: of the page, of its look, or of the chosen panel."""
+
+    page_changed = Signal(str, object)  # field, value
+    look_changed = Signal(str, object)
+    panel_changed = Signal(str, object)
+
+    def __init__(self) -> None:
+        super().__init__(widgetResizable=True)
+        self.setObjectName("panel_scroll")
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.fields: dict[str, QWidget] = {}
+        self._filling = False
+        body = QWidget()
+        self._column = QVBoxLayout(body)
+        self._column.setContentsMargins(16, 16, 16, 16)
+        self._column.setSpacing(8)
+        self._build_page()
+        self._build_look()
+        self._build_panel()
+        self._column.addStretch(1)
+        self.setWidget(body)
+
+    def _group(self, title: str) -> QFormLayout:
+        self._column.addWidget(named(QLabel(title), "heading"))
+        holder = QWidget()
+        form = QFormLayout(holder)
+        form.setContentsMargins(0, 0, 0, 8)
+        form.setHorizontalSpacing(12)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self._column.addWidget(holder)
+        return form
+
+    def _add(self, form: QFormLayout, name: str, label: str, widget: QWidget, tip: str = "") -> None:
+        widget.setAccessibleName(label)
+        widget.setToolTip(tip)
+        widget.setMinimumWidth(96)
+        widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.fields[name] = widget
+        form.addRow(label, widget)
+
+    def _choice(self, items: dict[str, str], changed: Callable[[Any], None]) -> QComboBox:
+        box = QComboBox()
+        box.setMinimumContentsLength(6)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        for key, text in items.items():
+            box.addItem(text, key)
+        box.activated.connect(lambda _: self._said(changed, box.currentData()))
+        return box
+
+    def _number(self, low: float, high: float, unit: str, changed: Callable[[Any], None], decimals: int = 1) -> QWidget:
+        box = QDoubleSpinBox() if decimals else QSpinBox()
+        box.setRange(low, high)  # type: ignore[arg-type] - whole numbers where decimals is 0
+        if isinstance(box, QDoubleSpinBox):
+            box.setDecimals(decimals)
+        box.setSuffix(f" {unit}" if unit else "")
+        box.lineEdit().setTextMargins(6, 0, 0, 0)
+        box.setKeyboardTracking(False)  # typing 120 is one change, not three
+        box.valueChanged.connect(lambda value: self._said(changed, value))
+        return box
+
+    def _tick(self, changed: Callable[[Any], None]) -> QCheckBox:
+        box = QCheckBox()
+        box.toggled.connect(lambda on: self._said(changed, on))
+        return box
+
+    def _line(self, hint: str, changed: Callable[[str], None]) -> QLineEdit:
+        line = QLineEdit(placeholderText=hint)
+        line.editingFinished.connect(lambda: self._said(changed, line.text().strip()))
+        return line
+
+    def _said(self, changed: Callable[[Any], None], value: Any) -> None:
+        if not self._filling:
+            changed(value)
+
+    # the three groups
+
+    def _build_page(self) -> None:
+        form, page = self._group("PAGE"), lambda name: lambda value: self.page_changed.emit(name, value)
+        self._add(form, "size", "Size", self._choice({**SIZE_NAMES, OWN: "Own size"}, self._size_chosen))
+        for name, label in (("across", "Width"), ("down", "Height")):
+            self._add(form, name, label, self._number(10, 2000, "mm", lambda _: self._own_size()))
+        self._add(form, "columns", "Columns", self._number(1, 12, "", page("columns"), 0), "Of panels on the page")
+        letters = {"a": "a b c", "A": "A B C", "(a)": "(a) (b) (c)", "": "none"}
+        self._add(form, "letters", "Letters", self._choice(letters, page("letters")))
+        self._add(form, "dpi", "PNG", self._number(36, 2400, "dpi", page("dpi"), 0))
+        data = {"none": "not written", "csv": "CSV", "hdf5": "HDF5"}
+        self._add(form, "data", "Numbers", self._choice(data, page("data")), "Written beside the figure")
+
+    def _build_look(self) -> None:
+        form, say = self._group("STYLE"), lambda name: lambda value: self.look_changed.emit(name, value)
+        names = {"": "Suits the size", **{name: name.capitalize() for name in look.shipped()}, OWN: "Own style"}
+        self._add(form, "style", "Style", self._choice(names, lambda value: self.page_changed.emit("style", value)))
+        for name, label in (("text", "Text"), ("title", "Titles"), ("line", "Lines"), ("axis", "Axes")):
+            self._add(form, name, label, self._number(0.1, 200, "pt", say(name)))
+        frames = {"open": "left and below", "box": "a box"}
+        self._add(form, "frame", "Frame", self._choice(frames, say("frame")))
+        self._add(form, "grid", "Grid", self._tick(say("grid")))
+
+    def _build_panel(self) -> None:
+        form, say = self._group("PANEL"), lambda name: lambda value: self.panel_changed.emit(name, value)
+        self._add(form, "panel_title", "Title", self._line("the view's", lambda text: say("title")(text or None)))
+        self._add(form, "band", "Seeds", self._choice(BANDS, say("band")), "How runs that differ in seeds are shown")
+        step = self._line("newest", lambda text: self.panel_changed.emit("step", _whole(text)))
+        self._add(form, "step", "Step", step, "Where views of one moment stand")
+        self._add(form, "span", "Takes", self._number(1, 12, "columns", say("columns"), 0))
+        legends = {name: name for name in get_args(Legend)}
+        self._add(form, "legend", "Legend", self._choice(legends, say("legend")))
+        self._add(form, "labels", "Names", self._line("by what differs; one; two", self._labels_said))
+        for axis in "xy":
+            limits = self._line("from, to", lambda text, axis=axis: self.panel_changed.emit(axis, _pair(text)))
+            self._add(form, axis, f"Limits {axis}", limits, "Two numbers; leave one out where the data decide")
+            scales = {None: "the view's", True: "logarithmic", False: "linear"}
+            self._add(form, f"{axis}_log", f"Scale {axis}", self._choice(scales, say(f"{axis}_log")))  # type: ignore[arg-type] - keys are data
+        inset = self._line("x from, to", lambda text: self.panel_changed.emit("inset", text and {"x": _pair(text)}))
+        self._add(form, "inset", "Inset", inset, "A part of the curves, enlarged")
+        self._add(form, "notes", "Note", self._line("x, y, text", self._notes_said), "Text at a point of the data")
+
+    def _labels_said(self, text: str) -> None:
+        self.panel_changed.emit("labels", [part.strip() for part in text.split(";")] if text else [])
+
+    def _notes_said(self, text: str) -> None:
+        notes = []
+        for part in filter(None, text.split(";")):
+            x, y, words = (*part.split(",", 2), "", "")[:3]
+            notes.append({"text": words.strip(), "at": (_float(x), _float(y))})
+        self.panel_changed.emit("notes", notes)
+
+    def _size_chosen(self, size: str) -> None:
+        self._own_size() if size == OWN else self.page_changed.emit("size", size)
+
+    def _own_size(self) -> None:
+        self.page_changed.emit("size", [self.value("across"), self.value("down")])
+
+    # showing a recipe
+
+    def value(self, name: str) -> Any:
+        widget = self.fields[name]
+        assert isinstance(widget, QSpinBox | QDoubleSpinBox)
+        return widget.value()
+
+    def show_recipe(self, recipe: Recipe, panel: int) -> None:
+        """Show a recipe's values and those of one of its panels."""
+        self._filling = True
+        own = recipe.style if isinstance(recipe.style, str) else OWN
+        self._fill("size", recipe.size if recipe.size in SIZES else OWN)
+        across, down = recipe.millimetres
+        for name, value in (("across", across), ("down", down), ("style", own)):
+            self._fill(name, value)
+        for name in ("columns", "letters", "dpi", "data"):
+            self._fill(name, getattr(recipe, name))
+        style = recipe.look()
+        for name in ("text", "title", "line", "axis", "frame", "grid"):
+            self._fill(name, getattr(style, name))
+        there = 0 <= panel < len(recipe.panels)
+        for name in PANEL:
+            self.fields[name].setEnabled(there)
+        if there:
+            self._show_panel(recipe.panels[panel])
+        self._filling = False
+
+    def _show_panel(self, panel: PanelRecipe) -> None:
+        texts = {"panel_title": panel.title or "", "step": "" if panel.step is None else str(panel.step)}
+        texts |= {"labels": "; ".join(panel.labels), "x": _said(panel.x), "y": _said(panel.y)}
+        texts["inset"] = _said(panel.inset.x) if panel.inset else ""
+        texts["notes"] = "; ".join(f"{note.at[0]:g}, {note.at[1]:g}, {note.text}" for note in panel.notes)
+        for name, value in texts.items():
+            self._fill(name, value)
+        for name in ("band", "legend", "x_log", "y_log"):
+            self._fill(name, getattr(panel, name))
+        self._fill("span", panel.columns)
+
+    def _fill(self, name: str, value: Any) -> None:
+        match self.fields[name]:
+            case QComboBox() as box:
+                box.setCurrentIndex(box.findData(value))
+            case QSpinBox() | QDoubleSpinBox() as box:
+                box.setValue(value)
+            case QCheckBox() as box:
+                box.setChecked(value)
+            case QLineEdit() as line if not line.hasFocus() or line.text().strip() != value:
+                line.setText(value)
+
+
+def _float(text: str) -> float | str:
+    """A number, or the text for the recipe's own check to refuse."""
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()
+
+
+def _whole(text: str) -> int | str | None:
+    return int(text) if text.isdecimal() else text or None
+
+
+def _pair(text: str) -> tuple[Any, Any]:
+    low, _, high = text.partition(",")
+    return (_float(low) if low.strip() else None, _float(high) if high.strip() else None)
+
+
+def _said(limits: tuple[float | None, float | None]) -> str:
+    if limits == (None, None):
+        return ""
+    return ", ".join("" if value is None else f"{value:g}" for value in limits)

@@ -1,0 +1,367 @@
+"""The Figures place: runs and views left, the page at true size in the centre, its controls right."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence, QShowEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSplitter,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.background import Background
+from gui.export.look import FigureError
+from gui.export.recipe import Recipe, checked, write
+from gui.figures.chooser import Chooser
+from gui.figures.controls import OWN, Controls
+from gui.figures.history import Edits
+from gui.figures.preview import Preview
+from gui.icons import put, recolour
+from gui.named import named
+from gui.theme import Theme
+
+if TYPE_CHECKING:
+    from storage.catalogue import RunEntry
+
+TIPS = {
+    "open": "Open a recipe, or a PDF, SVG or PNG that this app wrote",
+    "save": "Save the recipe, for export --recipe and for the next time",
+    "remove": "Remove the chosen panel  (Del)",
+    "words": "Copy a draft of the caption, for LaTeX",
+    "table": "Copy the runs' hyper-parameters as a LaTeX table (booktabs)",
+}
+SOON = 60  # ms after the last change before the page is drawn
+OPENS = "Figures and recipes (*.json *.pdf *.svg *.png);;All files (*)"
+WRITES = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)"
+
+
+class FiguresPlace(QWidget):
+    """Composes a figure. What the page shows is drawn from the recipe in a thread, by what also writes the files."""
+
+    message = Signal(str)
+
+    def __init__(self, folder: Path, theme: Theme, settings: QSettings | None = None) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.folder = folder
+        self.edits = Edits(self)
+        self.edits.changed.connect(self._show)
+        self.chooser, self.preview, self.controls = Chooser(theme), Preview(theme), Controls()
+        self.chooser.add_requested.connect(self._add)
+        self.preview.chosen.connect(self._choose)
+        self.preview.moved.connect(self.move_panel)
+        self.preview.removed.connect(self.remove_panel)
+        self.controls.page_changed.connect(self._page_changed)
+        self.controls.look_changed.connect(self._look_changed)
+        self.controls.panel_changed.connect(self._panel_changed)
+        self.problem = named(QLabel(wordWrap=True), "error")
+        self.problem.setContentsMargins(16, 4, 16, 8)
+        self.problem.hide()
+        self.background = Background(self)
+        self.background.done.connect(self._drawn)
+        self.background.failed.connect(self._say)
+        self.writing, self.asking = Background(self), Background(self)
+        for background in (self.writing, self.asking):
+            background.done.connect(self._answered)
+            background.failed.connect(self._say)
+        self._soon = QTimer(self, interval=SOON, singleShot=True)
+        self._soon.timeout.connect(self.draw)
+        self._lay_out(theme)
+        self._show()
+
+    def _lay_out(self, theme: Theme) -> None:
+        scroll = QScrollArea(widgetResizable=True)
+        scroll.setWidget(self.preview)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._bar(theme))
+        column.addWidget(scroll, 1)
+        column.addWidget(self.problem)
+        splitter = QSplitter()
+        splitter.setHandleWidth(1)
+        for widget, share in ((self.chooser, 0), (centre, 1), (self.controls, 0)):
+            splitter.addWidget(widget)
+            splitter.setStretchFactor(splitter.count() - 1, share)
+        splitter.setSizes([264, 704, 312])
+        self.chooser.setMinimumWidth(224)
+        self.controls.setMinimumWidth(296)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(splitter)
+
+    def _bar(self, theme: Theme) -> QWidget:
+        bar = QWidget()
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(16, 8, 16, 8)
+        row.setSpacing(4)
+        undo, redo = self.edits.stack.createUndoAction(self, "Undo"), self.edits.stack.createRedoAction(self, "Redo")
+        undo.setShortcut(QKeySequence.StandardKey.Undo)
+        redo.setShortcut(QKeySequence.StandardKey.Redo)
+        self.buttons: dict[str, QToolButton] = {}
+        named_actions: list[tuple[str, str, QAction | Any, str]] = [
+            ("open", "Open", self.open_file, "open"),
+            ("save", "Save", self.save_file, "folder"),
+            ("undo", "Undo", undo, "reset"),
+            ("redo", "Redo", redo, "follow"),
+            ("remove", "Remove panel", lambda: self.remove_panel(self.preview.panel), "cross"),
+            ("words", "Caption", self.copy_caption, "copy"),
+            ("table", "Table", self.copy_table, "copy"),
+        ]
+        for name, text, what, icon in named_actions:
+            button = QToolButton()
+            if isinstance(what, QAction):
+                what.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+                self.addAction(what)
+                put(what, icon, theme, "muted")
+                button.setDefaultAction(what)
+            else:
+                button.setText(text)
+                button.clicked.connect(lambda _=False, what=what: what())
+                put(button, icon, theme, "muted")
+            button.setAccessibleName(text)
+            button.setToolTip(TIPS.get(name, text))
+            compact = name in ("undo", "redo", "remove")
+            style = Qt.ToolButtonStyle
+            button.setToolButtonStyle(style.ToolButtonIconOnly if compact else style.ToolButtonTextBesideIcon)
+            self.buttons[name] = button
+            row.addWidget(button)
+        row.addStretch(1)
+        self.scale = named(QLabel(), "muted")
+        row.addWidget(self.scale)
+        row.addSpacing(8)
+        self.export = QPushButton("Export …")
+        self.export.setAccessibleName("Export")
+        self.export.setProperty("primary", True)
+        self.export.clicked.connect(self.export_file)
+        row.addWidget(self.export)
+        return bar
+
+    # for the window
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.edits.recipe
+
+    def set_runs(self, runs: Sequence[RunEntry]) -> None:
+        self.chooser.set_runs(runs)
+
+    def add_panel(self, view: str, files: Sequence[str], step: int | None = None, band: str = "none") -> None:
+        """Put a view of run files on the page, behind the others."""
+        panel = {"view": view, "runs": list(files), "step": step, "band": band}
+        panels = [*(panel.model_dump() for panel in self.recipe.panels), panel]
+        values: dict[str, Any] = {"panels": panels}
+        if len(panels) == 2 and self.recipe.size == "single":
+            values |= {"size": "double", "columns": 2}  # two panels side by side are what most papers show
+        self._change("Add panel", values)
+        self._choose(len(self.recipe.panels) - 1)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.preview.theme = theme
+        self.chooser.set_theme(theme)
+        recolour(self, theme)
+        self.preview.update()
+
+    def finish(self) -> None:
+        """The window closes: let the threads end."""
+        self._soon.stop()
+        for background in (self.background, self.writing, self.asking):
+            background.wait()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._soon.start()
+
+    # changes
+
+    def _add(self, runs: Sequence[RunEntry], view: str, seeds: bool) -> None:
+        self.add_panel(view, [str(run.path) for run in runs], band="sd" if seeds else "none")
+
+    def remove_panel(self, panel: int) -> None:
+        panels = [item.model_dump() for i, item in enumerate(self.recipe.panels) if i != panel]
+        self._change("Remove panel", {"panels": panels})
+
+    def move_panel(self, panel: int, place: int) -> None:
+        """Take a panel out and put it in at a place."""
+        panels = [item.model_dump() for item in self.recipe.panels]
+        panels.insert(place, panels.pop(panel))
+        self._change("Move panel", {"panels": panels})
+        self._choose(place)
+
+    def _page_changed(self, field: str, value: Any) -> None:
+        if field == "style" and value == OWN:
+            value = self.recipe.look().model_dump()
+        self._change(f"Change {field}", {field: value}, field)
+
+    def _look_changed(self, field: str, value: Any) -> None:
+        self._change(f"Change {field}", {"style": {**self.recipe.look().model_dump(), field: value}}, f"look {field}")
+
+    def _panel_changed(self, field: str, value: Any) -> None:
+        panels = [panel.model_dump() for panel in self.recipe.panels]
+        panels[self.preview.panel] |= {field: value or None if field == "inset" else value}
+        self._change(f"Change {field}", {"panels": panels}, f"panel {self.preview.panel} {field}")
+
+    def _change(self, text: str, values: dict[str, Any], field: str = "") -> None:
+        try:
+            self.edits.change(text, field, **values)
+        except FigureError as error:
+            self._say(str(error))
+
+    def _choose(self, panel: int) -> None:
+        self.preview.choose(panel)
+        self.controls.show_recipe(self.recipe, self.preview.panel)
+        self.buttons["remove"].setEnabled(self.preview.panel >= 0)
+
+    def _show(self) -> None:
+        self.preview.show_recipe(self.recipe)
+        self._choose(self.preview.panel)
+        there = bool(self.recipe.panels)
+        for button in (self.export, *(self.buttons[name] for name in ("save", "words", "table"))):
+            button.setEnabled(there)
+        across, down = self.recipe.millimetres
+        self.scale.setText(f"{across:g} x {down:g} mm")
+        self._soon.start()
+
+    # drawing
+
+    def draw(self) -> None:
+        """Draw the page in the background; a change that comes meanwhile is drawn next."""
+        if not self.recipe.panels or not self.isVisible():
+            self._say("")
+            return
+        recipe, folder, dpi = self.recipe, self.folder, self.preview.dpi
+        self.background.start(lambda: _picture(recipe, folder, dpi))
+
+    def _drawn(self, image: QImage) -> None:
+        self.preview.show_image(image)
+        self._say("")
+
+    def _say(self, problem: str) -> None:
+        problem = problem.removeprefix("FigureError: ")  # a sentence for people, unlike other errors' names
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
+
+    # files
+
+    def open_file(self) -> None:
+        self._ask("Open figure or recipe", OPENS, self.open_path)
+
+    def save_file(self) -> None:
+        self._ask("Save recipe", "Figure recipe (*.json)", self.save_path, suffix="json")
+
+    def export_file(self) -> None:
+        self._ask("Export figure", WRITES, self.export_path, suffix="pdf")
+
+    def _ask(self, title: str, kinds: str, then: Any, suffix: str = "") -> None:
+        dialog = QFileDialog(self, title, str(self.folder), kinds)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if suffix:
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.setDefaultSuffix(suffix)
+            dialog.filterSelected.connect(lambda kind: dialog.setDefaultSuffix(kind.split("*.")[-1].rstrip(")")))
+        dialog.fileSelected.connect(then)
+        dialog.open()
+
+    def open_path(self, path: str) -> None:
+        """Take a recipe, or a figure's own, with its runs where they are now."""
+        folder = self.folder
+        self.asking.start(lambda: _answer(lambda: _located(Path(path), folder), self._opened))
+
+    def _opened(self, recipe: Recipe) -> None:
+        self.edits.open(recipe)
+        self._choose(0)
+
+    def save_path(self, path: str) -> None:
+        try:
+            write(self.recipe, Path(path))
+        except FigureError as error:
+            self._say(str(error))
+        else:
+            self.message.emit(f"Recipe saved: {path}")
+
+    def export_path(self, path: str) -> None:
+        """Write the figure in the background."""
+        recipe, folder = self.recipe, self.folder
+        self.writing.start(lambda: _answer(lambda: _write(recipe, Path(path), folder), self._written))
+
+    def _written(self, files: list[Path]) -> None:
+        self.message.emit(f"Written: {', '.join(map(str, files))}")
+
+    def copy_caption(self) -> None:
+        recipe, folder = self.recipe, self.folder
+        self.asking.start(lambda: _answer(lambda: _words(recipe, folder, table=False), self._copied))
+
+    def copy_table(self) -> None:
+        recipe, folder = self.recipe, self.folder
+        self.asking.start(lambda: _answer(lambda: _words(recipe, folder, table=True), self._copied))
+
+    def _copied(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self.message.emit("Copied as text for LaTeX")
+
+    def _answered(self, answer: tuple[Callable[[Any], None], Any]) -> None:
+        then, result = answer
+        then(result)
+
+
+# What follows is called outside the window's thread.
+
+
+def _answer(work: Callable[[], Any], then: Callable[[Any], None]) -> tuple[Callable[[Any], None], Any]:
+    return then, work()
+
+
+def _picture(recipe: Recipe, folder: Path, dpi: float) -> QImage:
+    from gui.export.page import draw_page, drawing
+    from gui.export.sources import opened
+
+    look = recipe.look(folder)
+    with opened(recipe, folder) as contents:
+        figure = draw_page(recipe, contents, look)
+        with drawing(look):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=dpi)
+    return QImage.fromData(buffer.getvalue())
+
+
+def _write(recipe: Recipe, path: Path, folder: Path) -> list[Path]:
+    from gui.export.figure import write_recipe
+
+    return write_recipe(recipe, path, folder=folder)
+
+
+def _words(recipe: Recipe, folder: Path, *, table: bool) -> str:
+    from gui.export import words
+    from gui.export.sources import opened
+
+    with opened(recipe, folder) as contents:
+        return words.table(contents) if table else words.latex(words.caption(recipe, contents))
+
+
+def _located(path: Path, runs: Path) -> Recipe:
+    """The recipe in a file, its runs by their whole paths."""
+    from gui.export.figure import read_recipe
+    from gui.export.sources import files, finder
+
+    recipe = read_recipe(path)
+    find = finder([path.parent, runs])
+    panels = [
+        {**panel.model_dump(), "runs": [str(file.absolute()) for file in files(panel, path.parent, find)]}
+        for panel in recipe.panels
+    ]
+    return checked({**recipe.model_dump(), "panels": panels})

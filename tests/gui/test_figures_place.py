@@ -1,0 +1,183 @@
+"""The Figures place as a person uses it: runs to panels, changes seen and undone, saved, exported, reopened."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QComboBox
+
+from gui.export.inside import recipe_of
+from gui.export.recipe import read
+from gui.figures.place import FiguresPlace
+from gui.run_page import RunPage
+from gui.stored_run import StoredRun
+from gui.theme import LIGHT
+from storage.catalogue import scan
+from tests.gui.export.small import tiny_run
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+class Page:
+    """The place on screen, and what a person does to it."""
+
+    def __init__(self, qtbot, folder: Path) -> None:
+        self.qtbot, self.place = qtbot, FiguresPlace(folder, LIGHT)
+        qtbot.addWidget(self.place)
+        self.place.resize(1280, 720)
+        self.place.show()
+        self.place.set_runs(scan(folder))
+        self.chooser, self.controls, self.preview = self.place.chooser, self.place.controls, self.place.preview
+
+    @property
+    def recipe(self):
+        return self.place.recipe
+
+    def select(self, words: str) -> None:
+        self.chooser.field.setText(words)
+        self.chooser.runs.setFocus()
+        self.qtbot.keyClick(self.chooser.runs, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+
+    def add(self, view: str) -> None:
+        self.chooser.views.setCurrentIndex(self.chooser.views.findText(view))
+        self.qtbot.mouseClick(self.chooser.add, LEFT)
+
+    def pick(self, name: str, text: str) -> None:
+        box = self.controls.fields[name]
+        assert isinstance(box, QComboBox)
+        box.setCurrentIndex(box.findText(text))
+        box.activated.emit(box.currentIndex())
+
+    def type(self, name: str, text: str) -> None:
+        field = self.controls.fields[name]
+        self.controls.ensureWidgetVisible(field)
+        field.setFocus()
+        field.selectAll()
+        self.qtbot.keyClicks(field, text)
+        self.qtbot.keyClick(field, Qt.Key.Key_Return)
+
+    def drawn(self) -> None:
+        """Wait until the page shows the present recipe."""
+        before = self.preview.image.cacheKey()
+        self.qtbot.waitUntil(lambda: self.preview.image.cacheKey() != before, timeout=60_000)
+
+
+@pytest.fixture
+def page(qtbot, tmp_path):
+    for seed in range(3):
+        tiny_run(tmp_path / f"{seed}.h5", seed=seed)
+    made = Page(qtbot, tmp_path)
+    yield made
+    made.place.finish()
+
+
+def test_the_page_shows_the_picture_that_is_written(page, qtbot, tmp_path):
+    page.select("")
+    assert page.chooser.hint.text() == "3 runs"
+    page.add("Loss")
+    page.drawn()
+    assert (page.recipe.panels[0].view, len(page.recipe.panels[0].runs)) == ("loss", 3)
+    assert page.recipe.panels[0].band == "sd"  # they differ in their seeds alone
+    shown = page.preview.image
+    assert shown.width() == pytest.approx(85 / 25.4 * page.preview.dpi, abs=1)  # true size, pixel by pixel
+    page.place.edits.change("", dpi=round(page.preview.dpi))
+    out = tmp_path / "figure.png"
+    with qtbot.waitSignal(page.place.message, timeout=60_000):
+        page.place.export_path(str(out))
+    written = QImage(str(out)).convertToFormat(shown.format())
+    assert written.size() == shown.size()
+    differing = sum(
+        written.pixel(x, y) != shown.pixel(x, y)
+        for x in range(0, shown.width(), 3)
+        for y in range(0, shown.height(), 3)
+    )
+    assert differing == 0
+
+
+def test_changes_reach_the_recipe_and_can_be_undone(page):
+    page.select("seed 1")
+    page.add("Loss")
+    page.type("panel_title", "My loss")
+    page.type("x", "5, 40")
+    page.type("notes", "10, 0.5, here")
+    page.pick("legend", "below")
+    page.pick("y_log", "linear")
+    page.pick("style", "Journal-serif")
+    page.type("line", "2.5")
+    panel = page.recipe.panels[0]
+    assert (panel.title, panel.x, panel.legend, panel.y_log) == ("My loss", (5, 40), "below", False)
+    assert (panel.notes[0].text, panel.notes[0].at) == ("here", (10, 0.5))
+    assert page.recipe.look().line == 2.5 and page.recipe.look().maths == "stix"
+    for _ in range(3):
+        page.place.buttons["undo"].click()
+    assert page.recipe.style == "" and page.recipe.panels[0].y_log is None
+    page.place.buttons["redo"].click()
+    assert page.recipe.panels[0].y_log is False
+
+
+def test_what_is_not_admissible_is_said_and_changes_nothing(page):
+    page.select("seed 1")
+    page.add("Loss")
+    page.type("step", "many")
+    assert "step" in page.place.problem.text() and page.recipe.panels[0].step is None
+    page.type("x", "3, 3")
+    page.qtbot.waitUntil(lambda: "nothing to show" in page.place.problem.text(), timeout=60_000)
+    page.type("x", "3, 9")
+    page.qtbot.waitUntil(lambda: not page.place.problem.text(), timeout=60_000)
+
+
+def test_panels_are_dragged_chosen_and_taken_away(page, qtbot):
+    page.select("seed 0")
+    page.add("Loss")
+    page.add("Sharpness")
+    assert (page.recipe.size, page.recipe.columns) == ("double", 2)
+    first, second = (page.preview.box(i).center().toPoint() for i in range(2))
+    qtbot.mousePress(page.preview, LEFT, pos=first)
+    qtbot.mouseMove(page.preview, (first + second) / 2)
+    qtbot.mouseMove(page.preview, second + QPoint(5, 5))
+    qtbot.mouseRelease(page.preview, LEFT, pos=second)
+    assert [panel.view for panel in page.recipe.panels] == ["sharpness", "loss"]
+    qtbot.keyClick(page.preview, Qt.Key.Key_Left)
+    assert [panel.view for panel in page.recipe.panels] == ["loss", "sharpness"]
+    qtbot.keyClick(page.preview, Qt.Key.Key_Delete)
+    assert [panel.view for panel in page.recipe.panels] == ["sharpness"]
+
+
+def test_a_figure_is_opened_again_with_its_runs(page, qtbot, tmp_path):
+    page.select("seed 2")
+    page.add("Stages")
+    with qtbot.waitSignal(page.place.message, timeout=60_000):
+        page.place.export_path(str(tmp_path / "figure.svg"))
+    page.place.save_path(str(tmp_path / "figure.json"))
+    assert read(tmp_path / "figure.json") == page.recipe
+    page.place.remove_panel(0)
+    (tmp_path / "2.h5").rename(tmp_path / "moved.h5")
+    with qtbot.waitSignal(page.place.edits.changed, timeout=60_000):
+        page.place.open_path(str(tmp_path / "figure.svg"))
+    assert [Path(run.file).name for run in page.recipe.panels[0].runs] == ["moved.h5"]
+    assert recipe_of(tmp_path / "figure.svg").panels[0].runs[0].file == "2.h5"
+    page.place.open_path(str(tmp_path / "moved.h5"))
+    qtbot.waitUntil(lambda: "recipe" in page.place.problem.text(), timeout=60_000)
+
+
+def test_caption_and_table_are_copied(page, qtbot):
+    page.select("")
+    page.add("Loss")
+    for button, words in (("words", "one standard deviation"), ("table", r"\toprule")):
+        with qtbot.waitSignal(page.place.message, timeout=60_000):
+            page.place.buttons[button].click()
+        assert words in QGuiApplication.clipboard().text()
+
+
+def test_a_view_is_sent_to_the_figure_from_its_menu(qtbot, tmp_path):
+    run = StoredRun(str(tiny_run(tmp_path / "a.h5")))
+    page = RunPage(run, LIGHT)
+    qtbot.addWidget(page)
+    page.set_step(30)
+    menu = page.views[1].menu()
+    (send,) = [action for action in menu.actions() if action.text() == "Send to the figure"]
+    with qtbot.waitSignal(page.figure_requested) as sent:
+        send.trigger()
+    assert sent.args == [str(tmp_path / "a.h5"), page.views[1].spec.id, 30]
+    run.close()
