@@ -44,6 +44,7 @@ COMMANDS = (
     Command(
         "shoot-window", "Save picture of the window", "save_window_picture", "File", "Ctrl+Shift+S", "camera", gap=True
     ),
+    Command("picture", "Take a picture …", "ask_picture", "File", "", "camera"),
     Command("copy-window", "Copy picture of the window", "copy_window_picture", "File", "Ctrl+Shift+C", "copy"),
     Command("shoot-run", "Save picture of the run's views", "save_run_picture", "File", "", "camera", "run"),
     Command("copy-run", "Copy picture of the run's views", "copy_run_picture", "File", "", "copy", "run"),

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMessageBox,
     QStackedWidget,
+    QWidget,
 )
 
 from gui import icons, style
@@ -379,6 +380,31 @@ class MainWindow(QMainWindow):
     def copy_run_picture(self) -> None:
         if (page := self.lab.tabs.currentWidget()) is not None:
             self._copy(page.grab())
+
+    def ask_picture(self) -> None:
+        from gui.picture import PictureDialog
+
+        dialog = PictureDialog(self, self.take_picture, self.lab.current() is not None)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def take_picture(self, what: str, scale: int, light: bool, copy: bool) -> None:
+        """Save or copy a picture of the window or of the run's views, ``scale`` pixels a point."""
+        from gui.picture import widget_picture
+
+        before = self.theme
+        page = self.lab.tabs.currentWidget() if what == "run" else None
+        try:
+            if light and before.dark:
+                self.set_theme(LIGHT)
+                for view in self.findChildren(QWidget):  # each draws itself in its own time otherwise
+                    if view.isVisible() and hasattr(view, "draw") and hasattr(view, "spec"):
+                        view.draw()  # type: ignore[attr-defined] - a view widget; plots are not loaded for its class
+            picture = QPixmap.fromImage(widget_picture(page or self, scale))
+        finally:
+            if self.theme is not before:
+                self.set_theme(before)
+        self._copy(picture) if copy else self._save(picture)
 
     def _save(self, picture: QPixmap) -> None:
         folder = self.runs.folder / "pictures"

@@ -8,14 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lab.compare import Summary, summary
 from lab.stream import Rows
 
 SEEDS = ("seed", "data_seed", "init_seed", "order_seed")
-Spread = Literal["sd", "se", "quantiles", "min-max"]
+Spread = Literal["SD", "SE", "quartiles", "min-max"]
 WORDS: dict[str, tuple[str, str]] = {
-    "sd": ("mean", "one standard deviation"),
-    "se": ("mean", "one standard error of the mean"),
-    "quantiles": ("median", "the middle half of the runs"),
+    "SD": ("mean", "one standard deviation"),
+    "SE": ("mean", "one standard error of the mean"),
+    "quartiles": ("median", "the middle half of the runs"),
     "min-max": ("mean", "all runs, from the smallest to the largest"),
 }
 """What the line and the band of each kind show."""
@@ -37,14 +38,15 @@ def without_seeds(config: Any) -> dict[str, Any]:
 class Mean:
     """Several runs as one source, over the steps that all of them reached.
 
-    Runs that read a series at other steps than their siblings are interpolated linearly to the steps of all.
-
-    Attributes:
+    Args:
         members: The runs.
+        spread: What the band shows.
+        log: Geometric mean and band, as they look on a logarithmic axis.
     """
 
-    def __init__(self, members: Sequence[Any], spread: Spread) -> None:
-        self.members, self._spread = list(members), spread
+    def __init__(self, members: Sequence[Any], spread: Spread, *, log: bool = False) -> None:
+        self.members, self.log = list(members), log
+        self._spread: Spread = spread
 
     def names(self) -> list[str]:
         first, *others = (source.names() for source in self.members)
@@ -58,39 +60,25 @@ class Mean:
         return []
 
     def series(self, name: str, start: int = 0) -> Rows:
-        step, values = self._values(name)
-        middle = np.median(values, axis=0) if self._spread == "quantiles" else np.mean(values, axis=0)
-        return step[start:], middle[start:]
+        columns = self._columns(name)
+        middle = np.stack([column.centre for column in columns], axis=1)
+        scalar = self.members[0].series(name)[1].ndim == 1
+        return columns[0].x[start:].astype(np.int64), (middle[:, 0] if scalar else middle)[start:]
 
     def edges(self, name: str, column: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Lower and upper edge of the band (T,) of a series, or of one column of a vector series; None for one run."""
-        _, values = self._values(name)
-        values = values.reshape(*values.shape[:2], -1)[:, :, column]
-        if len(values) < 2:
-            return None
-        if self._spread == "min-max":
-            return values.min(axis=0), values.max(axis=0)
-        if self._spread == "quantiles":
-            low, high = np.quantile(values, (0.25, 0.75), axis=0)
-            return low, high
-        # the sample's deviation: n - 1, for a handful of seeds is no whole population
-        reach = values.std(axis=0, ddof=1) / (np.sqrt(len(values)) if self._spread == "se" else 1.0)
-        return values.mean(axis=0) - reach, values.mean(axis=0) + reach
+        found = self._columns(name)[column]
+        return None if len(self.members) < 2 else (found.low, found.high)
 
     @functools.cache  # noqa: B019 - lives as long as the figure is drawn
-    def _values(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Common steps (T,) and values (runs, T, ...)."""
-        rows = [source.series(name) for source in self.members]
-        step = functools.reduce(np.union1d, [row[0] for row in rows])
-        step = step[(step >= max(row[0][0] for row in rows)) & (step <= min(row[0][-1] for row in rows))]
-        return step, np.stack([_at(step, *row) for row in rows])
-
-
-def _at(step: np.ndarray, read: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Values (S, ...) at the wanted steps (S,), of readings at steps (T,) with values (T, ...)."""
-    value = np.asarray(value, float)
-    place = np.searchsorted(read, step).clip(0, len(read) - 1)
-    if np.array_equal(read[place], step):
-        return value[place]
-    columns = value.reshape(len(read), -1).T
-    return np.stack([np.interp(step, read, column) for column in columns], axis=1).reshape(len(step), *value.shape[1:])
+    def _columns(self, name: str) -> list[Summary]:
+        """Each column of the series, summed up where every run has a reading or lies between two."""
+        read = [source.series(name) for source in self.members]
+        rows = [(step.astype(float), np.asarray(value, float).reshape(len(step), -1)) for step, value in read]
+        found = []
+        for k in range(rows[0][1].shape[1]):
+            one = summary([(step, value[:, k]) for step, value in rows], self._spread, log=self.log)
+            begin, end = max(step[0] for step, _ in rows), min(step[-1] for step, _ in rows)
+            kept = (one.x >= begin) & (one.x <= end)
+            found.append(Summary(one.x[kept], one.centre[kept], one.low[kept], one.high[kept], one.count[kept]))
+        return found

@@ -32,7 +32,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Legend = Literal[
     "auto", "none", "upper left", "upper right", "lower left", "lower right", "beside", "below"
 ]  # fmt: skip
-Spread = Literal["none", "sd", "se", "quantiles", "min-max"]
+Spread = Literal["none", "SD", "SE", "quartiles", "min-max"]
 
 
 class Part(BaseModel):
@@ -82,7 +82,7 @@ class PanelRecipe(Part):
         x, y: Limits of the axes, None where the data decide.
         labels: One for each run or group, in place of the knobs that differ.
         band: Runs that differ only in their seeds become their mean with a band: standard deviation, standard error,
-            quartiles or extremes.
+            quartiles or extremes; of logarithms where the axis is logarithmic.
     """
 
     view: Text

@@ -140,13 +140,14 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader]) -> Content:
     readers, configs = [readers[i] for i in drawn], [configs[i] for i in drawn]
     if not drawn:
         raise FigureError(f"nothing is recorded for the view {recipe.view!r}: it needs {', '.join(needed)}")
-    panels = _panels(recipe, readers, configs)
+    spec = changed(spec, recipe)
+    panels = _panels(recipe, readers, configs, log=bool(getattr(spec, "y_log", False)))
     for number, label in enumerate(recipe.labels[: len(panels)]):
         panels[number] = replace(panels[number], label=label)
-    return Content(recipe, changed(spec, recipe), panels)
+    return Content(recipe, spec, panels)
 
 
-def _panels(recipe: PanelRecipe, readers: Sequence[RunReader], configs: Sequence[Any]) -> list[Panel]:
+def _panels(recipe: PanelRecipe, readers: Sequence[RunReader], configs: Sequence[Any], *, log: bool) -> list[Panel]:
     if recipe.band == "none":
         told = zip(readers, configs, labels(configs), strict=True)
         return [Panel(reader, config, label, recipe.step) for reader, config, label in told]
@@ -159,7 +160,7 @@ def _panels(recipe: PanelRecipe, readers: Sequence[RunReader], configs: Sequence
     for place, config, label in zip(places, firsts, labels(firsts, but=SEEDS), strict=True):
         count = f"n = {len(place)}"
         text = f"{label} ({count})" if label else count
-        panels.append(Panel(Mean([readers[i] for i in place], recipe.band), config, text, recipe.step))
+        panels.append(Panel(Mean([readers[i] for i in place], recipe.band, log=log), config, text, recipe.step))
     return panels
 
 

@@ -57,6 +57,8 @@ def _sentences(content: Content) -> list[str]:
         said.append(spec.help if spec.help.endswith(".") else f"{spec.help}.")
     if means := [panel.source for panel in content.panels if isinstance(panel.source, Mean)]:
         line, band = WORDS[content.recipe.band]
+        line = f"geometric {line}" if means[0].log and line == "mean" else line
+        band = f"{band} of the logarithms" if means[0].log and band.startswith("one") else band
         counts = sorted({len(mean.members) for mean in means})
         said.append(f"Lines: {line} over {' or '.join(map(str, counts))} seeds; bands: {band}.")
     if content.recipe.step is not None and not isinstance(spec, OVER_STEPS):

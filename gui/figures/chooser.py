@@ -63,12 +63,14 @@ class Chooser(QWidget):
         self.runs.set_theme(theme)
 
     def set_runs(self, runs: Sequence[RunEntry]) -> None:
-        """List these; what was selected by path stays selected."""
-        self.model.set_runs([run for run in runs if not run.problem], self.field.text())
+        """List these; while they are the ones that are listed, what is selected stays."""
+        usable = [run for run in runs if not run.problem]
+        if usable != self.model.all:
+            self.model.set_runs(usable, self.field.text())
 
     def _filter(self, words: str) -> None:
         if self.model.all:  # else they are still being looked for
-            self.model.set_runs(self.model.all, words)
+            self.model.set_runs(list(self.model.all), words)
 
     def selected(self) -> list[RunEntry]:
         rows = sorted(index.row() for index in self.runs.selectionModel().selectedIndexes())

@@ -26,9 +26,9 @@ from gui.named import named
 
 BANDS = {
     "none": "every run a line",
-    "sd": "mean, standard deviation",
-    "se": "mean, standard error",
-    "quantiles": "median, quartiles",
+    "SD": "mean, standard deviation",
+    "SE": "mean, standard error",
+    "quartiles": "median, quartiles",
     "min-max": "mean, smallest to largest",
 }
 SIZE_NAMES = {

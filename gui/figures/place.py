@@ -190,7 +190,7 @@ class FiguresPlace(QWidget):
     # changes
 
     def _add(self, runs: Sequence[RunEntry], view: str, seeds: bool) -> None:
-        self.add_panel(view, [str(run.path) for run in runs], band="sd" if seeds else "none")
+        self.add_panel(view, [str(run.path) for run in runs], band="SD" if seeds else "none")
 
     def remove_panel(self, panel: int) -> None:
         panels = [item.model_dump() for i, item in enumerate(self.recipe.panels) if i != panel]

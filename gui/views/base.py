@@ -23,7 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QVBoxLayout, QWidget
 
 from gui.open_run import OpenRun
-from gui.theme import Theme, contrast
+from gui.theme import LIGHT, Theme, contrast
 from gui.views.axes import StepAxis
 from gui.views.history import History
 from lab.views import View
@@ -250,15 +250,25 @@ class ViewWidget(QWidget, Generic[Spec]):
     def copy_numbers(self) -> None:
         QGuiApplication.clipboard().setText(self.numbers())
 
-    @Slot()
-    def save_png(self) -> None:
+    def save_png(self, scale: float = 2.0, *, light: bool = False) -> None:
+        """Ask where to write a picture of ``scale`` pixels a point, on the light ground whatever the theme if asked."""
+        from gui.picture import save, view_picture
+
         path, _ = QFileDialog.getSaveFileName(self, "Save picture", f"{self.spec.id}.png", "PNG pictures (*.png)")
         if not path:
             return
         try:
-            self.grab_png(path)
+            save(view_picture(self, scale, LIGHT if light else self.theme), Path(path))
         except OSError as error:
             self._fail(error)
+
+    def ask_film(self) -> None:
+        """Ask for a film of this view over the slider."""
+        from gui.video import VideoDialog
+
+        dialog = VideoDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def menu(self) -> QMenu:
         """The menu of the right mouse button; the caller shows it."""
@@ -267,11 +277,18 @@ class ViewWidget(QWidget, Generic[Spec]):
         for text, slot in (
             ("Copy picture", self.copy_picture),
             ("Copy numbers", self.copy_numbers),
-            ("Save PNG…", self.save_png),
         ):
             action = QAction(text, menu)
             action.triggered.connect(slot)
             menu.addAction(action)
+        saves = menu.addMenu("Save picture")
+        for ground in ("", ", light")[: 1 + self.theme.dark]:
+            for scale in (1, 2, 3, 4):
+                action = saves.addAction(f"{scale}x{ground} …")
+                action.triggered.connect(lambda _=False, s=scale, light=bool(ground): self.save_png(s, light=light))
+        film = QAction("Film over the slider …", menu)
+        film.triggered.connect(self.ask_film)
+        menu.addAction(film)
         send = QAction("Send to the figure", menu)
         send.setEnabled(bool(self.run.path))  # a figure is drawn from run files
         send.triggered.connect(self.figure_requested)

@@ -78,7 +78,7 @@ def test_the_page_shows_the_picture_that_is_written(page, qtbot, tmp_path):
     page.add("Loss")
     page.drawn()
     assert (page.recipe.panels[0].view, len(page.recipe.panels[0].runs)) == ("loss", 3)
-    assert page.recipe.panels[0].band == "sd"  # they differ in their seeds alone
+    assert page.recipe.panels[0].band == "SD"  # they differ in their seeds alone
     shown = page.preview.image
     assert shown.width() == pytest.approx(85 / 25.4 * page.preview.dpi, abs=1)  # true size, pixel by pixel
     page.place.edits.change("", dpi=round(page.preview.dpi))
@@ -96,7 +96,7 @@ def test_the_page_shows_the_picture_that_is_written(page, qtbot, tmp_path):
 
 
 def test_changes_reach_the_recipe_and_can_be_undone(page):
-    page.select("seed 1")
+    page.select("1.h5")
     page.add("Loss")
     page.type("panel_title", "My loss")
     page.type("x", "5, 40")
@@ -117,7 +117,7 @@ def test_changes_reach_the_recipe_and_can_be_undone(page):
 
 
 def test_what_is_not_admissible_is_said_and_changes_nothing(page):
-    page.select("seed 1")
+    page.select("1.h5")
     page.add("Loss")
     page.type("step", "many")
     assert "step" in page.place.problem.text() and page.recipe.panels[0].step is None
@@ -128,7 +128,7 @@ def test_what_is_not_admissible_is_said_and_changes_nothing(page):
 
 
 def test_panels_are_dragged_chosen_and_taken_away(page, qtbot):
-    page.select("seed 0")
+    page.select("0.h5")
     page.add("Loss")
     page.add("Sharpness")
     assert (page.recipe.size, page.recipe.columns) == ("double", 2)
@@ -145,7 +145,7 @@ def test_panels_are_dragged_chosen_and_taken_away(page, qtbot):
 
 
 def test_a_figure_is_opened_again_with_its_runs(page, qtbot, tmp_path):
-    page.select("seed 2")
+    page.select("2.h5")
     page.add("Stages")
     with qtbot.waitSignal(page.place.message, timeout=60_000):
         page.place.export_path(str(tmp_path / "figure.svg"))

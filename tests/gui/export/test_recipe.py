@@ -141,19 +141,27 @@ def test_panels_fill_the_page_row_by_row_with_letters(folder: Path):
     np.testing.assert_allclose(boxes(made), [(0, 0, 1, 2 / 3), (0, 2 / 3, 0.5, 1 / 3), (0.5, 2 / 3, 0.5, 1 / 3)])
 
 
-@pytest.mark.parametrize("band", ["sd", "se", "quantiles", "min-max"])
+@pytest.mark.parametrize("band", ["SD", "SE", "quartiles", "min-max"])
 def test_seeds_become_a_mean_with_a_band_and_their_count(folder: Path, band: str):
-    (axes,) = axes_of(recipe({"view": "loss", "runs": ["*.h5"], "band": band}), folder)
+    (axes,) = axes_of(recipe({"view": "loss", "runs": ["*.h5"], "band": band, "y_log": False}), folder)
     assert [line.get_label() for line in axes.lines] == ["η 0.1 (n = 3)", "η 0.2 (n = 3)"]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), 2 * 0.9 ** np.arange(60))  # of 1, 2 and 3
     band_at_0 = [points[1] for points in axes.collections[0].get_paths()[0].vertices if points[0] == 0]
-    reach = {"sd": 1.0, "se": 3**-0.5, "quantiles": 0.5, "min-max": 1.0}[band]
+    reach = {"SD": 1.0, "SE": 3**-0.5, "quartiles": 0.5, "min-max": 1.0}[band]
     assert (min(band_at_0), max(band_at_0)) == pytest.approx((2 - reach, 2 + reach))
+
+
+def test_on_a_logarithmic_axis_the_mean_is_that_of_the_logarithms(folder: Path):
+    (axes,) = axes_of(recipe({"view": "loss", "runs": ["lr0.1*.h5"], "band": "SD"}), folder)
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 6 ** (1 / 3) * 0.9 ** np.arange(60))  # of 1, 2 and 3
+    low, high = np.exp(np.log([1, 2, 3]).mean() + np.std(np.log([1, 2, 3]), ddof=1) * np.array([-1, 1]))
+    band_at_0 = [points[1] for points in axes.collections[0].get_paths()[0].vertices if points[0] == 0]
+    assert (min(band_at_0), max(band_at_0)) == pytest.approx((low, high))
 
 
 def test_a_seed_that_was_run_twice_counts_once(folder: Path, tmp_path: Path):
     runs = [str(folder / "lr0.1-seed0.h5"), str(folder / "lr0.1-seed1.h5"), str(tiny_run(tmp_path / "again.h5"))]
-    (axes,) = axes_of(recipe({"view": "loss", "runs": runs, "band": "sd"}), folder)
+    (axes,) = axes_of(recipe({"view": "loss", "runs": runs, "band": "SD"}), folder)
     assert axes.lines[0].get_label() == "n = 2"
 
 

@@ -26,11 +26,11 @@ def page(*panels: dict, **values):
 
 
 def test_a_caption_tells_panels_bands_and_reference_lines(runs: Path):
-    made = page({"view": "loss", "band": "se"}, {"view": "sharpness"})
+    made = page({"view": "loss", "band": "SE"}, {"view": "sharpness"})
     with opened(made, runs) as contents:
         text = words.caption(made, contents)
     assert text.startswith("(a) Loss.") and "(b) Sharpness." in text
-    assert "mean over 3 seeds" in text and "one standard error of the mean" in text
+    assert "geometric mean over 3 seeds" in text and "one standard error of the mean of the logarithms" in text
     assert "Dashed: 2/η." in text and "Marks on the top edge: spike." in text
 
 

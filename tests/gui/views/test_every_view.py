@@ -153,7 +153,7 @@ def test_pictures_menus_and_settings_work_in_both_themes(qtbot, tmp_path, spec: 
     view.grab_png(tmp_path / "view.png")
     assert (tmp_path / "view.png").stat().st_size > 1000
     texts = [action.text() for action in view.menu().actions()]
-    assert {"Copy picture", "Copy numbers", "Save PNG…", "Maximise"} <= set(texts)
+    assert {"Copy picture", "Copy numbers", "Save picture", "Film over the slider …", "Maximise"} <= set(texts)
     settings = view.settings()
     other = show(qtbot, spec, run_of([0, 10, 20]))
     other.restore(settings)

@@ -1,0 +1,97 @@
+"""Pictures at one to four pixels a point, light where wanted, and films of a view over the slider."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QColor
+
+from gui import video
+from gui.picture import PictureDialog, view_picture, widget_picture
+from gui.theme import DARK, LIGHT
+from gui.views import make_view
+from lab.stream import MemoryRun
+from lab.views import Bars
+from tests.gui.runs import MadeUpRun
+
+
+@pytest.fixture
+def view(qtbot):
+    rows = [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0], [0.2, 0.8]]
+    run = MadeUpRun(MemoryRun(v=([0, 10, 20, 30], rows)))
+    made = make_view(Bars("v", labels=("one", "two"), title="Two bars"), run, DARK)
+    qtbot.addWidget(made)
+    made.resize(240, 160)
+    made.show()
+    made.refresh()
+    return made
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_a_picture_has_its_pixels_and_its_ground(view, scale: int):
+    for theme in (LIGHT, DARK):
+        image = view_picture(view, scale, theme)
+        assert image.size() == QSize(240, 190) * scale  # with the title over it
+        assert image.pixelColor(2, 2) == QColor(theme.ground)
+    assert view.theme is DARK  # the view on screen stays as it is
+    assert widget_picture(view, scale).size() == view.size() * scale
+
+
+def test_the_dialog_hands_over_what_was_chosen(qtbot, view):
+    taken = []
+    dialog = PictureDialog(view, lambda *chosen: taken.append(chosen), run=True)
+    dialog.what.setCurrentIndex(1)
+    dialog.scale.setCurrentIndex(3)
+    dialog.light.click()
+    dialog.copy.click()
+    assert taken == [("run", 4, True, True)]
+
+
+def test_frames_stand_at_steps_that_were_read(view):
+    assert video.steps_between(view, 0, 100, 100) == [0, 10, 20, 30]
+    assert video.steps_between(view, 5, 30, 2) == [10, 30]
+    assert video.steps_between(view, 31, 99, 5) == []
+
+
+@pytest.mark.parametrize("ending", ["png", "gif", "mp4"])
+def test_a_film_has_every_frame(qtbot, view, tmp_path: Path, ending: str):
+    if ending == "mp4" and shutil.which("ffmpeg") is None:
+        assert "mp4" not in video.encoders()  # it is not offered
+        return
+    view.set_step(20)
+    recorder = video.Recorder(view, [0, 10, 20, 30], tmp_path / f"film.{ending}", scale=1, light=True)
+    with qtbot.waitSignal(recorder.written, timeout=60_000) as done:
+        recorder.start()
+    frames = sorted((tmp_path / "film").iterdir())
+    assert [path.name for path in frames] == [f"frame-0000{i}.png" for i in range(4)]
+    pictures = [Image.open(path).convert("RGB") for path in frames]
+    assert len({picture.tobytes() for picture in pictures}) == 4
+    assert pictures[0].getpixel((2, 2)) == (255, 255, 255)
+    assert view.axis.cursor == 20  # the view on screen has not moved
+    if ending == "gif":
+        with Image.open(tmp_path / "film.gif") as film:
+            assert (film.n_frames, film.size) == (4, pictures[0].size)
+    if ending == "mp4":
+        assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
+    assert Path(done.args[0]) == (tmp_path / "film" if ending == "png" else tmp_path / f"film.{ending}")
+
+
+def test_a_film_that_cannot_be_written_says_why(qtbot, view, tmp_path: Path):
+    (tmp_path / "film").write_text("in the way")
+    recorder = video.Recorder(view, [0, 10], tmp_path / "film.gif")
+    with qtbot.waitSignal(recorder.failed) as failed:
+        recorder.start()
+    assert "film" in failed.args[0]
+
+
+def test_a_film_is_asked_for_and_can_be_given_up(qtbot, view, tmp_path: Path):
+    dialog = video.VideoDialog(view)
+    qtbot.addWidget(dialog)
+    dialog.kind.setCurrentIndex(dialog.kind.findData("gif"))
+    dialog.make(tmp_path / "film.gif")
+    qtbot.waitUntil(lambda: "Written" in dialog.said.text(), timeout=60_000)
+    dialog.make(tmp_path / "other.gif")
+    dialog.reject()
+    assert not (tmp_path / "other.gif").exists()
