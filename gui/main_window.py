@@ -26,7 +26,6 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMessageBox,
     QStackedWidget,
-    QWidget,
 )
 
 from gui import icons, style
@@ -391,19 +390,18 @@ class MainWindow(QMainWindow):
     def take_picture(self, what: str, scale: int, light: bool, copy: bool) -> None:
         """Save or copy a picture of the window or of the run's views, ``scale`` pixels a point."""
         from gui.picture import widget_picture
+        from gui.views.base import ViewWidget
 
         before = self.theme
         page = self.lab.tabs.currentWidget() if what == "run" else None
-        try:
-            if light and before.dark:
-                self.set_theme(LIGHT)
-                for view in self.findChildren(QWidget):  # each draws itself in its own time otherwise
-                    if view.isVisible() and hasattr(view, "draw") and hasattr(view, "spec"):
-                        view.draw()  # type: ignore[attr-defined] - a view widget; plots are not loaded for its class
-            picture = QPixmap.fromImage(widget_picture(page or self, scale))
-        finally:
-            if self.theme is not before:
-                self.set_theme(before)
+        if light and before.dark:
+            self.set_theme(LIGHT)
+            for view in self.findChildren(ViewWidget):
+                if view.isVisible():
+                    view.draw()  # at other times each draws itself a little later
+        picture = QPixmap.fromImage(widget_picture(page or self, scale))
+        if self.theme is not before:
+            self.set_theme(before)
         self._copy(picture) if copy else self._save(picture)
 
     def _save(self, picture: QPixmap) -> None:

@@ -177,6 +177,7 @@ class VideoDialog(QDialog):
         box = QSpinBox()
         box.setRange(max(low, -(2**31)), min(high, 2**31 - 1))
         box.setValue(value)
+        box.lineEdit().setTextMargins(6, 0, 0, 0)
         return box
 
     def _ask(self) -> None:

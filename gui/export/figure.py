@@ -16,6 +16,7 @@ from gui.export.numbers import write_numbers
 from gui.export.page import draw_page, drawing
 from gui.export.recipe import LOOK_OF, SIZES, PanelRecipe, Recipe, Run, read
 from gui.export.sources import Content, Find, Panel, carried, finder, opened
+from gui.export.svg_fonts import with_fonts
 from gui.export.words import write_words
 from lab.request import runs_folder
 from lab.views import View
@@ -78,8 +79,11 @@ def write_recipe(recipe: Recipe, out: Path, *, folder: Path | None = None, find:
         with drawing(look):
             written = io.BytesIO()
             figure.savefig(written, format=out.suffix[1:].lower(), dpi=recipe.dpi, metadata=about)
+            content = written.getvalue()
+            if out.suffix.lower() == ".svg":
+                content = with_fonts(content)
         try:
-            out.write_bytes(written.getvalue())
+            out.write_bytes(content)
             beside = write_numbers(recipe.data, contents, out)
             return [out, *beside, *([write_words(recipe, contents, out)] if recipe.words else [])]
         except OSError as error:

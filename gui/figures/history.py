@@ -29,12 +29,6 @@ class Edits(QObject):
         """Set fields of the page. Raises FigureError when they are not admissible."""
         self.put(text, self.recipe.changed(**values), field)
 
-    def change_panel(self, number: int, text: str, field: str = "", **values: Any) -> None:
-        """Set fields of one panel. Raises FigureError when they are not admissible."""
-        panels = [panel.model_dump() for panel in self.recipe.panels]
-        panels[number] |= values
-        self.change(text, f"{field}{number}" if field else "", panels=panels)
-
     def put(self, text: str, recipe: Recipe, field: str = "") -> None:
         if recipe != self.recipe:
             self.stack.push(_Edit(self, text, recipe, field))

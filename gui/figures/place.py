@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -52,7 +52,7 @@ class FiguresPlace(QWidget):
 
     message = Signal(str)
 
-    def __init__(self, folder: Path, theme: Theme, settings: QSettings | None = None) -> None:
+    def __init__(self, folder: Path, theme: Theme) -> None:
         super().__init__()
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)

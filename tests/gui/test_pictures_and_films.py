@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QSettings, QSize
+from PySide6.QtGui import QColor, QGuiApplication
 
 from gui import video
+from gui.main_window import MainWindow
 from gui.picture import PictureDialog, view_picture, widget_picture
 from gui.theme import DARK, LIGHT
 from gui.views import make_view
 from lab.stream import MemoryRun
 from lab.views import Bars
 from tests.gui.runs import MadeUpRun
+from tests.gui.standins import FakePage, FakeRuns, FakeTransport
 
 
 @pytest.fixture
@@ -95,3 +97,21 @@ def test_a_film_is_asked_for_and_can_be_given_up(qtbot, view, tmp_path: Path):
     dialog.make(tmp_path / "other.gif")
     dialog.reject()
     assert not (tmp_path / "other.gif").exists()
+
+
+def test_the_window_is_pictured_light_and_stays_dark(qtbot, tmp_path: Path):
+    settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    settings.setValue("theme", "dark")
+    window = MainWindow(FakeRuns(tmp_path), FakePage, FakeTransport(), settings, lambda *_: True)
+    qtbot.addWidget(window)
+    window.show()
+    for light, ground in ((True, LIGHT), (False, DARK)):
+        window.take_picture("window", 2, light, True)
+        image = QGuiApplication.clipboard().image()
+        assert image.size() == window.size() * 2
+        assert image.pixelColor(4, 4) == QColor(ground.raised)
+    assert window.theme is DARK
+    window.take_picture("window", 1, False, False)
+    (saved,) = (tmp_path / "pictures").iterdir()
+    assert Image.open(saved).size == (window.width(), window.height())
+    window.close()

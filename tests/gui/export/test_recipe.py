@@ -1,6 +1,8 @@
 """Recipes: a page of panels as text, drawn at its size in its look, the same bytes every time."""
 
+import base64
 import csv
+import io
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,6 +10,7 @@ from xml.etree import ElementTree
 import h5py
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
@@ -89,6 +92,13 @@ def test_an_svg_is_valid_xml_of_its_size_with_its_texts(folder: Path, tmp_path: 
     assert float(root.attrib["width"].removesuffix("pt")) * MM == pytest.approx(85, 0.01)
     words = {"".join(item.itertext()).strip() for item in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"Loss", "step"} <= words
+    text = (tmp_path / "figure.svg").read_text()
+    faces = re.findall(r"@font-face \{ font-family: '([^']+)'.*?base64,([^)]+)\)", text)
+    wanted = re.findall(r"font-family: '([^']+)'[;,\"]", text.split("</style>")[1])
+    assert {family for family, _ in faces} == set(wanted)
+    for _, data in faces:
+        font = TTFont(io.BytesIO(base64.b64decode(data)))
+        assert set(map(ord, "stepLo")) <= font.getBestCmap().keys() and len(font.getGlyphOrder()) < 60
 
 
 def test_a_png_has_the_pixels_of_its_resolution(folder: Path, tmp_path: Path):
