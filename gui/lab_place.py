@@ -228,7 +228,8 @@ class LabPlace(QMainWindow):
         self.tabs.setTabToolTip(index, f"{title_of(run)}\n{run.path}".strip())
         run.state_changed.connect(self._state_changed)
         tab.page.verdict_changed.connect(self._judged)
-        tab.page.figure_requested.connect(self.figure_requested)
+        if hasattr(tab.page, "figure_requested"):  # pages that only judge have no views to send
+            tab.page.figure_requested.connect(self.figure_requested)
         self.tabs.setCurrentIndex(index)
         tab.setFocus()  # not a button of its panels: Space is for the run
         self.cards.setCurrentWidget(self.verdict)

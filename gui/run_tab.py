@@ -26,7 +26,6 @@ class Page(Protocol):
 
     verdict: Verdict | None
     verdict_changed: Any  # Signal(Verdict or None)
-    figure_requested: Any  # Signal(run file, view, step or None)
 
     def set_theme(self, theme: Theme) -> None: ...
 

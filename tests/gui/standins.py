@@ -144,7 +144,6 @@ class FakePage(QLabel):
     """Views that only judge."""
 
     verdict_changed = Signal(object)
-    figure_requested = Signal(str, str, object)
 
     def __init__(self, run: OpenRun, theme: Theme) -> None:
         super().__init__("views")

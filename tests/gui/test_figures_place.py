@@ -1,6 +1,7 @@
 """The Figures place as a person uses it: runs to panels, changes seen and undone, saved, exported, reopened."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -50,7 +51,7 @@ class Page:
         box.activated.emit(box.currentIndex())
 
     def type(self, name: str, text: str) -> None:
-        field = self.controls.fields[name]
+        field: Any = self.controls.fields[name]
         self.controls.ensureWidgetVisible(field)
         field.setFocus()
         field.selectAll()

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -73,7 +74,8 @@ def test_a_film_has_every_frame(qtbot, view, tmp_path: Path, ending: str):
     assert pictures[0].getpixel((2, 2)) == (255, 255, 255)
     assert view.axis.cursor == 20  # the view on screen has not moved
     if ending == "gif":
-        with Image.open(tmp_path / "film.gif") as film:
+        opened: Any = Image.open(tmp_path / "film.gif")
+        with opened as film:
             assert (film.n_frames, film.size) == (4, pictures[0].size)
     if ending == "mp4":
         assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import h5py
@@ -39,7 +40,7 @@ def recipe(*panels: dict, **page):
     return checked({"panels": [{"runs": ["lr0.1-seed0.h5"], **panel} for panel in panels], **page})
 
 
-def axes_of(made, folder: Path):
+def axes_of(made, folder: Path) -> list[Any]:
     with opened(made, folder) as contents:
         return draw_page(made, contents, made.look()).axes
 
@@ -79,7 +80,8 @@ def test_a_pdf_has_its_size_in_mm_real_text_and_embedded_fonts(folder: Path, tmp
     assert (float(page.mediabox.width) * MM, float(page.mediabox.height) * MM) == pytest.approx(made.millimetres, 0.01)
     text = page.extract_text()
     assert "Loss" in text and "Sharpness" in text and "step" in text and "2/η" in text
-    fonts = [font.get_object() for font in page["/Resources"]["/Font"].get_object().values()]
+    resources: Any = page["/Resources"]
+    fonts = [font.get_object() for font in resources["/Font"].get_object().values()]
     assert fonts
     for font in fonts:
         described = font["/DescendantFonts"][0].get_object() if "/DescendantFonts" in font else font
@@ -97,7 +99,7 @@ def test_an_svg_is_valid_xml_of_its_size_with_its_texts(folder: Path, tmp_path: 
     wanted = re.findall(r"font-family: '([^']+)'[;,\"]", text.split("</style>")[1])
     assert {family for family, _ in faces} == set(wanted)
     for _, data in faces:
-        font = TTFont(io.BytesIO(base64.b64decode(data)))
+        font: Any = TTFont(io.BytesIO(base64.b64decode(data)))
         assert set(map(ord, "stepLo")) <= font.getBestCmap().keys() and len(font.getGlyphOrder()) < 60
 
 
@@ -184,8 +186,7 @@ def test_seeds_that_were_read_at_other_steps_meet_where_all_were(folder: Path, t
 
 def test_a_legend_without_a_free_corner_stands_beside_the_data(folder: Path):
     made = recipe({"view": "loss", "runs": ["*.h5"], "y_log": False, "labels": ["a long name for a curve"] * 6})
-    with opened(made, folder) as contents:
-        (axes,) = draw_page(made, contents, made.look()).axes
+    (axes,) = axes_of(made, folder)
     legend = axes.get_legend().get_window_extent()
     lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
     assert not any(path.intersects_bbox(legend, filled=False) for path in lines)
@@ -200,7 +201,8 @@ def test_numbers_lie_beside_the_figure_as_csv_or_hdf5(folder: Path, tmp_path: Pa
     assert {row["series"] for row in csv.DictReader(second.open())} == {"sharpness", "norm"}
     _, numbers = write_recipe(recipe(*panels, data="hdf5"), tmp_path / "f.png", folder=folder)
     with h5py.File(numbers) as file:
-        (run,) = file["a"].values()
+        panel: Any = file["a"]
+        (run,) = panel.values()
         np.testing.assert_array_equal(run["train_loss/value"], 0.9 ** np.arange(60))
         assert file["b"].attrs["view"] == "sharpness"
 
