@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.background import Background
+from gui.branch_dialog import BranchDialog
 from gui.catalogue import Catalogue
 from gui.claim_panel import ClaimPanel
 from gui.icons import put
@@ -70,6 +71,7 @@ class LabPlace(QMainWindow):
         self.runs, self._make_page, self._theme, self.ask = runs, make_page, theme, ask
         self.experiments: Mapping[str, type[Experiment]] = {}
         self.experiment: type[Experiment] | None = None
+        self.page_layouts: dict[str, dict[str, Any]] = {}  # by experiment
         self.transport = transport
         transport.run_requested.connect(self.start)
         transport.branch_requested.connect(self.branch)
@@ -208,14 +210,14 @@ class LabPlace(QMainWindow):
             if tab.run.path == path:
                 self.tabs.setCurrentWidget(tab)
                 return
-        try:
-            self.add_run(self.runs.open(path))
-        except (RunFileError, ValueError) as error:
-            self.message.emit(str(error))
+        self.add(lambda: self.runs.open(path))
 
     def add_run(self, run: OpenRun) -> None:
-        """Give a run a tab and show it."""
+        """Give a run a tab and show it, its panels as the user last left those of the experiment."""
+        self._keep_layouts()
         tab = RunTab(run, self._make_page, self._theme)
+        if run.experiment is not None and (layout := self.page_layouts.get(run.experiment.name)):
+            tab.page.restore_layout(layout)
         index = self.tabs.addTab(tab, short_title_of(run))
         tab.resume_requested.connect(lambda: self.resume(tab))
         close = named(QToolButton(), "tiny")
@@ -246,16 +248,29 @@ class LabPlace(QMainWindow):
             if not self.ask(self, f"Stop {tab.title}?", text, "Stop and close"):
                 return
             tab.run.stop()
+        self._keep_layouts()
         self.tabs.removeTab(self.tabs.indexOf(tab))
         tab.deleteLater()
 
     def branch(self, step: int) -> None:
-        """A new run from ``step`` of the one on screen, with the knobs of the form."""
+        """Ask which knobs a new run from ``step`` of the one on screen changes; first those that the form has."""
         run, form = self.current(), self.knobs.form
-        if run is None or form is None or form.config() is None:
+        wanted = form.config() if form is not None else None
+        if run is None or run.experiment is None or wanted is None:
             return
+        dialog = BranchDialog(step, run.config, wanted, self._theme, self)
+        dialog.given.connect(lambda step, config: self.add(lambda: self.runs.branch(run, step, config)))
+        dialog.open()
+
+    def replay(self) -> None:
+        """Run the one on screen again from its start, its turned knobs and actions at their steps."""
+        if (run := self.current()) is not None:
+            self.add(lambda: self.runs.replay(run))
+
+    def add(self, start: Callable[[], OpenRun]) -> None:
+        """Give a run that ``start`` makes a tab; say why where it cannot."""
         try:
-            self.add_run(self.runs.branch(run, step, form.config()))
+            self.add_run(start())
         except (RunFileError, ValueError) as error:
             self.message.emit(str(error))
 
@@ -329,6 +344,12 @@ class LabPlace(QMainWindow):
         if form is self.knobs.form and form.config() == config:
             form.set_estimate(text)
 
+    def _keep_layouts(self) -> None:
+        """Remember the panels of the run on screen for later runs of its experiment."""
+        tab = self.tabs.currentWidget()
+        if isinstance(tab, RunTab) and tab.run.experiment is not None and tab.page.isVisible():
+            self.page_layouts[tab.run.experiment.name] = tab.page.save_layout()
+
     def finish(self) -> None:
         """The window closes: let the threads end."""
         self._cost_timer.stop()
@@ -343,6 +364,7 @@ class LabPlace(QMainWindow):
         self._sized = self.restoreState(state, LAYOUT_VERSION)
 
     def layout_state(self) -> QByteArray:
+        self._keep_layouts()
         return self.saveState(LAYOUT_VERSION)
 
     def reset_layout(self) -> None:

@@ -72,6 +72,21 @@ class LocalRuns:
         )
         return self._start(request)
 
+    def replay(self, run: OpenRun) -> OpenRun:
+        if run.experiment is None:
+            raise ValueError("The experiment of this run is not known here, so it cannot run again.")
+        if run.header.get("parent_run"):
+            raise ValueError("A branch begins in another run: run that one again and branch from it.")
+        request = Request(
+            experiment=run.experiment.name,
+            config=run.config_at_start.model_dump(mode="json"),
+            preset=str(run.header.get("preset") or ""),
+            arm=str(run.header.get("arm") or ""),
+            device=str(run.header.get("device") or "cpu"),
+            replay=tuple(event for event in run.source.events() if event["kind"] in ("knobs", "action")),
+        )
+        return self._start(request)
+
     def resume(self, run: OpenRun) -> OpenRun:
         if run.experiment is None:
             raise ValueError("The experiment of this run is not known here, so it cannot go on.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -314,6 +315,8 @@ class MainWindow(QMainWindow):
         watched = self.settings.value("watched") or []
         self.library.folder_menu.folders = [watched] if isinstance(watched, str) else list(watched)
         self.runs.watched = [Path(folder) for folder in self.library.folder_menu.folders]
+        with contextlib.suppress(ValueError):
+            self.lab.page_layouts = json.loads(str(self.settings.value("page_layouts", "{}")))
 
     def _larger_than_its_screen(self) -> bool:
         """Whether the frame around the window's first size would leave the screen, and the transport with it."""
@@ -324,6 +327,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("geometry", self.saveGeometry())
         self.settings.setValue("layout", self.lab.layout_state())
         self.settings.setValue("library", json.dumps(self.library.layout_state()))
+        self.settings.setValue("page_layouts", json.dumps(self.lab.page_layouts))
         self.settings.sync()
 
     # files
@@ -433,6 +437,13 @@ class MainWindow(QMainWindow):
 
     def branch(self) -> None:
         self.lab.transport.branch()
+
+    def replay(self) -> None:
+        self.lab.replay()
+
+    def go_to_step(self) -> None:
+        if (run := self.lab.current()) and self.lab.transport.slider.step is not None:
+            run.go_to(self.lab.transport.slider.step)
 
     def checkpoint(self) -> None:
         if run := self.lab.current():

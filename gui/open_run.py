@@ -48,6 +48,11 @@ class OpenRun(QObject):
         """Steps taken so far."""
 
     @property
+    def reached(self) -> int:
+        """The farthest step taken; a run that was taken back is at an earlier one."""
+        return self.step
+
+    @property
     @abstractmethod
     def steps(self) -> int:
         """Length of the whole run."""
@@ -92,6 +97,9 @@ class OpenRun(QObject):
     def act(self, action: str, arguments: dict[str, Any]) -> None: ...
 
     def checkpoint(self) -> None: ...
+
+    def go_to(self, step: int) -> None:
+        """Compute again from the nearest checkpoint to a step that was taken before, and wait there."""
 
     def relocate(self, path: str) -> None:
         """Go on in another file, with everything recorded so far, after the disk was full."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QToolButt
 from gui.icons import put, recolour
 from gui.open_run import OpenRun
 from gui.panel import HEAD_PX, Panel
+from gui.selection import Selection
 from gui.style import font
 from gui.theme import Theme
 from gui.views import make_view
@@ -37,6 +38,7 @@ class RunPage(QWidget):
         super().__init__(parent)
         self.run, self.theme = run, theme
         self.axis = StepAxis(self)
+        self.selection = Selection(self)
         self.verdict: Verdict | None = None
         self._judged_at = 0.0
         self._maximised: tuple[Panel, QByteArray] | None = None
@@ -67,6 +69,7 @@ class RunPage(QWidget):
 
     def _panel(self, view: ViewWidget) -> Panel:
         panel = Panel(view, self.docks)
+        view.share(self.selection)
         panel.maximise_requested.connect(self.maximise)
         panel.visibilityChanged.connect(self._visibility_changed)
         view.figure_requested.connect(lambda: self._send(view))
@@ -189,7 +192,7 @@ class RunPage(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self._maximised is not None:
             self.restore_panels()
-        else:
+        elif event.key() != Qt.Key.Key_Escape or not self.selection.clear():
             super().keyPressEvent(event)
 
     def save_layout(self) -> dict[str, Any]:

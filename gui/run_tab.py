@@ -31,6 +31,10 @@ class Page(Protocol):
 
     def set_step(self, step: int | None) -> None: ...
 
+    def save_layout(self) -> dict[str, Any]: ...
+
+    def restore_layout(self, layout: dict[str, Any]) -> None: ...
+
 
 MakePage = Callable[[OpenRun, Theme], Any]  # gives a Page that is a QWidget
 

@@ -34,6 +34,7 @@ class RunThread(QThread):
         self._request, self._buffer, self._host, self._spare = request, buffer, host, spare
         self.commands: queue.Queue[Command] = queue.Queue()
         self.step, self.rate = 0, 0.0  # read by timers of the window's thread
+        self.reached = 0
         self.checkpoints: list[int] = []
         self._last: dict[str, int] = {}  # of a resumed run: the last step that its file held of each series,
         self._known: set[str] = set()  # and its events: both are met again after its last checkpoint
@@ -65,6 +66,7 @@ class RunThread(QThread):
                     self._buffer.event(event["step"], event["kind"], event["payload"], at=event["time"])
                 case ("progress", step, rate):
                     self.step, self.rate = step, rate
+                    self.reached = max(self.reached, step)
                 case ("checkpoint", step):
                     self.checkpoints.append(step)
                 case ("log", line):
@@ -95,7 +97,7 @@ class RunThread(QThread):
                 self._known.add(_key(event))
                 self._buffer.event(event["step"], event["kind"], event["payload"], at=event["time"])
             self.checkpoints = reader.checkpoints()
-        self.step = max(self.checkpoints, default=0)
+        self.step = self.reached = max(self.checkpoints, default=0)
 
 
 def _key(event: Event) -> str:
@@ -165,6 +167,10 @@ class LiveRun(OpenRun):
         return self._thread.step
 
     @property
+    def reached(self) -> int:
+        return self._thread.reached
+
+    @property
     def rate(self) -> float:
         return self._thread.rate if self.state == "running" else 0.0
 
@@ -198,6 +204,9 @@ class LiveRun(OpenRun):
 
     def checkpoint(self) -> None:
         self._thread.commands.put(("checkpoint",))
+
+    def go_to(self, step: int) -> None:
+        self._thread.commands.put(("goto", step))
 
     def relocate(self, path: str) -> None:
         self._thread.commands.put(("relocate", path))

@@ -81,6 +81,10 @@ class Runs(Protocol):
         """Begin a run at ``step`` of another one, with the knobs of ``config``."""
         ...
 
+    def replay(self, run: OpenRun) -> OpenRun:
+        """Begin a new run with the knobs that ``run`` began with, and its turned knobs and actions at their steps."""
+        ...
+
     def resume(self, run: OpenRun) -> OpenRun:
         """Go on with a run that is over but not finished, in its own file, from its last checkpoint."""
         ...

@@ -151,9 +151,11 @@ class Transport(QWidget):
         # a file that another process writes may be unreadable just now; the next tick tries again
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             history.pull()
-        self.slider.show_run(run.steps, run.step, marked(history.events))
+        self.slider.show_run(run.steps, run.reached, marked(history.events))
         text = f"{whole(self.slider.shown)} / {whole(run.steps)}"
-        if run.live and run.state == "running" and run.rate > 0 and run.steps > run.step:
+        if run.step < run.reached:
+            text += f"   back at {whole(run.step)}"
+        elif run.live and run.state == "running" and run.rate > 0 and run.steps > run.step:
             text += f"   {time_left((run.steps - run.step) / run.rate)}"
         self.counter.setText(text)
         self.counter.setAccessibleName(f"Step {text}")

@@ -6,9 +6,10 @@ This is the one file of lab that knows of run files: it joins the engine and a w
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,17 +184,29 @@ class Tee:
         self.writer = writer
         self._outbox = outbox
         self.problem = ""
+        self._last: dict[str, int] = {}  # a run that was taken back repeats its rows and events
+        self._said: set[str] = set()
 
     def declare(self, name: str, attrs: Mapping[str, str]) -> None:
         self._write(self.writer.declare, name, attrs)
         self._outbox.put(("declare", name, dict(attrs)))
 
     def append(self, name: str, step: ArrayLike, value: ArrayLike) -> None:
+        steps = np.atleast_1d(step)
+        if (last := self._last.get(name, -1)) >= steps[0]:
+            step, value = steps[steps > last], np.asarray(value)[steps > last]
+            if not len(step):
+                return
+        self._last[name] = int(steps[-1])
         self._write(self.writer.append, name, step, value)
         self._outbox.put(("rows", name, step, value))
 
     def event(self, step: int, kind: str, payload: Mapping[str, Any]) -> None:
         event = Event(step=int(step), time=time.time(), kind=kind, payload=dict(payload))
+        key = json.dumps([event["step"], kind, event["payload"]], sort_keys=True, default=str)
+        if key in self._said:
+            return
+        self._said.add(key)
         self._write(self.writer.event, step, kind, payload, event["time"])
         self._outbox.put(("event", event))
 
@@ -248,6 +261,7 @@ class Run:
             or Checkpoints(start.config.steps, begin=start.step, budget=start.config.checkpoint_megabytes * 1e6),
             also=request.also,
         )
+        self._reached = start.step  # farther than the engine once the run was taken back
         if start.changed:
             self.experiment.knobs_changed(start.changed)
         if request.parent:
@@ -279,8 +293,9 @@ class Run:
         looked = sent = time.perf_counter()
         self._obey(0.0)
         self._hold()
-        for step in () if self._stopping else self.engine:
+        for step in () if self._stopping else self._taken():
             now = time.perf_counter()
+            self._reached = max(self._reached, step)
             if self._remaining > 0:
                 self._remaining -= 1
             if self._slow:
@@ -297,6 +312,54 @@ class Run:
             if self._stopping:
                 break
         return "stopped" if self._stopping else "finished"
+
+    def _taken(self) -> Iterator[int]:
+        """Steps of the engine; of another one after the run was taken back."""
+        while True:
+            engine = self.engine
+            for step in engine:
+                yield step
+                if engine is not self.engine:
+                    break
+            else:
+                return
+
+    def _go_to(self, step: int) -> None:
+        """Be at a step that was taken before: the nearest checkpoint, and from there computed again, then pause."""
+        if not 0 <= step <= self._reached:
+            raise ConfigError({"": f"the run has not been at step {step}; it has reached {self._reached}"})
+        self.engine.flush()
+        self._writer.flush()
+        with RunReader(self._writer.path) as reader:
+            earlier = [at for at in reader.checkpoints() if at <= step]
+            if not earlier:
+                raise ConfigError({"": f"no checkpoint at or before step {step}"})
+            state, events, history = reader.checkpoint(earlier[-1]), reader.events(), _before(reader, earlier[-1])
+        config = self._cls.Config.parse(stored_config(state))
+        self.experiment = self._cls(config, self._request.device)
+        self.experiment.setup()
+        self.engine = Engine(
+            self.experiment,
+            self.sink,
+            step=earlier[-1],
+            start=state,
+            replay=events,
+            history=history,
+            checkpoints=Checkpoints(config.steps),
+            also=self._request.also,
+        )
+        self._outbox.put(("config", config.model_dump(mode="json")))
+        self._paused, self._remaining = False, step - earlier[-1]
+        if self._remaining:
+            self._outbox.put(("state", "running", ""))
+        else:
+            self._pause()
+
+    def _refuse_in_the_past(self) -> None:
+        if self.engine.step < self._reached:
+            raise ConfigError(
+                {"": f"the run has been at step {self._reached} already; branch at step {self.engine.step} to change"}
+            )
 
     def _hold(self) -> None:
         """Wait at this boundary while paused."""
@@ -328,10 +391,14 @@ class Run:
                 (self._slow,) = arguments
             case "stop":
                 self._stopping = True
+            case "goto":
+                self._go_to(*arguments)
             case "set":
+                self._refuse_in_the_past()
                 self.engine.set_knobs(*arguments)
                 self._outbox.put(("config", self.experiment.config.model_dump(mode="json")))
             case "act":
+                self._refuse_in_the_past()
                 self.engine.act(*arguments)
             case "checkpoint":
                 self.engine.checkpoint()

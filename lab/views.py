@@ -29,12 +29,15 @@ class View:
         help: What to look for.
         primary: Open at first; the others wait in the page's list of views.
         when: Whether a run with this config records what the view shows; None for always.
+        of: What a point, a row or a line stands for: neuron, frequency, layer, token. Views of a run that say the same
+            word select together; empty for a selection of the view's own.
     """
 
     title: str = field(kw_only=True)
     help: str = field(default="", kw_only=True)
     primary: bool = field(default=True, kw_only=True)
     when: Callable[[Any], bool] | None = field(default=None, kw_only=True)
+    of: str = field(default="", kw_only=True)
 
     def applies(self, config: Any) -> bool:
         """Whether the view has anything to show for a run of this config."""
@@ -157,6 +160,7 @@ class Matrix(View):
         order: Series (T, N) of permutations that rows, and columns of a square matrix, can be shown in.
         rows: Series (1, N) or (T, N) whose last row gives the rows' coordinates; None counts from 0.
         columns: The same for the columns, (1, M) or (T, M).
+        numbers: Series (T, N): which thing (neuron, ...) each row is, where the rows are a choice of them; None counts.
         marks: Series (1, N) or (T, N): the column coordinate at which each row gets a dash, such as a predicted size.
         contours: Values drawn as contour lines.
         labels: Texts of rows and columns; None counts.
@@ -166,6 +170,7 @@ class Matrix(View):
     order: str | None = field(default=None, kw_only=True)
     rows: str | None = field(default=None, kw_only=True)
     columns: str | None = field(default=None, kw_only=True)
+    numbers: str | None = field(default=None, kw_only=True)
     marks: str | None = field(default=None, kw_only=True)
     contours: tuple[float, ...] = field(default=(), kw_only=True)
     z_log: bool = field(default=False, kw_only=True)
@@ -178,7 +183,9 @@ class Matrix(View):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.series, self.order, self.rows, self.columns, self.marks) if name)
+        return tuple(
+            name for name in (self.series, self.order, self.rows, self.columns, self.numbers, self.marks) if name
+        )
 
 
 @dataclass(frozen=True)

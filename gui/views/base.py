@@ -23,6 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QVBoxLayout, QWidget
 
 from gui.open_run import OpenRun
+from gui.selection import Selection
 from gui.theme import LIGHT, Theme, contrast
 from gui.views.axes import StepAxis
 from gui.views.history import History
@@ -67,6 +68,8 @@ class ViewWidget(QWidget, Generic[Spec]):
         # many wheel and mouse events before the next redraw ask for one redraw
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self.draw)
+        self.selection = Selection(self)
+        self.selection.changed.connect(self._selection_changed)
         self.axis.range_changed.connect(self._range_changed)
         self.axis.cursor_changed.connect(self._cursor_changed)
 
@@ -81,6 +84,27 @@ class ViewWidget(QWidget, Generic[Spec]):
     @abstractmethod
     def _paint(self) -> None:
         """Take the colours of ``self.theme``."""
+
+    def share(self, selection: Selection) -> None:
+        """Pick together with the other views of the run."""
+        self.selection.changed.disconnect(self._selection_changed)
+        self.selection = selection
+        selection.changed.connect(self._selection_changed)
+
+    @property
+    def kind(self) -> str:
+        """What a click on this view picks one of."""
+        return self.spec.of or self.spec.id
+
+    def _show_picked(self, kind: str) -> None:
+        """Another thing of a kind is picked, or none."""
+
+    @Slot(str)
+    def _selection_changed(self, kind: str) -> None:
+        try:
+            self._show_picked(kind)
+        except Exception as error:  # see pull()
+            self._fail(error)
 
     def _move_cursor(self) -> None:
         """Show where the crosshair stands, and what it reads."""

@@ -23,13 +23,14 @@ from lab.stream import Event
 from lab.views import Curves
 
 MOST_LINES = 8
+REACH_PX = 10  # a click takes the nearest line within so many pixels
 RAW_ROWS = 4  # up to so many rows per pixel column are drawn as they are
 FAR = 1e4  # heights of the box beyond which values are cut: painters overflow on coordinates like 1e300
 WINDOWS = (0, 10, 30, 100, 300, 1000)
 Path = tuple[np.ndarray, np.ndarray]
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One drawn line: its rows, raw and smoothed, and its items."""
 
@@ -72,6 +73,7 @@ class CurvesView(StepPlot[Curves]):
         self._dots.setZValue(25)
         for item in (*self._thresholds, *self._guides, self._dots):
             self.box.addItem(item, ignoreBounds=True)
+        self.clicked.connect(self._pick_line)
         self.canvas.left_axis.set_log(self._y_log)
         self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
         self._paint()
@@ -294,7 +296,34 @@ class CurvesView(StepPlot[Curves]):
             faint = QColor(track.colour)
             faint.setAlpha(80)
             track.behind.setPen(pg.mkPen(faint, width=1))
-            track.curve.setPen(pg.mkPen(track.colour, width=1, **({"dash": list(track.dash)} if track.dash else {})))
+            full = faint if self._stands_back(track) else QColor(track.colour)
+            track.curve.setPen(pg.mkPen(full, width=1, **({"dash": list(track.dash)} if track.dash else {})))
+
+    # The picked line of a vector series: the others stand back.
+
+    def line_at(self, x: float, y: float) -> int | None:
+        """Number, within its vector series, of the line within a few pixels of a place; None where there is none."""
+        far: list[tuple[float, int]] = []
+        floor = self._floor([(track.raw.steps, track.raw.values) for track in self.tracks()])
+        for tracks in self._tracks.values():
+            for number, track in enumerate(tracks if len(tracks) > 1 else []):
+                row = track.raw.at(float(self.step_of(np.array(x))))
+                if row is not None and math.isfinite(row[1]):
+                    far.append((abs(float(self.y_of(np.array(row[1]), floor)) - y) / self._pixel_height(), number))
+        return min(far)[1] if far and min(far)[0] <= REACH_PX else None
+
+    def _pick_line(self, x: float, y: float) -> None:
+        if any(len(tracks) > 1 for tracks in self._tracks.values()):
+            self.selection.pick(self.kind, self.line_at(x, y))
+
+    def _show_picked(self, kind: str) -> None:
+        if kind == self.kind:
+            self._pen(self.tracks())
+
+    def _stands_back(self, track: Track) -> bool:
+        picked = self.selection.picked(self.kind)
+        family = next((tracks for tracks in self._tracks.values() if track in tracks), [])
+        return picked is not None and len(family) > 1 and picked < len(family) and family[picked] is not track
 
     def marked_events(self) -> list[Event]:
         return marked(self.history.events, self.spec.events)

@@ -134,7 +134,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         layers, heads, tokens = weights.shape[:3]
         self._show_heads(heads)
         shown = [head for head in range(heads) if head not in self._off]
-        edges = strongest_edges(weights, shown, self.threshold.value() / 100)
+        edges = strongest_edges(self._picked_of(weights), shown, self.threshold.value() / 100)
         panels = [(head,) for head in shown] if self.apart.isChecked() else [tuple(shown)]
         masked = masked_edges(self.history.events, self.spec, self.axis.cursor)
         graph = Graph(edges, layers, heads, tokens, panels, self._names(tokens), self._marks(tokens), masked)
@@ -145,6 +145,23 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         self.count.setText(f"{many} {over}")
         self.count.setToolTip(f"The strongest of all edges weighs {short(edges.strongest)}")
         return True
+
+    def _picked_of(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of the picked head alone, and of edges that reach or leave the picked token; all where none is."""
+        head, token = self.selection.picked("head"), self.selection.picked("token")
+        kept = np.ones(weights.shape, bool)
+        if head is not None and head < weights.shape[0] * weights.shape[1]:
+            kept[:] = False
+            kept[divmod(head, weights.shape[1])] = True
+        if token is not None and token < weights.shape[2]:
+            touching = np.zeros(weights.shape[2:], bool)
+            touching[token] = touching[:, token] = True
+            kept &= touching
+        return np.where(kept, weights, 0.0)
+
+    def _show_picked(self, kind: str) -> None:
+        if kind in ("head", "token"):
+            self._later()
 
     def _names(self, tokens: int) -> list[str]:
         row = self.moment.value(self.spec.tokens) if self.spec.tokens else None
@@ -222,8 +239,14 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         """Keep showing an edge while the slider moves; None, or the same edge again, lets go."""
         self.canvas.locked = None if edge == self.canvas.locked else edge
         self.canvas.update()
-        if self.canvas.locked is not None:
-            self.picked.emit("head", self.canvas.locked.head)
+        locked, weights = self.canvas.locked, self.weights()
+        if locked is not None and weights is not None:
+            number = locked.layer * weights.shape[1] + locked.head
+            if self.selection.picked("head") != number:
+                self.selection.pick("head", number)
+            self.picked.emit("head", locked.head)
+        else:
+            self.selection.pick("head", None)
         self._move_cursor()
 
     @Slot(object)

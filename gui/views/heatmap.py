@@ -62,8 +62,11 @@ class HeatmapView(StepPlot[Heatmap]):
         self._contours = pg.PlotCurveItem()
         self._halo = pg.InfiniteLine(angle=90, movable=False)  # so that the crosshair is seen on every colour
         self._halo.hide()
-        for item in (self._raster, self._contours, self._halo):
+        self._outline = pg.PlotCurveItem()
+        self._outline.setZValue(12)
+        for item in (self._raster, self._contours, self._halo, self._outline):
             self.box.addItem(item, ignoreBounds=True)
+        self.clicked.connect(self._pick_row)
         self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
         self.axis.need(BAR_PX)
         self._paint()
@@ -134,7 +137,33 @@ class HeatmapView(StepPlot[Heatmap]):
         self._raster.paint_cells(self.bar.colour_scale.shades(shown), across, up, area, self.bar.colours)
         self._draw_contours(seen, across, rows)
         self._draw_marks()
+        self._outline_picked()
         return bool(len(steps))
+
+    def _pick_row(self, _: float, y: float) -> None:
+        row = self.row_under(y) if self._cells.values.size else None
+        self.selection.pick(self.kind, row)
+        if row is not None:
+            self.picked.emit("row", row)
+
+    def _show_picked(self, kind: str) -> None:
+        if kind == self.kind:
+            self._outline_picked()
+
+    def outlined(self) -> tuple[float, float] | None:
+        """Lower and upper edge of the picked row; None where none is."""
+        number = self.selection.picked(self.kind)
+        if number is None or not self._cells.values.size:
+            return None
+        edges, order = self.rows_shown()
+        place = np.flatnonzero(order == number)
+        return (float(edges[place[0]]), float(edges[place[0] + 1])) if len(place) else None
+
+    def _outline_picked(self) -> None:
+        found, (x0, x1) = self.outlined(), self.x_range
+        low, high = found or (0.0, 0.0)
+        x, y = np.array([x0, x1, x0, x1]), np.array([low, low, high, high])
+        self._outline.setData(x[: 4 * bool(found)], y[: 4 * bool(found)], connect="pairs")
 
     def column_cells(self) -> np.ndarray:
         """Edges (T + 1,) of the readings in box coordinates: each reaches half way to the next."""
@@ -171,6 +200,7 @@ class HeatmapView(StepPlot[Heatmap]):
         ground = QColor(self.theme.ground)
         ground.setAlpha(150)
         self._halo.setPen(pg.mkPen(ground, width=3))
+        self._outline.setPen(pg.mkPen(self.theme.bad, width=2))
 
     # The crosshair.
 

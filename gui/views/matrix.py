@@ -44,6 +44,9 @@ class MatrixView(TiledPlot[Matrix]):
         self.reordered = spec.order is not None
         self._order = (np.empty(0, int), np.empty(0, int))
         self._many = False
+        self._outline = pg.PlotCurveItem()
+        self._outline.setZValue(10)
+        self.box.addItem(self._outline, ignoreBounds=True)
         self._paint()
 
     def matrices(self) -> np.ndarray | None:
@@ -87,6 +90,7 @@ class MatrixView(TiledPlot[Matrix]):
         self._name_axes(single=single)
         self._draw_contours(tiles[0, 0] if single else None)
         self._draw_dashes(width if single else 0)
+        self._outline_picked()
         return True
 
     def coordinates(self, series: str | None) -> np.ndarray | None:
@@ -119,6 +123,41 @@ class MatrixView(TiledPlot[Matrix]):
         down = (inside[:, None] + np.array([0.08, 0.92])).ravel()
         self._dashes.setData(across, down, connect="pairs")
 
+    def _numbers(self) -> np.ndarray:
+        """What each row shown is, as the other views of the run count it."""
+        numbers = self.moment.value(self.spec.numbers) if self.spec.numbers else None
+        return self._order[0] if numbers is None else np.ravel(numbers).astype(int)[self._order[0]]
+
+    def outlined(self) -> list[tuple[float, float, float, float]]:
+        """Left, top, width and height of the frames around the picked row, and column of a square matrix, per tile."""
+        number = self.selection.picked(self.kind)
+        if number is None or not self.tiles.size:
+            return []
+        found = np.flatnonzero(self._numbers() == number)
+        if not len(found):
+            return []
+        place, (rows, columns, down, across) = int(found[0]), self.tiles.shape
+        corners = [(c * self.period[1], r * self.period[0]) for r in range(rows) for c in range(columns)]
+        frames = [(x, y + place, float(across), 1.0) for x, y in corners]
+        if down == across:
+            frames += [(x + place, y, 1.0, float(down)) for x, y in corners]
+        return frames
+
+    def _outline_picked(self) -> None:
+        frames = np.array(self.outlined()).reshape(-1, 4)
+        x, y, wide, high = frames.T
+        xs, ys = np.stack([x, x + wide, x + wide, x, x], 1), np.stack([y, y, y + high, y + high, y], 1)
+        joined = np.ones(xs.shape, bool)
+        joined[:, -1] = False
+        self._outline.setData(xs.ravel(), ys.ravel(), connect=joined.ravel())
+
+    def _show_picked(self, kind: str) -> None:
+        if kind == self.kind:
+            self._outline_picked()
+        elif kind == "head" and (matrices := self.matrices()) is not None and matrices.shape[0] * matrices.shape[1] > 1:
+            number, heads = self.selection.picked("head"), matrices.shape[1]
+            self.enlarge(None if number is None else divmod(number, heads))
+
     def _name_axes(self, *, single: bool) -> None:
         bottom, left = self.canvas.bottom_axis, self.canvas.left_axis
         assert isinstance(bottom, IndexAxis)
@@ -144,6 +183,7 @@ class MatrixView(TiledPlot[Matrix]):
 
     def _paint(self) -> None:
         super()._paint()
+        self._outline.setPen(pg.mkPen(self.theme.bad, width=2))
         light = self.spec.centre is None or self.theme.dark
         self._contours.setPen(pg.mkPen("#FFFFFF" if light else "#14171C", width=1))
 
@@ -164,11 +204,17 @@ class MatrixView(TiledPlot[Matrix]):
         cell = self.cell_at(x, y)
         if self.enlarged is not None:
             self.enlarge(None)
+            self.selection.pick("head", None)
         elif cell is not None and self._many:
+            head = cell[0] * self.tiles.shape[1] + cell[1]
             self.enlarge((cell[0], cell[1]))
-            self.picked.emit("head", cell[0] * self.tiles.shape[1] + cell[1])
+            self.selection.pick("head", head)
+            self.picked.emit("head", head)
         elif cell is not None:
+            self.selection.pick(self.kind, int(self._numbers()[cell[2]]))
             self.picked.emit("row", int(self._order[0][cell[2]]))
+        else:
+            self.selection.pick(self.kind, None)
 
     def enlarge(self, which: tuple[int, int] | None) -> None:
         """Let one matrix, given by layer and head, fill the view; None shows all."""

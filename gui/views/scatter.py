@@ -209,9 +209,13 @@ class ScatterView(SnapshotPlot[Scatter]):
 
     def _clicked(self, x: float, y: float) -> None:
         number = self.nearest(x, y)
-        self.select("point", number)
+        self.selection.pick(self.kind, number)
         if number is not None:
             self.picked.emit("point", number)
+
+    def _show_picked(self, kind: str) -> None:
+        if kind == self.kind:
+            self.select("point", self.selection.picked(kind))
 
     def select(self, kind: str, number: int | None) -> None:
         """Put a ring around a point; None takes it away. Kinds other than "point" mean nothing here."""

@@ -1,9 +1,11 @@
 """A plot over the run's own steps: the shared axis, the crosshair, marks of events."""
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor, QCursor
 from PySide6.QtWidgets import QGraphicsTextItem, QToolTip
 
@@ -22,6 +24,8 @@ CRISP = {"pxMode": True, "antialias": True, "useCache": False, "pen": None}  # t
 class StepPlot(Plot[Spec]):
     """A plot whose horizontal axis is the step."""
 
+    clicked = Signal(float, float)  # box coordinates
+
     def __init__(
         self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, left: Axis, x_label: str, x_log: bool
     ) -> None:
@@ -38,6 +42,16 @@ class StepPlot(Plot[Spec]):
         self._cursor_line.setZValue(20)
         self._cursor_line.hide()
         self.box.addItem(self._cursor_line, ignoreBounds=True)
+        scene = self.canvas.sceneObj
+        assert scene is not None  # None only once the canvas is closed
+        scene.sigMouseClicked.connect(self._mouse_clicked)
+
+    @Slot(object)
+    def _mouse_clicked(self, event: Any) -> None:
+        place = event.scenePos()
+        if event.button() == Qt.MouseButton.LeftButton and self.box.sceneBoundingRect().contains(place):
+            point = self.box.mapSceneToView(place)
+            self.clicked.emit(point.x(), point.y())
 
     # Coordinates: steps and values become exponents of ten on logarithmic axes.
 

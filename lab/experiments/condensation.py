@@ -127,6 +127,8 @@ class Condensation(Experiment):
             title="Cosine similarity",
             help=f"The {SHOWN} neurons of largest amplitude at most, ordered: blocks are groups of one direction.",
             order="cosine_order",
+            numbers="cosine_neurons",
+            of="neuron",
             z_label="ŵ_i·ŵ_j",
             z_range=(-1.0, 1.0),
             centre=0.0,
@@ -138,6 +140,7 @@ class Condensation(Experiment):
             help="One input: angle of (w, b) and |a| ‖(w, b)‖ over the largest. Condensed: all height on a few angles.",
             x_label="angle of (w, b)",
             y_label="amplitude / largest",
+            of="neuron",
         ),
         Curves(
             ("condensed_fraction", "weighted_fraction", "twin_weighted_fraction", "effective_ratio"),
@@ -437,6 +440,7 @@ class Condensation(Experiment):
         series=(
             Series("cosines", "Cosine similarity", "ŵ_i·ŵ_j"),
             Series("cosine_order", "Order by the leading eigenvector"),
+            Series("cosine_neurons", "Neurons of the cosine matrix"),
             Series("orientation", "Angle of (w, b)", unit="rad"),
             Series("amplitude", "Amplitude over the largest", "A/max A"),
             Series("output", "Output", "f(x)"),
@@ -449,10 +453,11 @@ class Condensation(Experiment):
 
         rows, out = self._neurons()
         size = measure.amplitudes(rows, out)
-        shown = rows[torch.sort(size.argsort(descending=True)[:SHOWN]).values]
+        numbers = torch.sort(size.argsort(descending=True)[:SHOWN]).values
+        shown = rows[numbers]
         cosines, order = measure.cosine_matrix(shown)[0].float(), measure.leading_order(shown)
         if self.config.scene == "start":
-            return cosines, order, None, size / size.max(), None, None
+            return cosines, order, numbers, None, size / size.max(), None, None
         angle = torch.nan_to_num(measure.angles(rows[:, 0], rows[:, 1]))  # a pruned neuron has amplitude 0 anywhere
         grid = torch.as_tensor(self._grid(), device=self.device)
         if self.config.scene == "phase":
@@ -461,7 +466,7 @@ class Condensation(Experiment):
         else:
             with torch.no_grad():
                 output, twin = (self.networks[name](grid[:, None])[:, 0] for name in ("net", "twin"))
-        return cosines, order, angle, size / size.max(), output, twin
+        return cosines, order, numbers, angle, size / size.max(), output, twin
 
     def _grid(self) -> np.ndarray:
         """Where the output is shown: evenly, and at the data."""

@@ -135,6 +135,7 @@ class GrokkingFrequency(Experiment):
         Heatmap(
             "output_test_spectrum",
             rows="frequency",
+            of="frequency",
             title="Output's frequencies over time",
             y_label=K_LABEL,
             z_label="|F(k)| on the test samples",
@@ -142,6 +143,7 @@ class GrokkingFrequency(Experiment):
         Heatmap(
             "relative_error",
             rows="frequency",
+            of="frequency",
             title="Relative error per frequency",
             y_label=K_LABEL,
             z_label="|D - F|/|D| on the training samples",
@@ -160,6 +162,7 @@ class GrokkingFrequency(Experiment):
         Heatmap(
             "residual_test_spectrum",
             rows="frequency",
+            of="frequency",
             title="Residual's frequencies over time",
             y_label=K_LABEL,
             z_label="|F(k)| of target - output on the test samples",
@@ -168,6 +171,7 @@ class GrokkingFrequency(Experiment):
         Heatmap(
             "target_train_spectrum",
             rows="frequency",
+            of="frequency",
             title="Target's frequencies over time",
             y_label=K_LABEL,
             z_label="|F(k)| on the training samples",

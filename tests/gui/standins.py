@@ -18,15 +18,17 @@ from tests.fakes import Tiny
 class FakeRun(OpenRun):
     """A live run that does what it is told at once and notes it."""
 
-    step = 0
-
     def __init__(self, experiment=Tiny, config=None, path="", state="running", **header: Any) -> None:
         super().__init__()
         self.experiment, self.config = experiment, config or experiment.configure()
         self.source = MemoryRun(train_loss=([0, 10, 20], [1.0, 0.5, 0.1]))
         self.header = {"experiment": experiment.name, "preset": "demo", "arm": "stable", **header}
-        self.path, self.state, self.step = path, state, 20
+        self.path, self.state = path, state
         self.asked: list[Any] = []
+
+    @property
+    def step(self) -> int:
+        return 20
 
     @property
     def live(self) -> bool:
@@ -92,6 +94,9 @@ class FakeRuns:
         self.branched = (run, step)
         return self.start(run.experiment, config, "demo", "")
 
+    def replay(self, run) -> FakeRun:
+        return self.start(run.experiment, run.config, "demo", "")
+
     def resume(self, run) -> FakeRun:
         return FakeRun(path=run.path, state="preparing")
 
@@ -155,3 +160,9 @@ class FakePage(QLabel):
 
     def set_step(self, step: int | None) -> None:
         self.step = step
+
+    def save_layout(self) -> dict[str, Any]:
+        return {"docks": "as left"}
+
+    def restore_layout(self, layout: dict[str, Any]) -> None:
+        self.layout_taken = layout

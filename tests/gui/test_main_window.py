@@ -1,6 +1,7 @@
 """The window: finds, starts, shows and closes runs; asks only when a run is at stake; remembers its layout."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QSettings, Qt, QUrl
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from gui import main_window
 from gui.actions import COMMANDS
+from gui.branch_dialog import BranchDialog
 from gui.main_window import MainWindow
 from gui.theme import DARK, LIGHT
 from lab.registry import Broken
@@ -43,7 +45,7 @@ class Answers:
         return self.yes
 
 
-def make_window(qtbot, tmp_path: Path, ask=None) -> MainWindow:
+def make_window(qtbot, tmp_path: Path, ask=None) -> Any:
     settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
     window = MainWindow(FakeRuns(tmp_path), FakePage, FakeTransport(), settings, ask or Answers())
     qtbot.addWidget(window, before_close_func=lambda w: [run.become("stopped") for run in w.lab.active_runs()])
@@ -52,7 +54,7 @@ def make_window(qtbot, tmp_path: Path, ask=None) -> MainWindow:
 
 
 @pytest.fixture
-def window(qtbot, tmp_path, monkeypatch) -> MainWindow:
+def window(qtbot, tmp_path, monkeypatch) -> Any:
     monkeypatch.setattr(Tiny, "name", NAME)
     return make_window(qtbot, tmp_path)
 
@@ -301,6 +303,7 @@ def test_one_slider_moves_the_views_on_screen_and_branches(window):
     window.lab.transport.step_selected.emit(12)
     assert window.lab.tabs.currentWidget().page.step == 12
     window.actions_by_id["branch"].trigger()
+    window.lab.findChild(BranchDialog).button.click()
     assert window.runs.branched == (first, 20)
     assert window.lab.current() is not first
 
@@ -329,3 +332,16 @@ def test_after_start_space_is_for_the_run_and_not_for_a_button_of_its_panels(win
     assert window.focusWidget() is tab
     qtbot.keyClick(tab, Qt.Key.Key_Space)
     assert window.lab.current().state == "paused"
+
+
+def test_panels_stand_as_the_user_left_them_for_the_experiment_also_tomorrow(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(Tiny, "name", NAME)
+    window = make_window(qtbot, tmp_path, Answers(yes=True))
+    window.show()
+    window.lab.start()
+    assert not hasattr(window.lab.tabs.currentWidget().page, "layout_taken")
+    window.lab.current().become("finished")
+    window.close()
+    later = make_window(qtbot, tmp_path)
+    later.lab.start()
+    assert later.lab.tabs.currentWidget().page.layout_taken == {"docks": "as left"}

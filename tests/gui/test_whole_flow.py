@@ -7,6 +7,7 @@ from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
 from gui.app import make_page
+from gui.branch_dialog import BranchDialog
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
 from gui.run_tab import RunTab
@@ -122,6 +123,7 @@ def test_a_newcomer_runs_watches_changes_branches_stops_and_finds_a_run_again(fl
 
     # branch at the step shown, while the first run waits
     flow.click(bar.branch_button)
+    flow.qtbot.keyClick(lab.findChild(BranchDialog), Qt.Key.Key_Return)
     branch = flow.run
     assert branch is not run and len(lab.open_runs()) == 2
     flow.wait(lambda: branch.state == "running")
