@@ -124,6 +124,7 @@ def test_a_newcomer_runs_watches_changes_branches_stops_and_finds_a_run_again(fl
     # branch at the step shown, while the first run waits
     flow.click(bar.branch_button)
     flow.qtbot.keyClick(lab.findChild(BranchDialog), Qt.Key.Key_Return)
+    flow.window.activateWindow()  # as a window manager does when a dialog closes
     branch = flow.run
     assert branch is not run and len(lab.open_runs()) == 2
     flow.wait(lambda: branch.state == "running")
