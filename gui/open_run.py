@@ -77,7 +77,8 @@ class OpenRun(QObject):
             return None
         try:
             return self.experiment.verdict(self.config_at_start, self.source)
-        except (KeyError, IndexError, ValueError):  # a series that the claim needs has no rows yet
+        except (KeyError, IndexError, ValueError, TypeError, ArithmeticError, OSError):
+            # what the claim needs has no rows yet, rows of another shape, or cannot be read just now
             return None
 
     # What a person can do to a live run. A stored run ignores them.
