@@ -8,7 +8,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.background import Background, InOrder
-from gui.compare.recipe import is_recipe
 from gui.local_runs import LocalRuns
 from gui.main_window import MainWindow
 from gui.open_run import OpenRun
@@ -45,6 +44,7 @@ def open_window(paths: Sequence[str] = ()) -> int:
     reporter.parent_window, reporter.saved = window, window.saved
 
     def fill() -> None:
+        from gui.compare.recipe import is_recipe
         from lab.registry import discover
 
         window.set_experiments(*discover())

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from gui.background import Background
-from gui.branch_dialog import BranchDialog
 from gui.catalogue import Catalogue
 from gui.claim_panel import ClaimPanel
 from gui.icons import put
@@ -258,6 +257,8 @@ class LabPlace(QMainWindow):
         wanted = form.config() if form is not None else None
         if run is None or run.experiment is None or wanted is None:
             return
+        from gui.branch_dialog import BranchDialog  # the form's own types come with the first branch
+
         dialog = BranchDialog(step, run.config, wanted, self._theme, self)
         dialog.given.connect(lambda step, config: self.add(lambda: self.runs.branch(run, step, config)))
         dialog.open()

@@ -1,5 +1,9 @@
 """Where a form's values come from: the preset and the arm that the user picked."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -14,7 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from gui.named import named
-from lab.experiment import Experiment
+
+if TYPE_CHECKING:
+    from lab.experiment import Experiment
 
 EXPECTED = {"reproduced": "should appear", "not reproduced": "control", "not comparable": "not judged"}
 
