@@ -76,9 +76,10 @@ def _network_too_early(record: SpikeRecord, above: list[Interval]) -> str:
     late = record.step >= 0.75 * record.last
     lr, beta1, eps = (record.knob(name, record.last) for name in ("lr", "beta1", "eps"))
     highest = np.nanmax(record.sharpness[late]) * average_factor(beta1) / eps * lr / 2  # that λ_max(Ĥ)·η/2 can reach
-    if highest > 1 and np.nanmedian(record.v_ratio[late]) < 1:
+    ratio = record.v_ratio[late]
+    if highest > 1 and np.isfinite(ratio).any() and np.nanmedian(ratio) < 1:
         return f"too short: v still falls and λ_max(Ĥ)·η/2 is at {record.excess[-1]:.2g}; set more steps"
-    return ""  # ε, or a v that is level, keeps λ_max(Ĥ) below 2/η
+    return ""  # no v, ε, or a v that is level, keeps λ_max(Ĥ) below 2/η
 
 
 def free_decay_checks(record: SpikeRecord) -> tuple[tuple[Check, ...], str]:
