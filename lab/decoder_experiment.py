@@ -39,7 +39,8 @@ class DecoderExperiment(Experiment):
 
     def decoder(self, vocabulary: int, positions: int) -> Transformer:
         """A decoder of the config's sizes, as torch draws its own."""
-        from lab.models.transformer import Architecture, Transformer
+        from lab.models.architecture import Architecture
+        from lab.models.transformer import Transformer
 
         config = self.config
         sizes = (config.width, config.layers, config.heads, config.head_width, config.mlp_width)

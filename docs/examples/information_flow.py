@@ -13,8 +13,9 @@ from lab.measures.ablation import ablated, accuracy_without, last_token_accuracy
 from lab.measures.attention import attention_between, attention_maps
 from lab.measures.information_flow import causal_edge_effects, flow_graph
 from lab.measures.residual_stream import logit_lens
+from lab.models.architecture import Architecture
 from lab.models.attention import Edge
-from lab.models.transformer import Architecture, Transformer
+from lab.models.transformer import Transformer
 from lab.models.transformer_init import normal_init
 
 torch.set_num_threads(1)

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lab.models.architecture import Trace
 from lab.models.attention import Edge
-from lab.models.transformer import Trace, Transformer
+from lab.models.transformer import Transformer
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lab.models.transformer import Trace, Transformer
+from lab.models.architecture import Trace
+from lab.models.transformer import Transformer
 
 
 def logit_lens(model: Transformer, trace: Trace) -> Tensor:

@@ -7,14 +7,12 @@ Second derivatives and vmap need ``torch.nn.attention.sdpa_kernel(SDPBackend.MAT
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-if TYPE_CHECKING:
-    from lab.models.transformer import Architecture, Trace
+from lab.models.architecture import Architecture, Trace
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from lab.data.anchor import AnchorTask, draw_sequences
 from lab.data.images import load_digits, load_images
+from lab.models.architecture import Architecture
 from lab.models.cnn import SmallCNN
 from lab.models.flat_loss import ModuleLoss
 from lab.models.mlp import MLP
-from lab.models.transformer import Architecture, Transformer
+from lab.models.transformer import Transformer
 
 Generators = tuple[torch.Generator, torch.Generator]  # of the data, of the weights
 

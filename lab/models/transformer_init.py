@@ -8,33 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from lab.models.transformer import Transformer
+from lab.models.transformer import Transformer, torch_init
 
 GROUPS: tuple[str, ...] = ("embedding", "qk", "vo", "mlp")
-
-
-@torch.no_grad()
-def torch_init(model: Transformer, generator: torch.Generator) -> None:
-    """Draw as torch's layers do by default: matrices and biases U(±1/√d_in), embeddings N(0, 1), norms 1 and 0."""
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            module.weight.normal_(generator=generator)
-        elif isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            module.weight.uniform_(-bound, bound, generator=generator)
-            if module.bias is not None:
-                module.bias.uniform_(-bound, bound, generator=generator)
-        elif isinstance(module, nn.LayerNorm):
-            module.weight.fill_(1)
-            module.bias.zero_()
-    if model.tied_bias is not None:
-        model.tied_bias.zero_()
 
 
 @torch.no_grad()

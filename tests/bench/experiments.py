@@ -56,7 +56,8 @@ def condensation() -> Step:
 
 def anchor() -> Step:
     """The decoder of the anchor task on batches of 100 sequences, AdamW and clipped gradients; random tokens do."""
-    from lab.models.transformer import Architecture, Transformer
+    from lab.models.architecture import Architecture
+    from lab.models.transformer import Transformer
 
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(201, (1000, 9), generator=generator)

@@ -6,7 +6,8 @@ holds the anchor and copies the token found there.
 
 import torch
 
-from lab.models.transformer import Architecture, Transformer
+from lab.models.architecture import Architecture
+from lab.models.transformer import Transformer
 
 VOCABULARY, LENGTH, ANCHOR = 12, 6, 3
 

@@ -10,8 +10,9 @@ from lab.measures.ablation import (
     last_token_accuracy,
     smallest_circuit,
 )
+from lab.models.architecture import Architecture
 from lab.models.attention import Ablation, Edge
-from lab.models.transformer import Architecture, Transformer
+from lab.models.transformer import Transformer
 from tests.lab.measures.shift_circuit import ANCHOR, sequences, shift_circuit
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lab.measures.attention import aligned_mean, attention_between, attention_entropy, attention_maps, rollout
-from lab.models.transformer import Architecture, Transformer
+from lab.models.architecture import Architecture
+from lab.models.transformer import Transformer
 
 
 def some_maps(layers: int = 2, batch: int = 3, heads: int = 2, n: int = 5) -> torch.Tensor:

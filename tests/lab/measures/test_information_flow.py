@@ -7,9 +7,10 @@ import torch
 from lab.measures.ablation import ablated
 from lab.measures.attention import attention_maps
 from lab.measures.information_flow import causal_edge_effects, flow_graph, value_norm_weights
+from lab.models.architecture import Architecture
 from lab.models.attention import Edge
 from lab.models.matching_noise import add_matching_noise
-from lab.models.transformer import Architecture, Transformer
+from lab.models.transformer import Transformer
 from tests.lab.measures.shift_circuit import LENGTH, sequences, shift_circuit
 
 

@@ -17,8 +17,9 @@ from lab.measures.matching import (
     steps_by_merging,
     unseen_embeddings,
 )
+from lab.models.architecture import Architecture
 from lab.models.matching_noise import add_matching_noise
-from lab.models.transformer import Architecture, Transformer
+from lab.models.transformer import Transformer
 
 
 def decoder(norm: str = "post", layers: int = 3, heads: int = 2) -> Transformer:

@@ -5,8 +5,9 @@ import torch
 
 from lab.measures.ablation import ablated
 from lab.measures.residual_stream import logit_lens, logit_parts, residual_parts
+from lab.models.architecture import Architecture
 from lab.models.attention import Edge
-from lab.models.transformer import Architecture, Transformer
+from lab.models.transformer import Transformer
 
 TOKENS = torch.randint(11, (3, 5), generator=torch.Generator().manual_seed(1))
 

@@ -8,9 +8,10 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import layer_norm
 
+from lab.models.architecture import Architecture
 from lab.models.attention import Ablation, Edge
 from lab.models.matching_noise import NoisyAttention, add_matching_noise
-from lab.models.transformer import Architecture, Transformer
+from lab.models.transformer import Transformer
 from lab.models.transformer_init import equivalent_gamma, matrices, normal_init
 
 
