@@ -27,7 +27,7 @@ MOST_PIXELS = 1 << 16  # of a side; matplotlib's own limit
 ENLARGEABLE = (Curves, Distribution, Profile)
 BESIDE: dict[str, tuple[Literal["upper left", "upper center"], tuple[float, float]]] = {
     "beside": ("upper left", (1.01, 1.0)),
-    "below": ("upper center", (0.5, -0.22)),
+    "below": ("upper center", (0.5, 0.0)),
 }
 DRAWING = threading.RLock()  # matplotlib's settings and fonts belong to the whole process
 
@@ -171,6 +171,9 @@ def _place_legend(axes: Axes, recipe: PanelRecipe) -> None:
 
 
 def _put_outside(axes: Axes, legend: Legend, side: Literal["beside", "below"]) -> None:
+    from matplotlib import rcParams
+    from matplotlib.transforms import ScaledTranslation
+
     place, anchor = BESIDE[side]
     handles, names = (
         [handle for handle in legend.legend_handles if handle is not None],
@@ -178,7 +181,10 @@ def _put_outside(axes: Axes, legend: Legend, side: Literal["beside", "below"]) -
     )
     fitting = int(axes.get_window_extent().width / max(legend.get_window_extent().width, 1))
     columns = 1 if side == "beside" else max(1, min(fitting, len(names)))
-    axes.legend(handles, names, loc=place, bbox_to_anchor=anchor, ncols=columns)
+    # ticks and the axis' name take lines of text, however low the plot becomes
+    lines = 0.0 if side == "beside" else -3.4 * rcParams["font.size"] / 72
+    down = ScaledTranslation(0, lines, axes.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr] - these axes are in a figure
+    axes.legend(handles, names, loc=place, bbox_to_anchor=anchor, bbox_transform=axes.transAxes + down, ncols=columns)
 
 
 def _clear_data(figure: Figure) -> bool:

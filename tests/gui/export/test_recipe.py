@@ -188,6 +188,7 @@ def test_a_legend_without_a_free_corner_stands_beside_the_data(folder: Path):
     made = recipe({"view": "loss", "runs": ["*.h5"], "y_log": False, "labels": ["a long name for a curve"] * 6})
     (axes,) = axes_of(made, folder)
     legend = axes.get_legend().get_window_extent()
+    assert not axes.xaxis.label.get_window_extent().overlaps(legend)
     lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
     assert not any(path.intersects_bbox(legend, filled=False) for path in lines)
     assert axes.figure.bbox.contains(legend.x0, legend.y0) and axes.figure.bbox.contains(legend.x1, legend.y1)
