@@ -79,7 +79,7 @@ class Drawn:
 
     Attributes:
         group: Number of the group.
-        series: Name of the series.
+        series: Name of the series. symbol: What it is called beside its line.
         line: The run, or the mean of the group.
         low, high: The band; None without one.
         single: Lines of the group's runs, drawn thin behind it.
@@ -88,6 +88,7 @@ class Drawn:
 
     group: int
     series: str
+    symbol: str
     line: Stroke
     low: Stroke | None = None
     high: Stroke | None = None
@@ -125,15 +126,21 @@ def contents(
     missing: dict[str, int] = {}
     for name in spec.series:
         for number, group in enumerate(groups):
-            found = []
+            found, symbol = [], ""
             for member in group:
                 try:
                     found += rows(members[member].source, members[member].knobs, name, along)
+                    symbol = symbol or _symbol(members[member].source, name)
                 except NotAligned as error:
                     missing[str(error)] = missing.get(str(error), 0) + 1
             if found:
-                drawn.append(_drawn(number, name, found, band, log=spec.y_log))
+                drawn.append(_drawn(number, name, symbol, found, band, log=spec.y_log))
     return Contents(drawn, missing)
+
+
+def _symbol(source: Source, name: str) -> str:
+    attrs = source.attrs(name) if name in source.names() else {}
+    return attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
 
 
 def rows(source: Source, knobs: Any, name: str, along: Along) -> list[Path]:
@@ -149,15 +156,15 @@ def rows(source: Source, knobs: Any, name: str, along: Along) -> list[Path]:
     return [(x[kept], value[kept].astype(float))] if kept.any() else []
 
 
-def _drawn(group: int, name: str, found: list[Path], band: str, *, log: bool) -> Drawn:
+def _drawn(group: int, name: str, symbol: str, found: list[Path], band: str, *, log: bool) -> Drawn:
     rising = all(not (np.diff(x) <= 0).any() for x, _ in found)
     if len(found) == 1 or not band or not rising:
         first, *others = (Stroke(x, y) for x, y in found)
-        return Drawn(group, name, first, single=others)
+        return Drawn(group, name, symbol, first, single=others)
     kind: Band = band  # pyright: ignore[reportAssignmentType]  # one of BANDS: a recipe is checked when it is read
     found_band = summary(found, kind, log=log)
     line = Stroke(found_band.x, found_band.centre)
     if band == "all lines":
-        return Drawn(group, name, line, single=[Stroke(x, y) for x, y in found], count=found_band.count)
+        return Drawn(group, name, symbol, line, single=[Stroke(x, y) for x, y in found], count=found_band.count)
     low, high = Stroke(found_band.x, found_band.low), Stroke(found_band.x, found_band.high)
-    return Drawn(group, name, line, low, high, count=found_band.count)
+    return Drawn(group, name, symbol, line, low, high, count=found_band.count)

@@ -288,7 +288,7 @@ class Overlay(QWidget):
             kept = np.flatnonzero((x <= self.axis.stretch[1]) & np.isfinite(y))[-1:]
             if len(kept):
                 name = self._names[line.group]
-                text = f"{name} {line.series.replace('_', ' ')}".strip() if several else name
+                text = f"{name} {line.symbol}".strip() if several else name
                 height = float(self._height(y[kept], floor)[0])
                 ends.append((text, readable(self._colours[line.group], self.theme), right, height))
         shown = [(line.label, level) for line, level in zip(self.spec.lines, self._levels, strict=True)]

@@ -39,7 +39,7 @@ def measure() -> list[Result]:
     overlay.show()
     app.processEvents()
     start = time.process_time()
-    lines = [Drawn(number, "train_loss", Stroke(x, y)) for number, y in enumerate(rows)]
+    lines = [Drawn(number, "train_loss", "L", Stroke(x, y)) for number, y in enumerate(rows)]
     colours = hues(places(np.linspace(0.01, 0.1, RUNS).tolist()), LIGHT)
     overlay.show_lines(Contents(lines, {}), colours, [str(n) for n in range(RUNS)], set(range(RUNS)), [None])
     overlay.grab()

@@ -354,3 +354,18 @@ def test_the_command_line_prints_the_same_table(runs, tmp_path, capsys):
     assert said(str(tmp_path / "comparison.json"), "--latex").startswith("\\begin{tabular}")
     with pytest.raises(main.BadInput, match="no number"):
         said(*runs, "--number", "loss")
+
+
+def test_lines_of_several_series_are_called_by_their_symbols(qtbot, place, tmp_path):
+    paths = []
+    for seed in (0, 1):
+        paths.append(str(tmp_path / f"{seed}.h5"))
+        config = Tiny.configure(values={"seed": seed}).model_dump(mode="json")
+        with RunWriter.create(paths[-1], {"experiment": NAME, "seed": seed}, config, {}) as writer:
+            writer.declare("train_loss", {"label": "Training loss", "symbol": "L"})
+            for name in ("train_loss", "norm_of_weights"):
+                writer.append(name, np.arange(3), np.ones(3))
+    members, _ = opened(paths)
+    spec = Curves(("train_loss", "norm_of_weights"), title="Both")
+    drawn = contents(spec, members, [[0], [1]], Along("step"), "").lines
+    assert [line.symbol for line in drawn] == ["L", "L", "norm of weights", "norm of weights"]
