@@ -25,8 +25,10 @@ from gui.claim_panel import ClaimPanel
 from gui.icons import put
 from gui.knobs_panel import KnobsPanel
 from gui.log_panel import LogPanel
+from gui.measure_dialog import MeasureDialog
 from gui.named import named
 from gui.open_run import OpenRun
+from gui.preview import Preview
 from gui.recent import RecentRuns
 from gui.run_tab import MakePage, RunTab, StateChip
 from gui.runs import ACTIVE, Runs, short_title_of, title_of
@@ -70,6 +72,8 @@ class LabPlace(QMainWindow):
         self.runs, self._make_page, self._theme, self.ask = runs, make_page, theme, ask
         self.experiments: Mapping[str, type[Experiment]] = {}
         self.experiment: type[Experiment] | None = None
+        self.preview: Preview | None = None
+        self._preview_page: Any = None
         self.page_layouts: dict[str, dict[str, Any]] = {}  # by experiment
         self.transport = transport
         transport.run_requested.connect(self.start)
@@ -110,6 +114,9 @@ class LabPlace(QMainWindow):
         self.knobs.form_changed.connect(self.ask_cost)
         self._cost = Background(self)
         self._cost.done.connect(self._show_cost)
+        self._measuring = Background(self)
+        self._measuring.done.connect(self._measured)
+        self._measuring.failed.connect(self.message)
         self._cost_timer = QTimer(self, interval=700, singleShot=True)
         self._cost_timer.timeout.connect(self._estimate)
         self.claim, self.verdict, self.log = ClaimPanel(), VerdictPanel(self._theme), LogPanel()
@@ -161,6 +168,8 @@ class LabPlace(QMainWindow):
 
     def _show_knobs(self, experiment: type[Experiment], preset: str = "", arm: str = "") -> None:
         self.experiment = experiment
+        if self.preview is not None and self.preview.experiment is not experiment:
+            self._drop_preview()
         self.catalogue.show_selected(experiment.name)
         self.claim.show_experiment(experiment)
         self.knobs.show_experiment(experiment, preset, arm)
@@ -201,7 +210,7 @@ class LabPlace(QMainWindow):
         if config is None:
             form.focus_first_error()
             return
-        self.add_run(self.runs.start(form.experiment, config, form.preset(), form.arm()))
+        self.add_run(self.runs.start(form.experiment, config, form.preset(), form.arm(), form.also.chosen()))
 
     def open_path(self, path: str) -> None:
         """Open a run file, or show its tab where it is open already."""
@@ -309,7 +318,7 @@ class LabPlace(QMainWindow):
             self.claim.show_experiment(run.experiment)
             if run.experiment is not None:
                 self.catalogue.show_selected(run.experiment.name)
-        elif self.experiment is not None:
+        elif self.experiment is not None and self.knobs.run is not None:
             self._show_knobs(self.experiment)
         self.current_changed.emit()
 
@@ -338,12 +347,70 @@ class LabPlace(QMainWindow):
         form = self.knobs.form
         if form is not None and form.config() is not None and not self.active_runs():
             experiment, config = form.experiment, form.config()
-            self._cost.start(lambda: (form, config, self.runs.estimate(experiment, config)))
+            if experiment.previews and not (self.preview and self.preview.of(experiment, config)):
+                self._cost.start(lambda: (form, config, self.runs.preview(experiment, config)))
+            else:
+                self._cost.start(lambda: (form, config, self.runs.estimate(experiment, config)))
 
-    def _show_cost(self, answer: tuple[Form, Any, str]) -> None:
-        form, config, text = answer
-        if form is self.knobs.form and form.config() == config:
-            form.set_estimate(text)
+    def _show_cost(self, answer: tuple[Form, Any, Any]) -> None:
+        form, config, found = answer
+        if form is not self.knobs.form or form.config() != config:
+            return
+        if isinstance(found, str):
+            form.set_estimate(found)
+        else:
+            self._show_preview(form.experiment, config, found)
+            self._estimate()  # what it costs is asked after what it looks like
+
+    def _show_preview(self, experiment: type[Experiment], config: Any, series: dict[str, Any]) -> None:
+        """What the run would start from, in a tab of its own that follows the knobs."""
+        if self.preview is not None and self.preview.fits(experiment, series):
+            self.preview.take(config, series)
+            return
+        front = self.tabs.currentWidget() in (self.welcome, self._preview_page)
+        self._drop_preview()
+        self.preview = Preview(experiment, config, series)
+        self._preview_page = self._make_page(self.preview, self._theme)
+        self.tabs.insertTab(1, self._preview_page, "Before training")
+        if front:
+            self.tabs.setCurrentWidget(self._preview_page)
+
+    def _drop_preview(self) -> None:
+        if self._preview_page is not None:
+            page, self._preview_page, self.preview = self._preview_page, None, None
+            self.tabs.removeTab(self.tabs.indexOf(page))
+            page.deleteLater()
+
+    # measuring afterwards
+
+    def measure(self) -> None:
+        """Ask what to read from the checkpoints of the stored run on screen."""
+        run = self.current()
+        if run is None or run.experiment is None or run in self.active_runs() or not run.checkpoints():
+            self.message.emit("Only a run that is over, with checkpoints in its file, can be measured afterwards.")
+            return
+        if not any(item.optional for item in run.experiment.instruments()):
+            self.message.emit(f"{run.experiment.title} can measure no more afterwards. {run.experiment.also_note}")
+            return
+        step = self.transport.slider.shown
+        dialog = MeasureDialog(run.experiment, len(run.checkpoints()), step, self)
+        dialog.given.connect(lambda also, at: self._measure(run, also, at))
+        dialog.open()
+
+    def _measure(self, run: OpenRun, also: tuple[str, ...], at: tuple[int, ...]) -> None:
+        self.message.emit("Measuring … the run opens again when it is done.")
+        self._measuring.start(lambda: (run, self.runs.measure(run, also, at)))
+
+    def _measured(self, answer: tuple[OpenRun, str]) -> None:
+        run, problem = answer
+        if problem:
+            self.message.emit(problem)
+            return
+        for tab in self._tabs():
+            if tab.run is run:
+                self.tabs.removeTab(self.tabs.indexOf(tab))
+                tab.deleteLater()
+        self.open_path(run.path)
 
     def _keep_layouts(self) -> None:
         """Remember the panels of the run on screen for later runs of its experiment."""
@@ -356,7 +423,7 @@ class LabPlace(QMainWindow):
         self._cost_timer.stop()
         self.studies.finish()
         self.runs.close()  # before the threads, so that an estimate that goes on ends too
-        for background in (self._cost, self.recent.background):
+        for background in (self._cost, self._measuring, self.recent.background):
             background.wait()
 
     # layout
@@ -382,6 +449,8 @@ class LabPlace(QMainWindow):
         parts = (self.welcome, self.catalogue, self.recent, self.knobs, self.verdict, self.chip, *self._tabs())
         for part in parts:
             part.set_theme(theme)
+        if self._preview_page is not None:
+            self._preview_page.set_theme(theme)
         self.transport.set_theme(theme)
         self.studies.set_theme(theme)
 

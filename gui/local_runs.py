@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
-from lab.children import Spare
+from lab.children import Child, Spare
 from lab.request import Request, runs_folder
 
 if TYPE_CHECKING:
@@ -43,16 +43,38 @@ class LocalRuns:
         self._asked: tuple[object, ...] = ()
         self.device = "cpu"  # where new runs compute
         self._spare = Spare()
+        self._measuring: Child | None = None
 
     def prepare(self) -> None:
         """Have a warm child ready, so that the first point comes soon after Run."""
         self._spare.prepare()
 
-    def start(self, experiment: type[Experiment], config: Config, preset: str, arm: str) -> OpenRun:
+    def start(
+        self, experiment: type[Experiment], config: Config, preset: str, arm: str, also: tuple[str, ...] = ()
+    ) -> OpenRun:
         knobs = config.model_dump(mode="json")
         return self._start(
-            Request(experiment=experiment.name, config=knobs, preset=preset, arm=arm, device=self.device)
+            Request(experiment=experiment.name, config=knobs, preset=preset, arm=arm, device=self.device, also=also)
         )
+
+    def measure(self, run: OpenRun, also: tuple[str, ...], at: tuple[int, ...]) -> str:
+        assert run.experiment is not None
+        request = Request(experiment=run.experiment.name, out=run.path, device=self.device, also=also)
+        self._measuring = Child()  # not the spare one: a run that starts meanwhile must not wait
+        try:
+            return self._measuring.measure(request, at) or ""
+        except (EOFError, OSError) as error:
+            return f"The measurement ended early: {error or 'its process died'}"
+        finally:
+            child, self._measuring = self._measuring, None
+            child.kill()
+
+    def preview(self, experiment: type[Experiment], config: Config) -> dict[str, Any] | str:
+        knobs = config.model_dump(mode="json")
+        try:
+            return self._spare.peek().preview(Request(experiment=experiment.name, config=knobs)) or ""
+        except (EOFError, OSError) as error:
+            return f"There is no preview: {error or 'its process died'}"
 
     def open(self, path: str) -> OpenRun:
         from gui.stored_run import StoredRun
@@ -159,6 +181,8 @@ class LocalRuns:
 
     def close(self) -> None:
         self._spare.close()
+        if child := self._measuring:  # whoever waits for it meets EOFError, and the file stays as it was
+            child.kill()
 
     def _start(self, request: Request) -> OpenRun:
         from gui.run_thread import LiveRun

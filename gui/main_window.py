@@ -441,6 +441,9 @@ class MainWindow(QMainWindow):
     def replay(self) -> None:
         self.lab.replay()
 
+    def measure(self) -> None:
+        self.lab.measure()
+
     def go_to_step(self) -> None:
         if (run := self.lab.current()) and self.lab.transport.slider.step is not None:
             run.go_to(self.lab.transport.slider.step)

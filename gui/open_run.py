@@ -23,6 +23,7 @@ class OpenRun(QObject):
         header: Root attributes of the run file: run_id, experiment, preset, arm, title, created, device, ...
         path: The run file.
         state: preparing | running | paused | finished | stopped | failed | interrupted.
+        also: Optional instruments that are on.
         problem: One clear line when ``state`` is failed, or while paused because the disk is full; else empty.
     """
 
@@ -36,6 +37,7 @@ class OpenRun(QObject):
     path: str
     state: str = "preparing"
     problem: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:

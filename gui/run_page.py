@@ -19,13 +19,25 @@ from gui.views.axes import StepAxis
 from gui.views.base import ViewWidget, readable
 from gui.views.text import whole
 from lab.verdict import Verdict
-from lab.views import Ribbon
+from lab.views import Ribbon, View
 
 INTERVAL = 50  # ms between refreshes at least
 DRAW_BUDGET = 0.012  # seconds of drawing before other events get their turn
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 RIBBON_PX = 76
 FINAL = ("finished", "stopped", "failed", "interrupted")
+
+
+def specs_of(run: OpenRun) -> list[View]:
+    """The views of a run: those declared, and those of optional instruments that are on or were read."""
+    if run.experiment is None:
+        return []
+    there = set(run.source.names())
+    declared = [spec for spec in run.experiment.views if spec.applies(run.config)]
+    if run.state == "preview":
+        return [spec for spec in declared if there.issuperset(spec.names)]
+    there |= {s.name for i in run.experiment.instruments() if i.method in run.also for s in i.series}
+    return declared + [spec for spec in run.experiment.also_views if there.issuperset(spec.names)]
 
 
 class RunPage(QWidget):
@@ -46,8 +58,7 @@ class RunPage(QWidget):
         self.docks.setWindowFlags(Qt.WindowType.Widget)
         self.docks.setDockNestingEnabled(True)
         self.docks.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        specs = [spec for spec in (run.experiment.views if run.experiment else ()) if spec.applies(run.config)]
-        self.panels = [self._panel(make_view(spec, run, theme, self.axis)) for spec in specs]
+        self.panels = [self._panel(make_view(spec, run, theme, self.axis)) for spec in specs_of(run)]
         self.header = self._header()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -140,7 +140,7 @@ class LiveRun(OpenRun):
         self.source = self.buffer = MemoryRun(_RunFile(self))
         self.header = {"experiment": request.experiment, "preset": request.preset, "arm": request.arm}
         self.header |= {"title": self.experiment.title, "device": request.device, "seed": self.config.seed}
-        self.path = request.out
+        self.path, self.also = request.out, request.also
         self._thread = RunThread(request, self.buffer, host, spare)
         self._thread.opened.connect(self._opened)
         self._thread.state_came.connect(self._came)

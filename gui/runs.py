@@ -69,8 +69,24 @@ class Runs(Protocol):
         """Where runs are kept."""
         ...
 
-    def start(self, experiment: type[Experiment], config: Any, preset: str, arm: str) -> OpenRun:
-        """Begin a new run; it is preparing when this returns."""
+    def start(
+        self, experiment: type[Experiment], config: Any, preset: str, arm: str, also: tuple[str, ...] = ()
+    ) -> OpenRun:
+        """Begin a new run, the optional instruments ``also`` switched on; it is preparing when this returns."""
+        ...
+
+    def measure(self, run: OpenRun, also: tuple[str, ...], at: tuple[int, ...]) -> str:
+        """Read instruments from the checkpoints of a stored run (``at``: at these steps) and add them to its file.
+
+        Returns why it cannot be, or nothing. May take long; called outside the window's thread.
+        """
+        ...
+
+    def preview(self, experiment: type[Experiment], config: Any) -> dict[str, Any] | str:
+        """Series of a run before its first step, name -> (attrs, steps, values); or why there are none.
+
+        May be slow; called outside the window's thread.
+        """
         ...
 
     def open(self, path: str) -> OpenRun:

@@ -64,6 +64,26 @@ class Child:
         """
         return self._ask("estimate", request)
 
+    def measure(self, request: Request, at: tuple[int, ...]) -> str | None:
+        """Read ``request.also`` from the checkpoints of its file (see lab.offline): why not, or nothing.
+
+        None when the child was given a run instead.
+
+        Raises:
+            EOFError, OSError: The process died.
+        """
+        return self._ask("measure", request, at)
+
+    def preview(self, request: Request) -> dict[str, Any] | str | None:
+        """What a run would start from (see lab.preview): name -> attrs, steps, values; or why it cannot be said.
+
+        None when the child was given a run instead.
+
+        Raises:
+            EOFError, OSError: The process died.
+        """
+        return self._ask("preview", request)
+
     def devices(self) -> list[tuple[str, str]] | None:
         """Devices that runs can compute on: what ``Request.device`` takes, and what a person calls it.
 
@@ -178,8 +198,8 @@ def _serve(connection: Connection) -> None:
                 continue
             if what == "estimate":  # whatever comes while it thinks about it is a run, which must not wait
                 connection.send(_estimate(arguments[0], hurry=connection.poll))
-            elif what == "devices":  # anything else is a command to a run that has just ended
-                connection.send(_devices())
+            elif what in _ANSWERS:  # anything else is a command to a run that has just ended
+                connection.send(_ANSWERS[what](*arguments))
 
 
 def _warm_up() -> None:
@@ -205,6 +225,29 @@ def _estimate(request: Request, hurry: Callable[[], bool]) -> tuple[float, int] 
         return explain(error)
 
 
+def _measure(request: Request, at: tuple[int, ...]) -> str:
+    from lab.hosts import explain, measure
+
+    try:
+        measure(request, at)
+    except Exception as error:  # the process's edge: the window shows the line
+        return explain(error)
+    return ""
+
+
+def _preview(request: Request) -> dict[str, Any] | str:
+    from lab import registry
+    from lab.hosts import explain
+    from lab.preview import preview
+
+    try:
+        cls = registry.experiment(request.experiment)
+        run = preview(cls, cls.Config.parse(request.config), request.device)
+        return {name: (dict(run.attrs(name)), *run.series(name)) for name in run.names()}
+    except Exception as error:  # as above
+        return explain(error)
+
+
 def _devices() -> list[tuple[str, str]]:
     import torch
 
@@ -214,6 +257,13 @@ def _devices() -> list[tuple[str, str]]:
     if torch.backends.mps.is_available():
         found.append(("mps", "Apple GPU"))
     return found
+
+
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    "measure": _measure,
+    "preview": _preview,
+    "devices": _devices,
+}
 
 
 class Spare:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lab.experiment import Experiment, action
+from lab.also import AlsoMeasure
+from lab.experiment import action
 from lab.warmup import warmup_share
 
 if TYPE_CHECKING:
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
     from lab.models.transformer import Transformer
 
 
-class DecoderExperiment(Experiment):
+class DecoderExperiment(AlsoMeasure):
     """AdamW with warm-up on clipped gradients, and masks on attention.
 
     A subclass sets ``model``, ``train`` (sequences with tokens, labels and rows) and calls :meth:`start_training` in
@@ -23,6 +26,7 @@ class DecoderExperiment(Experiment):
     """
 
     state = ("model", "optimizer", "batches", "masks")
+    also_samples = 64  # a second derivative of attention takes its time
     model: Any
     train: Any
 
@@ -62,6 +66,14 @@ class DecoderExperiment(Experiment):
     def training_logits(self, rows: torch.Tensor) -> torch.Tensor:
         """What the model says to some training sequences, (B, V)."""
         return self.model.predict(self.train.tokens[rows])
+
+    def objective(self) -> tuple[Loss, Params]:
+        """The loss without masks."""
+
+        def criterion(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.cross_entropy(logits[:, -1] if logits.ndim == 3 else logits, labels)
+
+        return self.loss_of(self.model, criterion, self.train.tokens, self.train.labels)
 
     @abstractmethod
     def cosine_steps(self) -> int | None:

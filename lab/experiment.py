@@ -162,6 +162,8 @@ class Experiment(ABC):
     study_views: ClassVar[tuple[PhaseDiagram, ...]] = ()  # what a study over these knobs shows
     presets: ClassVar[Mapping[str, Preset]]
     arms: ClassVar[Mapping[str, Arm]]
+    also_views: ClassVar[tuple[View, ...]] = ()  # of optional instruments: shown where they are on, or were read
+    also_note: ClassVar[str] = ""  # where optional instruments have nothing to read, or why there are none
     detectors: ClassVar[tuple[Detector, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ("model", "optimizer")
     small: ClassVar[Mapping[str, Any]] = {}  # knobs with which a few steps of any preset are cheap, for tests

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from lab.devices import check_device
 from lab.engine import Engine, NonFinite
 from lab.experiment import Experiment
 from lab.link import Link, Outbox
+from lab.offline import readings
 from lab.request import Request, new_path
 from lab.schedule import Checkpoints
 from lab.state import StateError, stored_config, without_boundary
@@ -85,6 +86,51 @@ def estimate(
     engine.flush()
     size = sum(step.nbytes + value.nbytes for step, value in map(memory.series, memory.names()))
     return config.steps * engine.schedule.seconds_per_step(), int(size * config.steps / max(taken, 1))
+
+
+def measure(request: Request, at: Sequence[int] = ()) -> list[str]:
+    """Read the instruments ``request.also`` and add what they give to the finished run file ``request.out``.
+
+    Args:
+        request: Experiment, file, instruments and device.
+        at: Steps; those without a checkpoint are computed again from the one before. Empty: every checkpoint.
+
+    Returns:
+        Names of the series that were added to.
+
+    Raises:
+        ConfigError: No such instrument.
+        StateError: No checkpoint at or before a step.
+    """
+    load_torch()
+    cls = registry.experiment(request.experiment)
+    check_device(request.device)
+    with RunReader(request.out) as reader:
+        state = reader.state
+        rows = readings(cls, request.device, request.also, _states(cls, request, reader, at))
+    attrs = {name: series.attrs for name, series in cls.series().items()}
+    writer = RunWriter.append_to(request.out)
+    for name, (steps, values) in rows.items():
+        writer.declare(name, attrs[name])
+        writer.merge(name, steps, np.stack(values))
+    where = list(at) or "checkpoints"
+    writer.event(max(at, default=0), "measured", {"instruments": list(request.also), "at": where})
+    writer.close(state)
+    return list(rows)
+
+
+def _states(
+    cls: type[Experiment], request: Request, reader: RunReader, at: Sequence[int]
+) -> Iterator[tuple[int, Mapping[str, np.ndarray]]]:
+    stored = reader.checkpoints()
+    for step in at or stored:
+        before = [checkpoint for checkpoint in stored if checkpoint <= step]
+        if not before:
+            raise StateError(f"{request.out} holds no checkpoint at or before step {step}")
+        state = reader.checkpoint(before[-1])
+        if before[-1] < step:
+            state = advance(cls, request.device, state, before[-1], step, tuple(reader.events()))
+        yield step, state
 
 
 def explain(error: BaseException) -> str:
@@ -525,7 +571,7 @@ class _Start:
                 raise StateError(f"{request.parent} holds no checkpoint at or before step {at}; its first is {first}")
             state, history, run_id = reader.checkpoint(earlier[-1]), _before(reader, at), str(reader.header["run_id"])
         if earlier[-1] < at:
-            state = _advance(experiment, request.device, state, earlier[-1], at, events)
+            state = advance(experiment, request.device, state, earlier[-1], at, events)
         old = experiment.Config.parse(stored_config(state))
         config = old.changed(request.config)
         changed = config.difference(old)
@@ -572,7 +618,7 @@ def _before(reader: RunReader, step: int) -> MemoryRun:
     return memory
 
 
-def _advance(
+def advance(
     experiment: type[Experiment],
     device: str,
     state: Mapping[str, np.ndarray],

@@ -38,6 +38,7 @@ from .layout import (
     SERIES,
     STATES,
     STEP,
+    VALUE,
     VERDICT,
     dataset_at,
     group_at,
@@ -48,6 +49,7 @@ from .reader import RunReader
 from .recover import recover
 from .rows import SeriesRows, new_series, text_dataset
 
+SERIES_TEXTS = ("label", "symbol", "units", "statistic", "estimator")
 FLUSH_EVERY = 1.0
 """Seconds that a row waits in memory at most, as long as rows keep coming."""
 
@@ -176,6 +178,32 @@ class RunWriter:
         self.pending += 1
         if time.monotonic() >= self._due:
             self.flush()
+
+    def merge(self, name: str, step: ArrayLike, value: ArrayLike) -> None:
+        """Put rows among those that a series already has; where both have a step, the new row holds. On disk at return.
+
+        Raises:
+            ValueError: The rows have another shape than those already there.
+            StorageFull: The disk is full.
+        """
+        self.flush()
+        steps, values = np.atleast_1d(np.asarray(step, np.int64)), np.asarray(value)
+        group = group_at(self._file, f"{SERIES}/{name}") if name in self._series else None
+        attrs = {} if group is None else {key: str(group.attrs[key]) for key in SERIES_TEXTS if key in group.attrs}
+        if group is not None and STEP in group:
+            steps = np.concatenate([dataset_at(group, STEP)[()], steps])
+            values = np.concatenate([dataset_at(group, VALUE)[()], values])
+        order = np.argsort(steps, kind="stable")
+        last = np.append(steps[order][1:] != steps[order][:-1], True)
+        if group is not None:
+            del self._file[f"{SERIES}/{name}"], self._series[name]
+        rows = self._rows(name)
+        rows.declare(attrs)
+        rows.add(steps[order][last], values[order][last])
+        rows.write_values()
+        self._commit()
+        rows.write_steps()
+        self._commit()
 
     def event(self, step: int, kind: str, payload: Mapping[str, Any], at: float | None = None) -> None:
         """Record what happened at ``step``, now or at the time ``at`` (seconds since the epoch)."""

@@ -42,6 +42,7 @@ class Tiny(Experiment):
         Curves(("sharpness", "norm"), title="Sharpness", y_label="λ", lines=(Line("2/η", lambda c: 2 / c.lr),)),
         Ribbon("stage", title="Stages", stages=(Stage("far"), Stage("near"))),
     )
+    also_views = (Curves(("largest",), title="Also: largest parameter"),)
     presets = {"demo": Preset({}), "long": Preset({"steps": 5000})}
     arms = {"stable": Arm({"lr": 0.1}, "reproduced"), "unstable": Arm({"lr": 2.5}, "not reproduced")}
     state = ("theta",)
@@ -79,6 +80,10 @@ class Tiny(Experiment):
     def where(self) -> tuple[float, int, torch.Tensor]:
         norm = float(self.theta.norm())
         return norm, 1 if norm > 0.5 else 2, self.theta
+
+    @instrument("Largest parameter", every=4, optional=True)
+    def largest(self) -> float:
+        return float(self.theta.abs().max())
 
     @action("Reset θ to one", help="Puts every parameter at 1.")
     def reset(self, value: float = 1.0) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui import icons
+from gui.forms.also import AlsoGroup
 from gui.forms.group import Group
 from gui.forms.row import Row
 from gui.forms.start import Start
@@ -51,6 +52,9 @@ class Form(QWidget):
         layout.addWidget(self.problem)
         layout.addLayout(self._actions())
         self._build(layout, theme)
+        self.also = AlsoGroup(experiment, theme)
+        self.groups["Also measure"] = self.also
+        layout.addWidget(self.also)
         layout.addStretch(1)
         self.set_estimate("")
         self.fill()

@@ -172,6 +172,7 @@ class AdamSpikes(Experiment):
         Series("theta", "Parameter", "θ"),
         Series("momentum", "Momentum", "m"),
     )
+    also_note = "There are none: sharpness and curvatures are always recorded here."
     views = (
         _beside_spikes(
             ("train_loss",),

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import model_validator
 
+from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
-from lab.experiment import Arm, Batch, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Batch, Preset, Series, action, instrument
 from lab.models import stacked_condensation as stacked
 from lab.stream import Source
 from lab.verdict import Check, StudyRow, Verdict
 from lab.views import Curves, Line, Matrix, PhaseDiagram, Profile, Scatter, Table, TableRow
+
+if TYPE_CHECKING:
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
 
 PAPER_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}  # S_w at γ' = 0: Luo et al. (2021), Fig. 3
 FITTED = 1e-6  # the phase scene stops a network here
@@ -109,7 +114,7 @@ _DROPOUT: dict[str, Any] = {"scene": "dropout", "width": 500, "samples": 8, "lr"
 _DROPOUT |= {"record_every": 500, "activation": "tanh", "dropout": 0.1}
 
 
-class Condensation(Experiment):
+class Condensation(AlsoMeasure):
     title = "Condensation"
     theme = "Condensation"
     claim = "From a small start, or with dropout, the neurons of a layer gather in a few input directions."
@@ -121,6 +126,7 @@ class Condensation(Experiment):
         Series("twin_loss", "Training loss without dropout", "L"),
         Series("losses", "Training loss of each width", "L"),
     )
+    also_note = "These read the network of the start and dropout scenes; the phase scene has several."
     views = (
         Matrix(
             "cosines",
@@ -324,6 +330,15 @@ class Condensation(Experiment):
         total.backward()
         optimizer.step()
         return loss.detach()
+
+    def objective(self) -> tuple[Loss, Params] | None:
+        """The loss of the network without dropout and its regulariser."""
+        factor = 1.0 if self.config.scene == "start" else 0.5
+
+        def criterion(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return (output - target).square().mean() * factor
+
+        return self.loss_of(self.networks["net"], criterion, self.x, self.y) if "net" in self.networks else None
 
     def _descend(self) -> Mapping[str, Any]:
         from lab.models.two_layer import descend

@@ -8,18 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import model_validator
 
+from lab.also import AlsoMeasure
 from lab.config import Config, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures.detectors import Jump
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, Profile, Ribbon, Scatter, Stage
+
+if TYPE_CHECKING:
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
 
 GROUPS = {
     "train": "Training",
@@ -182,7 +187,7 @@ _MAP = {"claim": "map", "p": 43, "width": 250, "alpha": 0.6, "steps": 600, "reco
 _BN = {"batch_norm": True, "alpha": 0.65, "xi": 0.2, "batch": 64, "lr": 5e-3, "steps": 1500, "prune_every": 500}
 
 
-class CorruptedGrokking(Experiment):
+class CorruptedGrokking(AlsoMeasure):
     title = "Grokking with corrupted labels"
     theme = "Arithmetic and grokking"
     claim = "Memorising and generalising neurons live side by side; pruning by IPR or regularising removes the former."
@@ -190,6 +195,7 @@ class CorruptedGrokking(Experiment):
     about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = CorruptedGrokkingConfig
     readings = (Series("train_loss", "Training loss", "L", "MSE", statistic="map: mean over networks"),)
+    also_note = "These read the one network of all scenes but the map, which has many."
     views = (
         Ribbon("phase", title="Phase", help="What the network does at each step.", stages=PHASES, when=is_one),
         Curves(
@@ -372,6 +378,17 @@ class CorruptedGrokking(Experiment):
                 self._decay_each()
             self.optimizer.step()
         return {"train_loss": losses.detach().mean()}
+
+    def objective(self) -> tuple[Loss, Params] | None:
+        """The loss of the one network, normalised over the samples looked at; none for the many of a map."""
+        if is_map(self.config):
+            return None
+        self.model.train()
+
+        def criterion(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.mse_loss(output[0], target)
+
+        return self.loss_of(self.model, criterion, self.pairs[: self.given.shape[1]], self.targets[0])
 
     def _decay_each(self) -> None:
         """AdamW's decay with a strength for each network."""

@@ -8,19 +8,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import model_validator
 
+from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
 from lab.data.aliased_sine import aliased_positions, even_positions
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures.detectors import Crossing, GapClosing
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Curves, Heatmap, Line, Profile
+
+if TYPE_CHECKING:
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
 
 TEST_POINTS = 1000
 FINE = 50  # frequencies per unit of k in the spectra drawn as curves
@@ -90,7 +95,7 @@ SINE = {"scene": "sine", "activation": "sin", "depth": 2, "width": 100, "lr": 2e
 PARITY = {"scene": "parity", "activation": "relu", "depth": 1, "width": 1000, "lr": 2e-4, "steps": 2500}
 
 
-class GrokkingFrequency(Experiment):
+class GrokkingFrequency(AlsoMeasure):
     title = "Grokking and frequency"
     theme = "Frequency"
     claim = "Test loss rises before it falls where samples carry a low frequency that the test data lack."
@@ -239,6 +244,12 @@ class GrokkingFrequency(Experiment):
         loss.backward()
         self.optimizer.step()
         return {"train_loss": loss}
+
+    def objective(self) -> tuple[Loss, Params]:
+        def criterion(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.mse_loss(output[:, 0], target)
+
+        return self.loss_of(self.model, criterion, self.train_x, self.train_y)
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
         for group in self.optimizer.param_groups:

@@ -137,6 +137,7 @@ class LossJump(Experiment):
         Series("mode_before", "Before the switch", "before"),
         Series("gradient_share", "Boundary's share of the gradient", statistic="of squared norms, at the switch"),
     )
+    also_note = "There are none: the loss is switched, and holds derivatives of the network."
     views = (
         Curves(
             ("relative_error", "data_loss", "model_loss", "second_error"),

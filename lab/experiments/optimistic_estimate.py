@@ -145,6 +145,7 @@ class OptimisticEstimate(Experiment):
     about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = OptimisticEstimateConfig
     readings = (Series("train_loss", "Training loss", "L", statistic="mean over all cells"),)
+    also_note = "There are none: every cell is a network of its own with a loss of its own."
     views = (
         Matrix(
             "test_error",

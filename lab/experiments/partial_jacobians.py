@@ -101,6 +101,7 @@ class PartialJacobians(Experiment):
         Series("map_sigma_w2", "Columns of the grid", "σ_w²"),
         Series("map_sigma_b2", "Rows of the grid", "σ_b²"),
     )
+    also_note = "There are none: no loss is trained here."
     views = (
         Curves(
             _J,

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from pydantic import model_validator
 
+from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.interventions import first_intervention
 from lab.models.rates import Plan, plan, stationary_hill_loss
 from lab.stream import Source
@@ -22,6 +23,8 @@ from lab.verdict import Check, Verdict
 from lab.views import Bars, Curves, Landscape, Profile, Scatter
 
 if TYPE_CHECKING:
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
     from lab.models.decay_branches import Decayed
 
 COUNTS = (20, 50, 100)  # eigenvectors that span the hill
@@ -233,7 +236,7 @@ READ_AT_END = (
 )
 
 
-class RiverValley(Experiment):
+class RiverValley(AlsoMeasure):
     title = "River valley"
     theme = "Landscape and sharpness"
     claim = "A large constant rate travels far along a valley's river; a short decay takes off what its walls add."
@@ -241,6 +244,7 @@ class RiverValley(Experiment):
     about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = RiverValleyConfig
     readings = READ_AT_END
+    also_note = "These read the bigram scene, not the valley."
     views = _VIEWS
     presets = {
         "valley": Preset(VALLEY, "Two dimensions, 2000 walkers."),
@@ -290,6 +294,12 @@ class RiverValley(Experiment):
         self.last_origin, self.last_decayed, self.ended = self.theta[0].clone(), self.theta.clone(), 0
         self.trunk = self.theta[0].clone()
         self.budgets = torch.zeros(2, 3, dtype=torch.float64)  # as far as reached
+
+    def objective(self) -> tuple[Loss, Params] | None:
+        """The population's loss of the first rate, of the first replicate."""
+        if valley(self.config):
+            return None
+        return lambda params: self.problem.loss(params["theta"]), {"theta": self.problem.point(self.theta).clone()}
 
     def _rates(self) -> torch.Tensor:
         """The rate of every lane in this step, shape (lanes,)."""

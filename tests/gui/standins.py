@@ -80,8 +80,9 @@ class FakeRuns:
         self.left = 0
         self.list: list[RunEntry] = []
 
-    def start(self, experiment, config, preset, arm) -> FakeRun:
+    def start(self, experiment, config, preset, arm, also=()) -> FakeRun:
         run = FakeRun(experiment, config, str(self.folder / f"{len(self.started)}.h5"), preset=preset, arm=arm)
+        run.also = also
         self.started.append(run)
         return run
 
@@ -108,6 +109,13 @@ class FakeRuns:
 
     def estimate(self, experiment, config) -> str:
         return f"about {config.steps} s"
+
+    def preview(self, experiment, config) -> dict[str, Any]:
+        return {"norm": ({}, [0], [config.lr])}
+
+    def measure(self, run, also, at) -> str:
+        self.measured = (run.path, also, at)
+        return ""
 
     def close(self) -> None:
         self.closed = True

@@ -1,0 +1,115 @@
+"""Optional instruments: switched on before a run, read from checkpoints after it; previews that follow the knobs."""
+
+import queue
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QSettings, Qt
+
+from gui.main_window import MainWindow
+from gui.measure_dialog import MeasureDialog
+from gui.run_page import RunPage
+from gui.stored_run import StoredRun
+from gui.theme import LIGHT
+from gui.transport import Transport
+from lab.hosts import execute, measure
+from lab.link import QueueLink
+from lab.request import Request
+from lab.views import Curves
+from storage.reader import RunReader
+from tests.fakes import Tiny
+from tests.gui.runs import MadeUpRun
+from tests.gui.standins import FakeRuns
+
+NAME = "tests.fakes:"
+
+
+def _run(path: Path, also: tuple[str, ...] = ()) -> str:
+    request = Request(experiment=NAME, config={"steps": 40}, out=str(path), also=also)
+    assert execute(request, QueueLink(queue.Queue(), lambda messages: None)) == ("finished", "")
+    return str(path)
+
+
+@pytest.fixture
+def window(qtbot, tmp_path, monkeypatch) -> Any:
+    monkeypatch.setattr(Tiny, "name", NAME)
+    settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    window = MainWindow(FakeRuns(tmp_path), RunPage, Transport(LIGHT), settings, lambda *_: True)
+    qtbot.addWidget(window, before_close_func=lambda w: [run.become("stopped") for run in w.lab.active_runs()])
+    window.set_experiments({NAME: Tiny}, ())
+    with qtbot.waitExposed(window):
+        window.show()
+    return window
+
+
+def test_a_box_in_the_form_switches_an_instrument_on_and_its_view_is_there(window) -> None:
+    form = window.lab.knobs.form
+    form.also.open()
+    form.also.boxes["largest"].click()
+    window.lab.start()
+    assert window.runs.started[0].also == ("largest",)
+    titles = [view.spec.title for view in window.lab.tabs.currentWidget().page.views]
+    assert titles[-1] == "Also: largest parameter"
+
+
+def test_an_instrument_read_from_checkpoints_gives_what_it_gave_live(tmp_path, qtbot) -> None:
+    live, later = _run(tmp_path / "live.h5", ("largest",)), _run(tmp_path / "later.h5")
+    assert [v.spec.title for v in _page(qtbot, later).views][-1] != "Also: largest parameter"
+    request = Request(experiment=NAME, out=later, also=("largest",))
+    assert measure(request, (20,)) == ["largest"]
+    measure(request, (8, 20))  # before a step that is there, and again at it
+    with RunReader(live) as one, RunReader(later) as two:
+        steps, values = one.series("largest")
+        np.testing.assert_array_equal(two.series("largest")[0], [8, 20])
+        np.testing.assert_array_equal(two.series("largest")[1], values[np.isin(steps, (8, 20))])
+        assert (two.state, two.attrs("largest")["label"]) == ("finished", "Largest parameter")
+        assert len(two.series("train_loss")[0]) == 40
+    measure(request)
+    with RunReader(later) as two:
+        assert set(two.checkpoints()) <= set(two.series("largest")[0].tolist())
+    assert [v.spec.title for v in _page(qtbot, later).views][-1] == "Also: largest parameter"
+
+
+def _page(qtbot, path: str) -> RunPage:
+    run = StoredRun(path)
+    page = RunPage(run, LIGHT)
+    qtbot.addWidget(page)
+    return page
+
+
+def test_the_dialog_measures_at_the_step_shown_or_at_every_checkpoint(window, qtbot) -> None:
+    run = MadeUpRun()
+    run.path, run.stored = "/kept/one.h5", [0, 10]
+    window.lab.add_run(run)
+    window.lab.transport.slider.show_run(1000, 500, [])
+    window.lab.transport.slider.select(120)
+    window.actions_by_id["measure"].trigger()
+    dialog = window.lab.findChild(MeasureDialog)
+    assert not dialog.button.isEnabled()
+    dialog.boxes["largest"].click()
+    dialog.here.click()
+    with qtbot.waitSignal(window.lab._measuring.done):
+        qtbot.keyClick(dialog, Qt.Key.Key_Return)
+    assert window.runs.measured == ("/kept/one.h5", ("largest",), (120,))
+    assert window.lab.current() is not run  # the file is open anew
+    assert window.lab.current().path == "/kept/one.h5"
+
+
+def test_a_preview_follows_the_knobs_before_any_step(window, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr(Tiny, "previews", ("where",))
+    monkeypatch.setattr(Tiny, "views", (*Tiny.views, Curves(("norm",), title="Norm")))
+    lab = window.lab
+    with qtbot.waitSignal(lab._cost.done):
+        lab.ask_cost()
+    page = lab.tabs.currentWidget()
+    assert [view.spec.title for view in page.views] == ["Norm"]
+    row = lab.knobs.form.rows["lr"]
+    row.set_value(0.25)
+    with qtbot.waitSignal(lab._cost.done):
+        row.edited.emit()
+    qtbot.waitUntil(lambda: lab.preview.source.series("norm")[1][-1] == 0.25)
+    assert lab.tabs.currentWidget() is page
+    assert lab.knobs.form.rows["lr"].editor.value() == "0.25"  # the form is left alone
+    qtbot.waitUntil(lambda: "about" in lab.knobs.form.estimate.text(), timeout=10_000)
