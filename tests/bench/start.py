@@ -45,13 +45,12 @@ def starts() -> list[tuple[float, float, float]]:
     """Of fresh processes: seconds to the paint, of processor time until then, seconds until it can be used."""
     found = []
     with tempfile.TemporaryDirectory() as home:
-        folders = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), home)
+        environment = os.environ | dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), home)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's Python keeps what it has compiled
         command = [sys.executable, "-c", _PROGRAM, str(MAIN)]
         for _ in range(ROUNDS + 1):
             started = time.time()
-            done = subprocess.run(
-                command, capture_output=True, text=True, env=os.environ | folders, cwd=MAIN.parent, check=True
-            )
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=MAIN.parent, check=True)
             painted, processor, usable = map(float, done.stdout.split())
             found.append((painted - started, processor, usable - started))
     return found[1:]  # the first one fills the disk cache
