@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# compiled files are kept whatever the shell says: windows, tests and benches start Python again and again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test install check bench reproduce torture clean
 
 run: $(VENV)/installed
