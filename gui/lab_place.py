@@ -326,8 +326,7 @@ class LabPlace(QMainWindow):
         self.chip.show_state()
         self.verdict.show_verdict(self.verdict.verdict)  # "so far" only while it goes on
         self.current_changed.emit()
-        if state not in ACTIVE:
-            self.recent.refresh()
+        self.recent.refresh()
 
     def _judged(self) -> None:
         tab = self.tabs.currentWidget()

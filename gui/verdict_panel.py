@@ -23,7 +23,7 @@ WORDS = {"reproduced": "good", "not reproduced": "bad", "not comparable": "warn"
 def shown(value: float) -> str:
     """Three significant digits; what is not finite is said in words."""
     if math.isnan(value):
-        return "NaN (no number)"
+        return "no number"
     return f"{value:.3g}" if math.isfinite(value) else ("+∞" if value > 0 else "−∞")
 
 

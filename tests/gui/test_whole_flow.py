@@ -109,6 +109,7 @@ def test_a_newcomer_runs_watches_changes_branches_stops_and_finds_a_run_again(fl
     flow.click(bar.run_button)
     flow.wait(lambda: run.state == "paused")
     assert lab.chip.word.text() == "paused"
+    flow.wait(lambda: [e.state for e in lab.recent.model.all if str(e.path) == run.path] == ["paused"])
 
     # one step, then a live knob: the event is marked, and both are in the file
     before = run.step
