@@ -246,10 +246,12 @@ class ViewWidget(QWidget, Generic[Spec]):
         values = QTextDocument()
         values.setDefaultFont(QFont(self.font()))
         values.setHtml(self.readout)
-        painter.save()
-        painter.translate(width - values.idealWidth() - 8, (HEAD_PX - values.size().height()) / 2)
-        values.drawContents(painter)
-        painter.restore()
+        left = width - values.idealWidth() - 8
+        if left > 24 + painter.fontMetrics().horizontalAdvance(self.spec.title):  # else it would run into the title
+            painter.save()
+            painter.translate(left, (HEAD_PX - values.size().height()) / 2)
+            values.drawContents(painter)
+            painter.restore()
         self.render(painter, QPoint(0, HEAD_PX))
         painter.end()
         return image

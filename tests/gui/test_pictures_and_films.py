@@ -42,6 +42,17 @@ def test_a_picture_has_its_pixels_and_its_ground(view, scale: int):
     assert widget_picture(view, scale).size() == view.size() * scale
 
 
+def test_a_read_out_never_runs_into_the_title(view, monkeypatch):
+    def head(width: int, readout: str):
+        view.resize(width, 160)
+        view.readout = readout
+        return view.picture(1).copy(0, 0, width, 28)
+
+    monkeypatch.setattr(view, "draw", lambda: None)  # it would say its own read-out
+    assert head(240, "<b>step 30</b>") != head(240, "")
+    assert head(90, "<b>step 30</b>") == head(90, "")
+
+
 def test_the_dialog_hands_over_what_was_chosen(qtbot, view):
     taken = []
     dialog = PictureDialog(view, lambda *chosen: taken.append(chosen), run=True)
