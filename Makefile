@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # compiled files are kept whatever the shell says: windows, tests and benches start Python again and again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test install check bench reproduce torture clean
+.PHONY: run test install check bench reproduce screenshots torture clean
 
 run: $(VENV)/installed
 	$(BIN)/python main.py
@@ -28,6 +28,9 @@ bench: $(VENV)/installed-bench
 
 reproduce: $(VENV)/installed-test
 	$(BIN)/python -m tests.reproduce
+
+screenshots: $(VENV)/installed-test
+	$(BIN)/python -m tests.screenshots
 
 torture: $(VENV)/installed-test
 	$(BIN)/python -m pytest -q -m torture --timeout 3600
