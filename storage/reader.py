@@ -72,7 +72,7 @@ class RunReader:
         self._file: h5py.File | None = None
         self._seen: tuple[int, ...] = ()
         self._settled = False
-        self.header  # noqa: B018  a file that is no run is refused here and now
+        self.header  # noqa: B018 - a file that is no run is refused here and now
 
     def __enter__(self) -> "RunReader":
         return self

@@ -57,6 +57,6 @@ def test_every_command_of_the_readme_is_one_the_program_has():
 
     import main
 
-    known = set(typer.main.get_command(main.app).commands)  # type: ignore[attr-defined]
+    known = set(typer.main.get_command(main.app).commands)  # type: ignore[attr-defined] - typer's stubs lack it
     used = set(re.findall(r"python main\.py (\w+)", (ROOT / "README.md").read_text()))
     assert used and used <= known

@@ -86,7 +86,7 @@ def in_the_second_run(folder: Path) -> bool:
 
 def wait_for(condition: object, *arguments: object) -> None:
     deadline = time.monotonic() + 60
-    while not condition(*arguments) and time.monotonic() < deadline:  # type: ignore[operator]
+    while not condition(*arguments) and time.monotonic() < deadline:  # type: ignore[operator] - any callable
         time.sleep(0.1)
 
 

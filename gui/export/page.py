@@ -58,7 +58,7 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
     heights = _heights(recipe, places)
     with drawing(look):
         figure = Figure(figsize=(across * MM, down * MM), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.05)  # type: ignore[union-attr]
+        figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.05)  # type: ignore[union-attr] - every page has an engine
         grid = figure.add_gridspec(len(heights), recipe.columns, height_ratios=heights)
         for number, ((row, column, span), content) in enumerate(zip(places, contents, strict=True)):
             axes = figure.add_subplot(grid[row, column : column + span])
@@ -183,7 +183,7 @@ def _put_outside(axes: Axes, legend: Legend, side: Literal["beside", "below"]) -
     columns = 1 if side == "beside" else max(1, min(fitting, len(names)))
     # ticks and the axis' name take lines of text, however low the plot becomes
     lines = 0.0 if side == "beside" else -3.4 * rcParams["font.size"] / 72
-    down = ScaledTranslation(0, lines, axes.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr] - these axes are in a figure
+    down = ScaledTranslation(0, lines, axes.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr] - every page has an engine - these axes are in a figure
     axes.legend(handles, names, loc=place, bbox_to_anchor=anchor, bbox_transform=axes.transAxes + down, ncols=columns)
 
 
@@ -192,7 +192,7 @@ def _clear_data(figure: Figure) -> bool:
     moved = False
     for axes in figure.axes:
         legend = axes.get_legend()
-        if legend is not None and legend._get_loc() == 0 and _covers(axes, legend):  # type: ignore[attr-defined]
+        if legend is not None and legend._get_loc() == 0 and _covers(axes, legend):  # type: ignore[attr-defined] - matplotlib's own flag
             wide = axes.get_window_extent().width > 2.5 * legend.get_window_extent().width
             _put_outside(axes, legend, "beside" if wide else "below")
             moved = True

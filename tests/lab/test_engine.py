@@ -119,7 +119,7 @@ def test_an_instrument_cannot_touch_generators_modes_buffers_or_gradients():
         net.eval()
         net.train()
         net(torch.randn(4, 3)).sum().backward()
-        np.random.rand(3)  # noqa: NPY002
+        np.random.rand(3)  # noqa: NPY002 - the global generator is meant
         torch.rand(2, generator=experiment.generator("order"))
         torch.rand(2, generator=experiment.generator("data", "new"))
         net.eval()
@@ -188,7 +188,7 @@ def test_instruments_over_budget_are_spaced_out_and_the_file_says_so(monkeypatch
             time.sleep(0.004)
             return 1.0
 
-    Costly.sharpness.instrument = Tiny.sharpness.instrument  # type: ignore[attr-defined]
+    Costly.sharpness.instrument = Tiny.sharpness.instrument  # type: ignore[attr-defined] - marks are set so
     experiment = Costly(Costly.configure(values={"measure_budget": 0.2, "steps": 400}))
     experiment.setup()
     run = MemoryRun()

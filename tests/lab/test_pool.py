@@ -29,7 +29,7 @@ def test_a_cut_stops_runs_where_they_are(tmp_path: Path):
     pool = Pool(board, ["cpu"])
     going = threading.Event()
     progress = board.progress
-    board.progress = lambda *told: (progress(*told), going.set())  # type: ignore[method-assign]
+    board.progress = lambda *told: (progress(*told), going.set())  # type: ignore[method-assign] - a spy
     pool.start()
     assert going.wait(60)
     pool.cut()

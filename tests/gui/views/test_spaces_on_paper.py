@@ -12,7 +12,7 @@ from tests.gui.views.test_landscape import SPEC, bowl
 
 
 def panel(run: MemoryRun, step: int | None = None) -> Panel:
-    return Panel(run, None, "", step)  # type: ignore[arg-type]
+    return Panel(run, None, "", step)  # type: ignore[arg-type] - nobody reads the config
 
 
 def test_a_section_on_paper_has_its_way_point_levels_and_share() -> None:

@@ -100,7 +100,7 @@ def test_bad_settings_are_named_with_the_remedy():
     with pytest.raises(ValueError, match="standard deviation"):
         MLP((2, 2), weight_std=-1.0)
     with pytest.raises(ValueError, match="'none', 'pre' or 'post'"):
-        ResidualBlock(2, "relu", 1.0, norm="both")  # pyright: ignore[reportArgumentType]
+        ResidualBlock(2, "relu", 1.0, norm="both")  # pyright: ignore[reportArgumentType] - the wrong word is the point
 
 
 @pytest.mark.parametrize("norm", ["none", "pre", "post"])

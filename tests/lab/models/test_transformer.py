@@ -40,7 +40,7 @@ def by_hand(
 ) -> torch.Tensor:
     """Logits of one sequence with loops over layers, heads and tokens; ``cut`` holds (layer, head, target, source)."""
     a, n, d_k = model.architecture, len(sequence), model.architecture.d_k
-    norm = lambda x, at: layer_norm(x, (a.width,), at.weight, at.bias)  # noqa: E731
+    norm = lambda x, at: layer_norm(x, (a.width,), at.weight, at.bias)  # noqa: E731 - a formula
     x = model.embedding.weight[sequence]
     if model.position is not None:
         x = x + model.position.weight[:n]
