@@ -25,7 +25,6 @@ from gui.claim_panel import ClaimPanel
 from gui.icons import put
 from gui.knobs_panel import KnobsPanel
 from gui.log_panel import LogPanel
-from gui.measure_dialog import MeasureDialog
 from gui.named import named
 from gui.open_run import OpenRun
 from gui.preview import Preview
@@ -392,6 +391,8 @@ class LabPlace(QMainWindow):
             self.message.emit(f"{run.experiment.title} can measure no more afterwards. {run.experiment.also_note}")
             return
         step = self.transport.slider.shown
+        from gui.measure_dialog import MeasureDialog  # the form's own types come with it
+
         dialog = MeasureDialog(run.experiment, len(run.checkpoints()), step, self)
         dialog.given.connect(lambda also, at: self._measure(run, also, at))
         dialog.open()
