@@ -27,7 +27,6 @@ from gui.knobs_panel import KnobsPanel
 from gui.log_panel import LogPanel
 from gui.named import named
 from gui.open_run import OpenRun
-from gui.preview import Preview
 from gui.recent import RecentRuns
 from gui.run_tab import MakePage, RunTab, StateChip
 from gui.runs import ACTIVE, Runs, short_title_of, title_of
@@ -39,6 +38,7 @@ from storage.errors import RunFileError
 
 if TYPE_CHECKING:
     from gui.forms import Form
+    from gui.preview import Preview
     from lab.experiment import Experiment
     from lab.registry import Broken
 
@@ -367,6 +367,8 @@ class LabPlace(QMainWindow):
             return
         front = self.tabs.currentWidget() in (self.welcome, self._preview_page)
         self._drop_preview()
+        from gui.preview import Preview  # brings numpy, which the first paint does without
+
         self.preview = Preview(experiment, config, series)
         self._preview_page = self._make_page(self.preview, self._theme)
         self.tabs.insertTab(1, self._preview_page, "Before training")
