@@ -175,7 +175,7 @@ def draw_table(axes: Axes, spec: Table, panels: Sequence[Any]) -> None:
     cells = [[typeset(text) for text in row] for row in zip(*columns, strict=True)]
     widths = [max(map(len, column)) + 2 for column in columns]
     area = axes.get_window_extent()
-    points = area.width / axes.figure.dpi * 72  # type: ignore[union-attr] - axes on a page - these axes are in a figure
+    points = area.width / axes.figure.dpi * 72  # type: ignore[union-attr] - these axes are in a figure
     size = min(rcParams["font.size"], points / (0.55 * sum(widths)))
     height = min(1.0, len(cells) * 1.9 * size / 72 * axes.figure.dpi / area.height)  # type: ignore[union-attr] - axes on a page
     table = axes.table(

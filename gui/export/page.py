@@ -183,7 +183,7 @@ def _put_outside(axes: Axes, legend: Legend, side: Literal["beside", "below"]) -
     columns = 1 if side == "beside" else max(1, min(fitting, len(names)))
     # ticks and the axis' name take lines of text, however low the plot becomes
     lines = 0.0 if side == "beside" else -3.4 * rcParams["font.size"] / 72
-    down = ScaledTranslation(0, lines, axes.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr] - every page has an engine - these axes are in a figure
+    down = ScaledTranslation(0, lines, axes.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr] - these axes are in a figure
     axes.legend(handles, names, loc=place, bbox_to_anchor=anchor, bbox_transform=axes.transAxes + down, ncols=columns)
 
 
