@@ -38,7 +38,7 @@ def test_list_names_every_experiment_for_people_and_for_programs(tmp_path: Path)
         "beta2-0.9": "not reproduced",
         "eps-0.1": "not reproduced",
     }
-    assert {"network", "quadratic"} == set(item["presets"])
+    assert item["presets"] == ["network", "quadratic", "50-d", "images", "transformer"]
     assert {"title", "theme", "paper", "views"} <= set(item) and item["knobs"]["lr"]["live"] is True
 
 
