@@ -235,7 +235,25 @@ class Board:
         Raises:
             StudyError, ConfigError: As the constructor; nothing has changed then.
         """
-        points = study.points(self.experiment)
+        self._arrange(study, study.points(self.experiment))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Take points out, except running ones; their files stay. :meth:`change` puts them back."""
+        gone = {cell.point.key for cell in self.cells if cell.state != "running"} & set(keys)
+        removed = *self.study.removed, *sorted(gone)
+        self._rearrange(self.study.model_copy(update={"removed": removed}))
+
+    def reorder(self, keys: Iterable[str], *, last: bool = False) -> None:
+        """Let waiting points start before all others, or after them, in the order given."""
+        waiting = [cell.point.key for cell in self.cells if cell.state == "waiting"]
+        moved = [key for key in keys if key in waiting]
+        others = [key for key in (waiting if last else self.study.first) if key in waiting and key not in moved]
+        self._rearrange(self.study.model_copy(update={"first": (*others, *moved) if last else (*moved, *others)}))
+
+    def _rearrange(self, study: Study) -> None:
+        self._arrange(study, study.arranged(cell.point for cell in self.cells))
+
+    def _arrange(self, study: Study, points: Iterable[Point]) -> None:
         _claim(study, self.folder)
         with self._lock:
             known = self._cells

@@ -13,7 +13,7 @@ import math
 import random
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,12 +117,14 @@ class Point:
         values: What tells it from the others: the axes' values and the seed.
         config: All its knobs.
         key: Stands for knobs and arm; the same whenever they are.
+        place: Where it stands among all points as listed, whatever the order in which they start.
     """
 
     arm: str
     values: Mapping[str, Any]
     config: Any
     key: str
+    place: int = 0
 
     @property
     def label(self) -> str:
@@ -145,6 +147,8 @@ class Study(_Plain):
         seeds: Seeds that each point is run with; empty for the one that its knobs say.
         combine: outer: every value with every other. zip: first values together, second values together ...
         shuffle: Run in an order drawn with this seed, not in the order listed.
+        first: Keys of points that start before all others, in this order.
+        removed: Keys of points that were taken out.
     """
 
     experiment: str
@@ -155,6 +159,8 @@ class Study(_Plain):
     combine: Literal["outer", "zip"] = "outer"
     shuffle: int | None = None
     device: str = "cpu"
+    first: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     axes: tuple[Axis, ...] = ()
 
     @field_validator("settings")
@@ -222,11 +228,17 @@ class Study(_Plain):
                 at = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
                 raise ConfigError({"": f"at {at}: {error}"}) from None
             key = _key(self.experiment, arm, config)
-            found.setdefault(key, Point(arm, values, config, key))
+            found.setdefault(key, Point(arm, values, config, key, len(found)))
         points = list(found.values())
         if self.shuffle is not None:
             random.Random(self.shuffle).shuffle(points)
-        return tuple(points)
+        return self.arranged(points)
+
+    def arranged(self, points: Iterable[Point]) -> tuple[Point, ...]:
+        """The points without ``removed`` ones, those of ``first`` in front."""
+        turn = {key: number for number, key in enumerate(self.first)}
+        kept = [point for point in points if point.key not in self.removed]
+        return tuple(sorted(kept, key=lambda point: turn.get(point.key, len(turn))))
 
     def _combinations(self) -> Iterator[tuple[str, dict[str, Any]]]:
         columns = [axis.values for axis in self.axes]

@@ -110,6 +110,24 @@ def test_a_study_can_grow_shrink_and_be_reordered_while_it_goes_on(tmp_path: Pat
     assert states(board) == ["waiting"] and len(list(tmp_path.glob("*.h5"))) == 2
 
 
+def test_points_are_taken_out_and_reordered_one_by_one_and_the_folder_remembers(tmp_path: Path):
+    board = Board(study(axes=rates(0.1, 0.2, 0.3, 0.4, 0.5)), Tiny, tmp_path)
+    key = {cell.point.config.lr: cell.point.key for cell in board.cells}
+    carry_out(board)
+    (running,) = board.take()
+    board.reorder([key[0.5], key[0.4], key[0.1]])  # what is done has no turn to change
+    board.reorder([key[0.4]], last=True)
+    board.remove([key[0.1], running.point.key])  # what is running stays
+    assert [c.point.config.lr for c in board.cells] == [0.5, 0.3, 0.4, 0.2] and board.study.removed == (key[0.1],)
+    assert [c.point.place for c in board.cells] == [4, 2, 3, 1]
+    board.done([running], "stopped")
+    again = Board(Study.from_toml((tmp_path / FILE).read_text()), Tiny, tmp_path)
+    assert [cell.point.key for cell in again.cells] == [cell.point.key for cell in board.cells]
+    assert carry_out(again)[0].point.config.lr == 0.5 and len(list(tmp_path.glob("*.h5"))) == 2
+    again.change(again.study.model_copy(update={"removed": ()}))
+    assert key[0.1] in [cell.point.key for cell in again.cells if cell.state == "finished"]
+
+
 def test_two_boards_on_one_folder_share_the_points(tmp_path: Path):
     one, other = (Board(study(axes=rates(0.1, 0.2)), Tiny, tmp_path) for _ in range(2))
     carry_out(one)
