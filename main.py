@@ -505,7 +505,8 @@ def _execute(request: Any) -> int:
     if progress.path:
         print(f"{state}: {progress.path}")
     if state == "failed":
-        print(f"tdlab: {problem}", file=sys.stderr)
+        kept = " Everything recorded before is in the file." if progress.path else ""
+        print(f"tdlab: {problem}{kept}", file=sys.stderr)
         return 1 if progress.path else 2
     _, judged = _judge(Path(progress.path))
     print(judged.outcome)

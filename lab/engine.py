@@ -268,7 +268,7 @@ class Engine:
         raise NonFinite(
             f"{name} is {value} at step {step}"
             + (f"; {where} is not finite" if where else "")
-            + ". Lower the rate, or allow it with the knob allow_nonfinite. Everything up to this step is kept."
+            + ". Lower the rate, or allow it with the knob allow_nonfinite."
         )
 
     def _check_device_rows(self) -> None:

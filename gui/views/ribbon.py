@@ -111,8 +111,13 @@ class RibbonView(ViewWidget[Ribbon]):
             font.setPixelSize(12)
             painter.setFont(font)
             height = self.height() - KEY_PX - 4
-            for left, right, stage in self.segments():
+            segments = self.segments()
+            for left, right, stage in segments:
                 self._paint_segment(painter, QRectF(left, 4, right - left, height), stage)
+            if not segments:
+                painter.setPen(QColor(self.theme.muted))
+                strip = QRectF(LEFT_PX, 4, self._width(), height)
+                painter.drawText(strip, Qt.AlignmentFlag.AlignCenter, "in none of these stages")
             self._paint_cursor(painter, height)
             self._paint_key(painter)
         painter.end()

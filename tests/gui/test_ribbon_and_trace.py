@@ -69,6 +69,17 @@ def test_stages_that_mean_nothing_are_left_blank(qtbot) -> None:
     assert view.message == ""
 
 
+def test_a_strip_without_any_stage_says_so_instead_of_staying_blank(qtbot) -> None:
+    def colours(stages: np.ndarray) -> int:
+        """Number of colours in the right half of the strip."""
+        image = _ribbon(qtbot, MemoryRun(stage=(np.arange(100), stages))).grab().toImage()
+        places = [(x, y) for x in range(LEFT_PX + 255, LEFT_PX + 495) for y in range(4, 40)]
+        return len({image.pixelColor(x, y).name() for x, y in places})
+
+    assert colours(np.zeros(100, int)) > 3, "a sentence, with its soft edges"
+    assert colours(np.repeat([1, 0], 50)) == 1, "beside stages it would be in the way"
+
+
 def test_the_ribbon_reads_the_stage_at_the_crosshair(qtbot) -> None:
     view = _ribbon(qtbot, MemoryRun(stage=(np.arange(100), np.repeat([1, 2], 50))))
     view.set_step(10)
