@@ -9,13 +9,8 @@ if __name__ == "__main__" and len(sys.argv) == 1:  # the window is seen sooner w
 
 import json
 import os
-import queue
-import signal
 import tempfile
-import threading
-import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -31,9 +26,6 @@ app = typer.Typer(
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Set a knob; may be repeated.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Out = Annotated[Path | None, typer.Option(help="The run file to write.")]
-
-
-RETRY_SECONDS = 10  # between looks for room on a full disk
 
 
 class BadInput(Exception):
@@ -134,11 +126,11 @@ def study(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the points and run nothing.")] = False,
 ) -> None:
     """Run arms, a grid or seeds of an experiment; the same line again runs what is missing."""
-    from commands.study import carry_out, list_points
     from lab import registry
     from lab.board import Board
     from lab.request import runs_folder
     from lab.study import Axis, Study, typed
+    from lab.terminal import carry_out_study, list_points
 
     if (Path(name) / "study.toml").exists():
         whole, cls = _stored_study(Path(name))
@@ -163,7 +155,7 @@ def study(
         _admissible(lambda: list_points(whole, cls, folder))
         return
     board = _admissible(lambda: Board(whole, cls, folder, batches=not singly))
-    code = _admissible(lambda: carry_out(board, workers=workers, scheduler=scheduler, retry=retry))
+    code = _admissible(lambda: carry_out_study(board, workers=workers, scheduler=scheduler, retry=retry))
     judged = board.verdict()
     if judged.checks or code == 0:
         print(f"study: {judged.outcome}")
@@ -483,85 +475,19 @@ def _print_checks(judged: Any) -> None:
 
 def _execute(request: Any) -> int:
     """Run in this process with progress; exit 1 when it failed, 130 when Ctrl-C stopped it."""
-    from lab.hosts import execute
-    from lab.link import QueueLink
+    from lab.terminal import carry_out_run
 
-    commands: queue.Queue[Any] = queue.Queue()
-    interrupted = []
-
-    def stop(*_: Any) -> None:
-        if interrupted:
-            raise KeyboardInterrupt  # the second time: now
-        interrupted.append(True)
-        commands.put(("stop",))
-
-    before = signal.signal(signal.SIGINT, stop)
-    progress = _Progress(retry=lambda: commands.put(("go",)))
-    try:
-        with progress:
-            state, problem = execute(request, QueueLink(commands, progress.deliver))
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if progress.path:
-        print(f"{state}: {progress.path}")
-    if state == "failed":
-        kept = " Everything recorded before is in the file." if progress.path else ""
-        print(f"tdlab: {problem}{kept}", file=sys.stderr)
-        return 1 if progress.path else 2
-    _, judged = _judge(Path(progress.path))
+    ending = carry_out_run(request)
+    if ending.path:
+        print(f"{ending.state}: {ending.path}")
+    if ending.state == "failed":
+        kept = " Everything recorded before is in the file." if ending.path else ""
+        print(f"tdlab: {ending.problem}{kept}", file=sys.stderr)
+        return 1 if ending.path else 2
+    _, judged = _judge(Path(ending.path))
     print(judged.outcome)
     _print_checks(judged)
-    return 130 if interrupted else 0
-
-
-class _Progress:
-    """A bar with remaining time on a terminal, a plain line now and then when piped."""
-
-    def __init__(self, retry: Callable[[], None]) -> None:
-        self._retry = retry
-        self.path = ""
-        self._total = 0
-        self._bar: Any = None
-        self._task: Any = None
-        self._said = time.monotonic()
-
-    def __enter__(self) -> "_Progress":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True))
-            self._bar.start()
-            self._task = self._bar.add_task("preparing", total=None)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def deliver(self, messages: list[Any]) -> None:
-        for message in messages:
-            match message:
-                case ("opened", path, header, config):
-                    self.path, self._total = path, (config or {}).get("steps", self._total)
-                    if self._bar is not None:
-                        self._bar.update(self._task, description=str(header.get("experiment", "")), total=self._total)
-                case ("progress", step, rate):
-                    self._show(step, rate)
-                case ("state", "paused", problem) if problem:
-                    print(f"paused: {problem} Trying again every {RETRY_SECONDS} s; Ctrl-C stops.", file=sys.stderr)
-                    timer = threading.Timer(RETRY_SECONDS, self._retry)
-                    timer.daemon = True
-                    timer.start()
-
-    def _show(self, step: int, rate: float) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step)
-        elif time.monotonic() - self._said > 10 and rate:
-            self._said = time.monotonic()
-            left = (self._total - step) / rate
-            print(f"step {step} of {self._total}, about {left:.0f} s left", file=sys.stderr, flush=True)
+    return 130 if ending.interrupted else 0
 
 
 if __name__ == "__main__":

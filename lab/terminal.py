@@ -1,19 +1,114 @@
-"""The study command: carries a study out with progress on the terminal, and judges one."""
+"""Long work on a terminal: a run or a study is carried out with progress and the time left, and Ctrl-C ends it well."""
 
 from __future__ import annotations
 
+import queue
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.board import Board, Cell
 from lab.machine import worker_devices
-from lab.pool import Pool, Workers
+from lab.pool import RETRY_SECONDS, Pool, Workers
+from lab.request import Request
 from lab.study import Study
 
 TALK_SECONDS = 10.0  # between lines that say how long it takes, when piped
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        path: Its file; empty where it failed before there was one.
+        state: Of the run. problem: One line where it failed.
+        interrupted: Whether Ctrl-C came.
+    """
+
+    path: str
+    state: str
+    problem: str
+    interrupted: bool
+
+
+def carry_out_run(request: Request) -> Ending:
+    """Run in this process with progress; Ctrl-C stops at the next step and keeps the file."""
+    from lab.hosts import execute  # brings torch, which a study leaves to its workers
+    from lab.link import QueueLink
+
+    commands: queue.Queue[Any] = queue.Queue()
+    interrupted: list[bool] = []
+
+    def stop(*_: Any) -> None:
+        if interrupted:
+            raise KeyboardInterrupt  # the second time: now
+        interrupted.append(True)
+        commands.put(("stop",))
+
+    before = signal.signal(signal.SIGINT, stop)
+    progress = _RunProgress(retry=lambda: commands.put(("go",)))
+    try:
+        with progress:
+            state, problem = execute(request, QueueLink(commands, progress.deliver))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return Ending(progress.path, state, problem, bool(interrupted))
+
+
+class _RunProgress:
+    """A bar with remaining time on a terminal, a plain line now and then when piped."""
+
+    def __init__(self, retry: Callable[[], None]) -> None:
+        self._retry = retry
+        self.path = ""
+        self._total = 0
+        self._bar: Any = None
+        self._task: Any = None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> _RunProgress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task("preparing", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def deliver(self, messages: list[Any]) -> None:
+        for message in messages:
+            match message:
+                case ("opened", path, header, config):
+                    self.path, self._total = path, (config or {}).get("steps", self._total)
+                    if self._bar is not None:
+                        self._bar.update(self._task, description=str(header.get("experiment", "")), total=self._total)
+                case ("progress", step, rate):
+                    self._show(step, rate)
+                case ("state", "paused", problem) if problem:
+                    print(f"paused: {problem} Trying again every {RETRY_SECONDS:g} s; Ctrl-C stops.", file=sys.stderr)
+                    timer = threading.Timer(RETRY_SECONDS, self._retry)
+                    timer.daemon = True
+                    timer.start()
+
+    def _show(self, step: int, rate: float) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+        elif time.monotonic() - self._said > TALK_SECONDS and rate:
+            self._said = time.monotonic()
+            left = (self._total - step) / rate
+            print(f"step {step} of {self._total}, about {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def list_points(study: Study, experiment: Any, folder: Path) -> None:
@@ -25,7 +120,7 @@ def list_points(study: Study, experiment: Any, folder: Path) -> None:
     print(f"{len(points)} runs in {folder}")
 
 
-def carry_out(board: Board, *, workers: int | None, scheduler: str, retry: bool) -> int:
+def carry_out_study(board: Board, *, workers: int | None, scheduler: str, retry: bool) -> int:
     """Run what is missing; exit 1 when a run failed, 130 when Ctrl-C stopped it.
 
     Raises:
@@ -71,7 +166,7 @@ def _watch(board: Board, carriers: Workers) -> bool:
     before = signal.signal(signal.SIGINT, stop)
     carriers.start()
     try:
-        with _Progress(board, carriers.count) as progress:
+        with _StudyProgress(board, carriers.count) as progress:
             while not carriers.join(0.2):
                 progress.show()
             progress.show()
@@ -80,7 +175,7 @@ def _watch(board: Board, carriers: Workers) -> bool:
     return bool(interrupted)
 
 
-class _Progress:
+class _StudyProgress:
     """A bar with remaining time on a terminal; when piped, a line for each run that ends and now and then the time."""
 
     def __init__(self, board: Board, workers: int) -> None:
@@ -90,7 +185,7 @@ class _Progress:
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> _StudyProgress:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
