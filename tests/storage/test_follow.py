@@ -104,7 +104,8 @@ def test_plain_h5py_opens_a_run_that_is_being_written(tmp_path):
 
 
 def test_silx_shows_the_default_plot(tmp_path):
-    nxdata = pytest.importorskip("silx.io.nxdata")
+    from silx.io import nxdata
+
     with RunWriter.create(tmp_path / "run.h5", {"title": "Spikes"}, {}, {}) as writer:
         writer.declare("train_loss", {"label": "Loss", "symbol": "L", "units": "MSE"})
         writer.set_default_view(["train_loss", "sharpness"])
