@@ -16,7 +16,7 @@ from typing import Literal
 from lab.experiment import Experiment
 from lab.request import Request
 from lab.study import FILE, Point, Study, StudyError
-from lab.verdict import StudyRow, Verdict, judge_arms
+from lab.verdict import StudyRow, Verdict, judge_together
 
 State = Literal["waiting", "running", "elsewhere", "finished", "failed"]
 
@@ -219,15 +219,11 @@ class Board:
         """The claim, judged over the finished runs; ``anew``: each of them, too."""
         missing = len(self.cells) - self.count("finished")
         rows = self.rows(anew=anew)
-        checks = () if self.study.axes else judge_arms(rows)  # an arm predicts nothing for knobs other than its own
         own = self.experiment.study_verdict(rows) if rows else None
-        if own is not None:
-            checks += own.checks
+        judged = judge_together(rows, own, arms=not self.study.axes)
         if missing:
-            return Verdict.not_comparable(f"{missing} of {len(self.cells)} runs are not finished", *checks)
-        if own is not None and own.reason:
-            return Verdict.not_comparable(own.reason, *checks)
-        return Verdict(checks, "" if checks else "the claim says nothing about these runs together; run its arms")
+            return Verdict.not_comparable(f"{missing} of {len(self.cells)} runs are not finished", *judged.checks)
+        return judged
 
     def change(self, study: Study) -> None:
         """Add, remove and reorder points while the study goes on. What is running or done keeps its state.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.stream import Event, Rows, Source, steps_of
+from lab.stream import Event, Rows, Source, rising, row_of, steps_of
 
 SEEDS = ("seed", "data_seed", "init_seed", "order_seed")
 ABSENT = "\N{EN DASH}"
@@ -105,10 +105,16 @@ def places(values: Sequence[Any]) -> Places:
 
 
 class Difference:
-    """One run minus another at the steps that both recorded: a source, so every view can show it."""
+    """One run minus another at the steps that both recorded: a source, so every view can show it.
 
-    def __init__(self, run: Source, reference: Source) -> None:
-        self._run, self._reference = run, reference
+    Args:
+        run: From this one is subtracted.
+        reference: What is subtracted.
+        places: Series that say where values stand; they are the run's own.
+    """
+
+    def __init__(self, run: Source, reference: Source, places: Iterable[str] = ()) -> None:
+        self._run, self._reference, self._places = run, reference, {*places}
 
     def names(self) -> list[str]:
         others = set(self._reference.names())
@@ -116,12 +122,16 @@ class Difference:
 
     def attrs(self, name: str) -> Mapping[str, str]:
         attrs = dict(self._run.attrs(name))
+        if name in self._places:
+            return attrs
         return attrs | {
             key: f"\N{GREEK CAPITAL LETTER DELTA}{attrs[key]}" for key in ("symbol", "label") if attrs.get(key)
         }
 
     def series(self, name: str, start: int = 0) -> Rows:
         """Steps (T,) and differences (T, ...); KeyError where one has no such series or the shapes differ."""
+        if name in self._places:
+            return self._run.series(name, start)
         step, rows, others = self._matched(name)
         _, value = self._run.series(name)
         _, reference = self._reference.series(name)
@@ -130,14 +140,31 @@ class Difference:
         kept = slice(start, None)
         return step[kept], value[rows[kept]].astype(float) - reference[others[kept]].astype(float)
 
+    def row(self, name: str, index: int) -> NDArray[np.float64]:
+        """The values (...) of one row, without reading the others."""
+        if name in self._places:
+            return np.asarray(row_of(self._run, name, index), float)
+        _, rows, others = self._matched(name)
+        value = np.asarray(row_of(self._run, name, int(rows[index])), float)
+        reference = np.asarray(row_of(self._reference, name, int(others[index])), float)
+        if value.shape != reference.shape:
+            raise KeyError(name)
+        return value - reference
+
     def steps(self, name: str, start: int = 0) -> NDArray[np.int64]:
-        return self._matched(name)[0][start:]
+        return steps_of(self._run, name, start) if name in self._places else self._matched(name)[0][start:]
 
     def events(self, start: int = 0) -> list[Event]:
         return self._run.events(start)
 
     def _matched(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Common steps, and the rows of both runs that hold them."""
-        one, other = steps_of(self._run, name), steps_of(self._reference, name)
-        step, rows, others = np.intersect1d(one, other, assume_unique=True, return_indices=True)
-        return step, rows, others
+        (one, rows), (other, others) = (_holding(steps_of(source, name)) for source in (self._run, self._reference))
+        step, at, beside = np.intersect1d(one, other, assume_unique=True, return_indices=True)
+        return step, rows[at], others[beside]
+
+
+def _holding(step: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Steps, rising, and the rows that hold them: a run that went back takes steps again, and the later row holds."""
+    rows = np.flatnonzero(rising(step))
+    return step[rows], rows

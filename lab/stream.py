@@ -73,6 +73,11 @@ def row_of(source: Source, name: str, index: int) -> np.ndarray:
     return read(name, index) if read is not None else source.series(name, index)[1][0]
 
 
+def rising(step: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows count (T,): a run that went back takes steps again, and the later row of a step holds."""
+    return step < np.append(np.minimum.accumulate(step[::-1])[::-1][1:], np.iinfo(np.int64).max)
+
+
 class Behind(Protocol):
     """Where rows that left memory can be read again: the run's file."""
 

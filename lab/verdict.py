@@ -121,3 +121,19 @@ def judge_arms(rows: Sequence[StudyRow]) -> tuple[Check, ...]:
         note = f"{right} of {len(runs)} {runs[0].expected}"
         found.append(Check(f"{arm}: share that ends as expected", right / len(runs), 1.0, 1.0, note))
     return tuple(found)
+
+
+def judge_together(rows: Sequence[StudyRow], own: Verdict | None, *, arms: bool = True) -> Verdict:
+    """The claim over several finished runs.
+
+    Args:
+        rows: The runs.
+        own: What the experiment says of them together; None where its claim compares none of these.
+        arms: Judge each arm too; no arm predicts anything for knobs other than its own.
+    """
+    checks = judge_arms(rows) if arms else ()
+    if own is not None:
+        checks += own.checks
+        if own.reason:
+            return Verdict.not_comparable(own.reason, *checks)
+    return Verdict(checks, "" if checks else "the claim says nothing about these runs together; run its arms")

@@ -54,6 +54,11 @@ class View:
         value = getattr(self, "series", ())
         return (value,) if isinstance(value, str) else tuple(value)
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Series that say where values stand, not what they are: the difference of two runs keeps them."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Curves(View):
@@ -150,6 +155,10 @@ class Heatmap(View):
     def names(self) -> tuple[str, ...]:
         return (self.series,) if self.rows is None else (self.series, self.rows)
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        return self.names[1:]
+
 
 @dataclass(frozen=True)
 class Matrix(View):
@@ -187,6 +196,10 @@ class Matrix(View):
             name for name in (self.series, self.order, self.rows, self.columns, self.numbers, self.marks) if name
         )
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        return self.names[1:]
+
 
 @dataclass(frozen=True)
 class Distribution(View):
@@ -211,6 +224,10 @@ class Distribution(View):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.series,) if self.grid is None else (self.series, self.grid)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return self.names[1:]
 
 
 @dataclass(frozen=True)
@@ -264,6 +281,10 @@ class Profile(View):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.x, *self.series)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return (self.x,)
 
 
 @dataclass(frozen=True)
@@ -319,6 +340,8 @@ class Landscape(View):
         y: Series (T, n): coordinates along the second direction.
         trajectory: Series (T, 2) of the parameters' coordinates in the plane; None for none.
         outside: Scalar series: share of the movement outside the plane.
+        z_range: Limits of the colour; None follows the data.
+        centre: The meaningful middle of a diverging colour map; None for a sequential one.
     """
 
     series: str
@@ -328,10 +351,16 @@ class Landscape(View):
     outside: str | None = field(default=None, kw_only=True)
     z_log: bool = field(default=True, kw_only=True)
     z_label: str = field(default="", kw_only=True)
+    z_range: tuple[float, float] | None = field(default=None, kw_only=True)
+    centre: float | None = field(default=None, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(name for name in (self.series, self.x, self.y, self.trajectory, self.outside) if name)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return self.names[1:]
 
 
 @dataclass(frozen=True)
@@ -358,6 +387,10 @@ class FlowGraph(View):
     def names(self) -> tuple[str, ...]:
         return tuple(name for name in (self.series, self.tokens, self.marks) if name)
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        return self.names[1:]
+
 
 @dataclass(frozen=True)
 class ImageGrid(View):
@@ -375,6 +408,10 @@ class ImageGrid(View):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.series,) if self.labels is None else (self.series, self.labels)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return self.names[1:]
 
 
 @dataclass(frozen=True)

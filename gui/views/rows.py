@@ -6,12 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.stream import Source, row_of, steps_of
-
-
-def rising(step: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows count (T,): a run that went back takes steps again, and the later row of a step holds."""
-    return step < np.append(np.minimum.accumulate(step[::-1])[::-1][1:], np.iinfo(np.int64).max)
+from lab.stream import Source, rising, row_of, steps_of
 
 
 class Rows:

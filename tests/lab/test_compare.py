@@ -117,8 +117,11 @@ def test_a_run_that_cannot_be_laid_along_an_axis_says_why(along, missing):
 
 
 def test_time_between_sessions_does_not_count():
-    run = MemoryRun(loss=([0, 10, 20], [3.0, 2.0, 1.0]))
-    run.clock = lambda: (np.array([0, 10, 10, 20]), np.array([100.0, 105.0, 900.0, 910.0]))
+    class Resumed(MemoryRun):
+        def clock(self):
+            return np.array([0, 10, 10, 20]), np.array([100.0, 105.0, 900.0, 910.0])
+
+    run = Resumed(loss=([0, 10, 20], [3.0, 2.0, 1.0]))
     assert laid_along(Along("time"), np.array([0, 5, 10, 20]), run, {}).tolist() == [0.0, 2.5, 5.0, 15.0]
 
 
@@ -169,3 +172,21 @@ def test_a_difference_is_a_source_on_common_steps():
     assert difference.attrs("loss")["symbol"] == "ΔL"
     with pytest.raises(KeyError):
         difference.series("field")
+
+
+def test_the_difference_of_two_runs_keeps_where_values_stand():
+    run = MemoryRun(density=([0, 5], [[1.0, 2.0], [3.0, 4.0]]), grid=([0], [[10.0, 20.0]]))
+    reference = MemoryRun(density=([5, 9], [[1.0, 1.0], [1.0, 1.0]]), grid=([0], [[10.0, 20.0]]))
+    difference = Difference(run, reference, ("grid",))
+    assert difference.series("grid")[1].tolist() == [[10.0, 20.0]]
+    assert difference.row("grid", 0).tolist() == [10.0, 20.0]
+    assert difference.steps("density").tolist() == [5]
+    assert difference.row("density", 0).tolist() == difference.series("density")[1][0].tolist() == [2.0, 3.0]
+    assert difference.row("density", -1).tolist() == [2.0, 3.0]
+
+
+def test_of_steps_taken_twice_the_later_rows_are_subtracted():
+    went_back = MemoryRun(loss=([0, 1, 2], [1.0, 2.0, 3.0]))
+    went_back.append("loss", [1, 2], [20.0, 30.0])
+    step, value = Difference(went_back, MemoryRun(loss=([0, 1, 2], [1.0, 1.0, 1.0]))).series("loss")
+    assert (step.tolist(), value.tolist()) == ([0, 1, 2], [0.0, 19.0, 29.0])

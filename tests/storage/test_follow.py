@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -100,11 +101,11 @@ def test_plain_h5py_opens_a_run_that_is_being_written(tmp_path):
         writer.append("train_loss", [0, 1], [3.0, 2.0])
         writer.flush()
         with h5py.File(tmp_path / "run.h5") as file:
-            assert file["series/train_loss/value"][:].tolist() == [3.0, 2.0]
+            assert np.array(file["series/train_loss/value"]).tolist() == [3.0, 2.0]
 
 
 def test_silx_shows_the_default_plot(tmp_path):
-    from silx.io import nxdata
+    nxdata = import_module("silx.io.nxdata")
 
     with RunWriter.create(tmp_path / "run.h5", {"title": "Spikes"}, {}, {}) as writer:
         writer.declare("train_loss", {"label": "Loss", "symbol": "L", "units": "MSE"})
