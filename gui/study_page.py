@@ -27,7 +27,8 @@ from gui.style import font
 from gui.theme import Theme
 from gui.verdict_panel import VerdictPanel
 from gui.views.phase_diagram import PhaseDiagramView
-from lab.board import Board, Cell
+from lab.board import Board
+from lab.cells import Cell
 from lab.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
 from lab.machine import worker_devices
 from lab.pool import Pool

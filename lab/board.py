@@ -6,49 +6,20 @@ processes on one folder share the work, and a study that was killed goes on wher
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import Literal
 
+from lab.cells import Cell, Cells, look
 from lab.experiment import Experiment
 from lab.request import Request
 from lab.study import FILE, Point, Study, StudyError
 from lab.verdict import StudyRow, Verdict, judge_together
 
-State = Literal["waiting", "running", "elsewhere", "finished", "failed"]
-
-TRIES = 3  # starts of a point whose process dies; one that fails by itself is not tried again
 BATCH = 64  # points trained at once at most
 
 
-@dataclass
-class Cell:
-    """A point and what has become of it.
-
-    Attributes:
-        state: elsewhere: another process runs it.
-        outcome: Its verdict, once it is finished.
-        problem: One line, when it failed.
-        begun: There is a file to go on from.
-        seconds: What it took, or takes so far, batch companions sharing the time.
-    """
-
-    point: Point
-    path: Path
-    state: State = "waiting"
-    outcome: str = ""
-    problem: str = ""
-    begun: bool = False
-    tries: int = 0
-    step: int = 0
-    rate: float = 0.0
-    seconds: float = 0.0
-
-
-class Board:
+class Board(Cells):
     """The cells of a study. Safe between threads.
 
     Args:
@@ -63,10 +34,9 @@ class Board:
     """
 
     def __init__(self, study: Study, experiment: type[Experiment], folder: Path, *, batches: bool = True) -> None:
+        super().__init__()
         self.study, self.experiment, self.folder = study, experiment, folder
         self._batches = batches
-        self._lock = threading.Lock()
-        self._draining = False
         self._started = time.monotonic()
         self._done_before = 0
         self._rows: dict[str, StudyRow] = {}
@@ -78,25 +48,6 @@ class Board:
             if cell.path.name in there:
                 look(cell)
         self._done_before = self.count("finished", "failed")
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        with self._lock:
-            return tuple(self._cells.values())
-
-    def count(self, *states: State) -> int:
-        return sum(cell.state in states for cell in self.cells)
-
-    @property
-    def draining(self) -> bool:
-        """Nothing more is to be started."""
-        return self._draining
-
-    @property
-    def over(self) -> bool:
-        """Nothing is left to do, or nothing more is to be started."""
-        open_states = ("running",) if self._draining else ("running", "waiting", "elsewhere")
-        return not self.count(*open_states)
 
     def request(self, cell: Cell, device: str) -> Request:
         """What a worker is to do for a cell."""
@@ -111,79 +62,15 @@ class Board:
             resume=cell.begun,
         )
 
-    # for workers
-
-    def take(self, workers: int = 1) -> list[Cell]:
-        """The next cells to run together, running from now on; none when nothing is waiting.
-
-        Args:
-            workers: Among how many the points of a batch are to be shared.
-        """
-        while True:
-            cells = self._next(workers)
-            stale = [cell for cell in cells if cell.path.exists() and not cell.begun]
-            for cell in stale:  # another process may have come first
-                look(cell)
-            cells = [cell for cell in cells if cell not in stale]
-            if cells or not stale:
-                return cells
-
-    def _next(self, workers: int) -> list[Cell]:
-        with self._lock:
-            waiting = [] if self._draining else [cell for cell in self._cells.values() if cell.state == "waiting"]
-            if not waiting:
-                return []
-            key = self._batch_key(waiting[0])
-            group = waiting[:1]
-            if key is not None:
-                group = [cell for cell in waiting if self._batch_key(cell) == key]
-                group = group[: min(BATCH, -(-len(group) // workers))]
-            for cell in group:
-                cell.state, cell.problem = "running", ""
-                cell.tries += 1
-            return group
+    def _choose(self, waiting: list[Cell], workers: int) -> list[Cell]:
+        key = self._batch_key(waiting[0])
+        if key is None:
+            return waiting[:1]
+        group = [cell for cell in waiting if self._batch_key(cell) == key]
+        return group[: min(BATCH, -(-len(group) // workers))]
 
     def _batch_key(self, cell: Cell) -> Hashable | None:
         return self.experiment.batch_key(cell.point.config) if self._batches and not cell.begun else None
-
-    def progress(self, cells: Sequence[Cell], step: int, rate: float, seconds: float) -> None:
-        with self._lock:
-            for cell in cells:
-                cell.step, cell.rate, cell.seconds = step, rate, seconds / len(cells)
-
-    def done(self, cells: Iterable[Cell], problem: str = "", *, died: bool = False) -> None:
-        """A worker is through with cells: what they have become is read from their files.
-
-        Args:
-            problem: What the worker said went wrong.
-            died: It was the worker that went, not the run that failed; the point is tried again.
-        """
-        for cell in cells:
-            look(cell)
-            if cell.state == "waiting" and (died or problem) and (not died or cell.tries >= TRIES):
-                cell.state, cell.problem = "failed", problem
-
-    def look_elsewhere(self) -> None:
-        """Look again at the points that another process runs."""
-        for cell in self.cells:
-            if cell.state == "elsewhere":
-                look(cell)
-
-    # for whoever steers
-
-    def drain(self) -> None:
-        """Start nothing more."""
-        self._draining = True
-
-    def go_on(self) -> None:
-        self._draining = False
-
-    def retry(self, keys: Iterable[str] | None = None) -> None:
-        """Let failed points (all of them by default) wait again; each goes on from its last checkpoint."""
-        chosen = None if keys is None else set(keys)
-        for cell in self.cells:
-            if cell.state == "failed" and (chosen is None or cell.point.key in chosen):
-                cell.state, cell.tries = "waiting", 0
 
     def rows(self, *, anew: bool = False) -> list[StudyRow]:
         """The finished runs as numbers; reads their files, each once. ``anew``: judge them instead of reading that."""
@@ -269,18 +156,6 @@ class Board:
         waiting = sum(cell.state == "waiting" for cell in cells) + len(shares) - sum(shares)
         passed = time.monotonic() - self._started
         return passed / done * waiting if done > 0.01 and passed > 1 else None
-
-
-def look(cell: Cell) -> None:
-    """Set a cell by its file."""
-    from lab.hosts import examine
-
-    found = examine(str(cell.path))
-    cell.outcome, cell.problem = found.outcome, found.problem
-    cell.begun = found.state not in ("", "damaged")
-    states: dict[str, State] = {"finished": "finished", "running": "elsewhere", "paused": "elsewhere"}
-    # a run that failed by itself says so among its events; one whose process died is only unfinished
-    cell.state = "failed" if found.problem else states.get(found.state, "waiting")
 
 
 def _claim(study: Study, folder: Path) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.board import Board, Cell
+from lab.board import Board
+from lab.cells import Cell
 from lab.link import Command, Message
 from lab.request import Request
 from lab.study import StudyError

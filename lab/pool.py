@@ -1,4 +1,4 @@
-"""Works through a study on this machine: worker processes, each with its runs one after another or in batches."""
+"""Works through a study or a queue: worker processes of this machine, each with its runs one by one or in batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from lab.board import Board, Cell
+from lab.cells import Cell, Cells
 from lab.children import Child, Died
 from lab.link import Command, Message
 
@@ -37,11 +37,11 @@ class Pool:
     """Worker processes of this machine, one thread each that looks after it.
 
     Args:
-        board: The study.
+        board: The runs of a study or a queue.
         devices: The device of each worker.
     """
 
-    def __init__(self, board: Board, devices: Sequence[str]) -> None:
+    def __init__(self, board: Cells, devices: Sequence[str]) -> None:
         self._board = board
         self.count, self.problem = len(devices), ""
         self._cut = threading.Event()
@@ -57,6 +57,12 @@ class Pool:
         for worker in self._workers:
             worker.commands.put(("stop",))
 
+    def stop(self, cell: Cell) -> None:
+        """Stop one run where it is; the others go on."""
+        for worker in self._workers:
+            if cell in worker.cells:
+                worker.commands.put(("stop",))
+
     def join(self, timeout: float | None = None) -> bool:
         until = None if timeout is None else time.monotonic() + timeout
         for worker in self._workers:
@@ -67,10 +73,11 @@ class Pool:
 class _Worker(threading.Thread):
     """One worker process and the cells that it is busy with."""
 
-    def __init__(self, board: Board, device: str, workers: int, cut: threading.Event) -> None:
+    def __init__(self, board: Cells, device: str, workers: int, cut: threading.Event) -> None:
         super().__init__(name="tdlab-study", daemon=True)
         self._board, self._device, self._among, self._cut = board, device, workers, cut
         self.commands: queue.Queue[Command] = queue.Queue()
+        self.cells: list[Cell] = []  # those it is busy with
         self._child: Child | None = None
         self._problem = ""
 
@@ -95,6 +102,9 @@ class _Worker(threading.Thread):
     def _carry_out(self, cells: list[Cell]) -> None:
         if self._child is None:
             self._child = Child()
+        self.cells, self.commands = cells, queue.Queue()  # a command that came too late was for earlier cells
+        if self._cut.is_set():
+            self.commands.put(("stop",))
         requests = [self._board.request(cell, self._device) for cell in cells]
         started = time.monotonic()
         self._problem, died = "", False
@@ -108,6 +118,7 @@ class _Worker(threading.Thread):
             self._problem, died = str(error), True
             self._child.close()
             self._child = None
+        self.cells = []
         self._board.done(cells, self._problem, died=died)
 
     def _heard(self, messages: list[Message], cells: list[Cell], seconds: float) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.board import Board, Cell
+from lab.board import Board
+from lab.cells import Cell
 from lab.machine import worker_devices
 from lab.pool import RETRY_SECONDS, Pool, Workers
 from lab.request import Request

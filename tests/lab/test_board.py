@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from lab.board import Board, Cell
+from lab.board import Board
+from lab.cells import Cell
 from lab.hosts import execute
 from lab.link import QueueLink
 from lab.study import FILE, Study, StudyError

@@ -14,7 +14,7 @@ from tests.lab.test_board import states, study
 
 
 def test_workers_share_a_study_and_a_killed_one_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lab.board.TRIES", 2)
+    monkeypatch.setattr("lab.cells.TRIES", 2)
     axes = [{"knob": "die_at", "values": [100, "null", 10**6]}]
     board = Board(study(axes=axes), Tiny, tmp_path)
     pool = Pool(board, ["cpu"])
