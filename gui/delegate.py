@@ -19,6 +19,7 @@ class Role(IntEnum):
     DOT = Qt.ItemDataRole.UserRole + 3  # colour name of the dot in front, empty for none
     ASIDE = Qt.ItemDataRole.UserRole + 4  # right end of the first line
     KEY = Qt.ItemDataRole.UserRole + 5  # what the row stands for
+    DONE = Qt.ItemDataRole.UserRole + 6  # share of the work that is done, drawn as a bar; None for no bar
 
 
 LINE = 17  # height of a line of the second text
@@ -73,6 +74,10 @@ class TwoLines(QStyledItemDelegate):
             top.adjust(0, 0, -QFontMetrics(painter.font()).horizontalAdvance(aside) - 8, 0)
         self._line(painter, top, text, 13, self.theme.text)
         self._second(painter, bottom, index.data(Role.SECOND) or "")
+        if (done := index.data(Role.DONE)) is not None:
+            track = QRect(bottom.left(), rect.bottom() - 1, bottom.width(), 2)
+            painter.fillRect(track, QColor(self.theme.edge))
+            painter.fillRect(track.adjusted(0, 0, round((done - 1) * track.width()), 0), QColor(self.theme.accent))
 
     def _second(self, painter: QPainter, rect: QRect, text: str) -> None:
         """All lines but the last break at words; the last says with dots that there is more."""

@@ -26,6 +26,7 @@ class KnobsPanel(QWidget):
     """Shows the knobs of an experiment for a new run, or of an open run."""
 
     run_requested = Signal()
+    queue_requested = Signal()
     study_requested = Signal()
     claim_requested = Signal()
     form_changed = Signal()
@@ -55,7 +56,15 @@ class KnobsPanel(QWidget):
         low = QVBoxLayout(foot)
         low.setContentsMargins(16, 8, 16, 8)
         low.setSpacing(8)
-        low.addWidget(self.button)
+        self.queue_button = QPushButton("Queue")
+        self.queue_button.setToolTip("Let a run with these knobs wait for its turn  (Q)")
+        self.queue_button.setAccessibleName("Put in the queue")
+        self.queue_button.clicked.connect(self.queue_requested)
+        starts = QHBoxLayout()
+        starts.setSpacing(8)
+        starts.addWidget(self.button, 1)
+        starts.addWidget(self.queue_button)
+        low.addLayout(starts)
         low.addLayout(self._study_buttons())
         low.addWidget(self.hint)
         layout = QVBoxLayout(self)
@@ -159,6 +168,7 @@ class KnobsPanel(QWidget):
         self.pulse.setVisible(state == "running")
         self.pulse.beat(self._theme.on_accent, on=state == "running")
         valid = self.form is not None and self.form.config() is not None
+        self.queue_button.setEnabled(valid)
         self.button.setEnabled(state in ("running", "paused") or (not active and valid))
 
     def _hint(self, text: str) -> None:

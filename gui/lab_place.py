@@ -27,6 +27,7 @@ from gui.knobs_panel import KnobsPanel
 from gui.log_panel import LogPanel
 from gui.named import named
 from gui.open_run import OpenRun
+from gui.queue_panel import QueuePanel
 from gui.recent import RecentRuns
 from gui.run_tab import MakePage, RunTab, StateChip
 from gui.runs import ACTIVE, Runs, short_title_of, title_of
@@ -111,6 +112,11 @@ class LabPlace(QMainWindow):
         self.knobs = KnobsPanel(self._theme)
         self.knobs.run_requested.connect(self.run_or_pause)
         self.knobs.form_changed.connect(self.ask_cost)
+        self.knobs.queue_requested.connect(self.put_in_queue)
+        self.queue = QueuePanel(self.runs, self._theme)
+        self.queue.opened.connect(self.open_path)
+        self.queue.message.connect(self.message)
+        self.queue.changed.connect(self.recent.refresh)
         self._cost = Background(self)
         self._cost.done.connect(self._show_cost)
         self._measuring = Background(self)
@@ -126,9 +132,12 @@ class LabPlace(QMainWindow):
         self.docks = {
             "catalogue": self._dock("catalogue", "Catalogue", self.catalogue, left),
             "recent": self._dock("recent", "Recent runs", self.recent, left),
+            "queue": self._dock("queue", "Queue", self.queue, left),
             "knobs": self._dock("knobs", "Knobs", self.knobs, right),
             "cards": self._dock("cards", "Claim, verdict, log", self.cards, right),
         }
+        self.docks["queue"].hide()
+        self.queue.filled.connect(self.docks["queue"].show)
         self._sized = False
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -210,6 +219,17 @@ class LabPlace(QMainWindow):
             form.focus_first_error()
             return
         self.add_run(self.runs.start(form.experiment, config, form.preset(), form.arm(), form.also.chosen()))
+
+    def put_in_queue(self) -> None:
+        """Let a run with the knobs of the form wait for its turn."""
+        form = self.knobs.form
+        if form is None:
+            return
+        config = form.config()
+        if config is None:
+            form.focus_first_error()
+            return
+        self.queue.add(form.experiment, config, form.preset(), form.arm(), form.also.chosen())
 
     def open_path(self, path: str) -> None:
         """Open a run file, or show its tab where it is open already."""
@@ -420,10 +440,19 @@ class LabPlace(QMainWindow):
         if isinstance(tab, RunTab) and tab.run.experiment is not None and tab.page.isVisible():
             self.page_layouts[tab.run.experiment.name] = tab.page.save_layout()
 
+    def may_close(self) -> bool:
+        """Whether the window may be closed: neither a study nor the queue runs, or the user agrees to stop them."""
+        text = "Its runs stop where they are. The queue comes back with the next start, and goes on from there."
+        stops = "Stop and close"
+        return self.studies.may_close(self) and (
+            not self.queue.running or self.ask(self, "The queue is still going on. Stop and close?", text, stops)
+        )
+
     def finish(self) -> None:
         """The window closes: let the threads end."""
         self._cost_timer.stop()
         self.studies.finish()
+        self.queue.finish()
         self.runs.close()  # before the threads, so that an estimate that goes on ends too
         for background in (self._cost, self._measuring, self.recent.background):
             background.wait()
@@ -439,8 +468,8 @@ class LabPlace(QMainWindow):
 
     def reset_layout(self) -> None:
         self.restoreState(self._initial, LAYOUT_VERSION)
-        for dock in self.docks.values():
-            dock.show()
+        for name, dock in self.docks.items():
+            dock.setVisible(name != "queue" or bool(self.queue.model.cells))
         self._size_docks()
 
     def toggle(self, name: str) -> None:
@@ -448,7 +477,16 @@ class LabPlace(QMainWindow):
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        parts = (self.welcome, self.catalogue, self.recent, self.knobs, self.verdict, self.chip, *self._tabs())
+        parts = (
+            self.welcome,
+            self.catalogue,
+            self.recent,
+            self.queue,
+            self.knobs,
+            self.verdict,
+            self.chip,
+            *self._tabs(),
+        )
         for part in parts:
             part.set_theme(theme)
         if self._preview_page is not None:

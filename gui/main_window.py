@@ -119,6 +119,7 @@ class MainWindow(QMainWindow):
 
     def set_experiments(self, found: Mapping[str, type[Experiment]], broken: Sequence[Broken]) -> None:
         self.lab.set_experiments(found, broken)
+        self.lab.queue.restore()
 
     def saved(self) -> list[str]:
         """What is safe on disk, a line for each open run."""
@@ -250,6 +251,9 @@ class MainWindow(QMainWindow):
     def toggle_recent(self) -> None:
         self.lab.toggle("recent")
 
+    def toggle_queue(self) -> None:
+        self.lab.toggle("queue")
+
     def toggle_knobs(self) -> None:
         self.lab.toggle("knobs")
 
@@ -316,6 +320,8 @@ class MainWindow(QMainWindow):
         self.library.folder_menu.folders = [watched] if isinstance(watched, str) else list(watched)
         self.runs.watched = [Path(folder) for folder in self.library.folder_menu.folders]
         with contextlib.suppress(ValueError):
+            self.lab.queue.keep(json.loads(str(self.settings.value("queue", "[]"))))
+        with contextlib.suppress(ValueError):
             self.lab.page_layouts = json.loads(str(self.settings.value("page_layouts", "{}")))
 
     def _larger_than_its_screen(self) -> bool:
@@ -327,6 +333,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("geometry", self.saveGeometry())
         self.settings.setValue("layout", self.lab.layout_state())
         self.settings.setValue("library", json.dumps(self.library.layout_state()))
+        self.settings.setValue("queue", json.dumps(self.lab.queue.saved()))
         self.settings.setValue("page_layouts", json.dumps(self.lab.page_layouts))
         self.settings.sync()
 
@@ -427,6 +434,9 @@ class MainWindow(QMainWindow):
     def run_or_pause(self) -> None:
         self.lab.run_or_pause()
 
+    def put_in_queue(self) -> None:
+        self.lab.put_in_queue()
+
     def one_step(self) -> None:
         if run := self.lab.current():
             run.step_once()
@@ -516,7 +526,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         active = self.lab.active_runs()
-        if not active and not self.lab.studies.may_close(self):
+        if not active and not self.lab.may_close():
             event.ignore()
             return
         if not active:
