@@ -137,7 +137,7 @@ class LabPlace(QMainWindow):
             "cards": self._dock("cards", "Claim, verdict, log", self.cards, right),
         }
         self.docks["queue"].hide()
-        self.queue.filled.connect(self.docks["queue"].show)
+        self.queue.filled.connect(self._show_queue)
         self._sized = False
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -219,6 +219,12 @@ class LabPlace(QMainWindow):
             form.focus_first_error()
             return
         self.add_run(self.runs.start(form.experiment, config, form.preset(), form.arm(), form.also.chosen()))
+
+    def _show_queue(self) -> None:
+        if self.docks["queue"].isHidden():
+            self.docks["queue"].show()
+            names = ("catalogue", "recent", "queue")
+            self.resizeDocks([self.docks[name] for name in names], [300, 180, 230], Qt.Orientation.Vertical)
 
     def put_in_queue(self) -> None:
         """Let a run with the knobs of the form wait for its turn."""

@@ -50,17 +50,17 @@ class QueueModel(QAbstractListModel):
         cell = self.cells[index.row()]
         name, settings = self._words(cell)
         running = cell.state == "running"
-        said = cell.problem or cell.outcome or ("starting …" if running and not cell.step else cell.state)
-        if running and cell.rate > 0:
-            said = time_left((cell.point.config.steps - cell.step) / cell.rate)
-        share = min(cell.step / cell.point.config.steps, 1.0)
+        steps = cell.point.config.steps
+        share, left = min(cell.step / steps, 1.0), max(steps - cell.step, 0)
+        going = time_left(left / cell.rate) if cell.rate > 0 else "starting …"
+        said = going if running else cell.problem or cell.outcome or cell.state
         values = {
             Qt.ItemDataRole.DisplayRole: name,
             Qt.ItemDataRole.ToolTipRole: f"{name} – {settings}\n{said}\n{cell.path}",
             Qt.ItemDataRole.AccessibleTextRole: f"{name}, {settings}, {cell.state}, {said}",
-            Role.SECOND: f"{settings}, {said}",
+            Role.SECOND: settings if running else cell.problem or f"{settings}, {said}",
             Role.DOT: DOTS[cell.state],
-            Role.ASIDE: f"{share:.0%}" if running else "",
+            Role.ASIDE: going if running else "",
             Role.DONE: share if running else None,
             Role.KEY: cell.point.key,
         }

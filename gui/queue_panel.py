@@ -9,8 +9,7 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
-    QGridLayout,
+    QCheckBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -82,12 +81,11 @@ class QueuePanel(QWidget):
         self.limit = QSpinBox(minimum=1, maximum=MOST)
         self.limit.setAccessibleName("Runs at once")
         self.limit.valueChanged.connect(self._apply)
-        self.failing = QComboBox()
-        self.failing.setAccessibleName("When a run fails")
-        self.failing.addItem("hold the rest", "hold")
-        self.failing.addItem("skip it", "skip")
-        self.failing.activated.connect(self._apply)
-        above, choices = QHBoxLayout(), QGridLayout()
+        self.limit.setMaximumWidth(52)
+        self.holds = QCheckBox("Failure holds", checked=True)
+        self.holds.setToolTip("When a run fails, hold the rest; without the tick it is skipped and the next one starts")
+        self.holds.toggled.connect(self._apply)
+        above, choices = QHBoxLayout(), QHBoxLayout()
         above.setSpacing(0)
         for button in (self.up, self.down, self.again, self.out):
             above.addWidget(button)
@@ -95,10 +93,10 @@ class QueuePanel(QWidget):
         above.addWidget(self.clear)
         above.addSpacing(8)
         above.addWidget(self.go)
-        choices.setColumnStretch(1, 1)
-        for row, (text, widget) in enumerate((("At once", self.limit), ("On failure", self.failing))):
-            choices.addWidget(named(QLabel(text), "muted"), row, 0)
-            choices.addWidget(widget, row, 1)
+        choices.setSpacing(8)
+        choices.addWidget(named(QLabel("At once"), "muted"))
+        choices.addWidget(self.limit)
+        choices.addWidget(self.holds, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 0, 8, 8)
         layout.setSpacing(8)
@@ -172,7 +170,7 @@ class QueuePanel(QWidget):
     @Slot()
     def _apply(self) -> None:
         if self.queue is not None:
-            self.queue.limit, self.queue.on_failure = self.limit.value(), self.failing.currentData()
+            self.queue.limit, self.queue.on_failure = self.limit.value(), "hold" if self.holds.isChecked() else "skip"
 
     def _go(self) -> None:
         self._timer.start()

@@ -83,7 +83,7 @@ def test_runs_of_the_form_wait_their_turn_in_a_panel_that_was_not_there_before(w
     cell = panel.model.cells[0]
     panel.queue.progress([cell], 50, 10.0, 5.0)
     panel.refresh()
-    assert said(panel, 0).endswith("15 s left") and panel.model.index(0).data(Role.ASIDE) == "25%"
+    assert said(panel, 0) == "demo – stable – seed 0" and panel.model.index(0).data(Role.ASIDE) == "15 s left"
     assert panel.model.index(0).data(Role.DONE) == 0.25
 
 
@@ -118,8 +118,7 @@ def test_a_failure_holds_the_rest_says_so_and_can_be_tried_again(window, qtbot):
 def test_the_limit_and_the_choice_on_failure_are_the_queues(window):
     panel = fill(window, 3)
     panel.limit.setValue(2)
-    panel.failing.setCurrentIndex(1)
-    panel.failing.activated.emit(1)
+    panel.holds.click()
     assert panel.queue.limit == 2 and panel.queue.on_failure == "skip"
     panel.pool.end(state="failed", problem="asked to fail")
     panel.refresh()
