@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
@@ -18,10 +19,10 @@ from gui.transport import Transport
 NAME = "training-dynamics-lab"
 
 
-def make_page(run: OpenRun, theme: Theme) -> QWidget:
+def make_page(run: OpenRun, theme: Theme, *, beside: Any = None) -> QWidget:
     from gui.run_page import RunPage  # plots are loaded with the first run
 
-    return RunPage(run, theme)
+    return RunPage(run, theme, beside=beside)
 
 
 def open_window(paths: Sequence[str] = ()) -> int:

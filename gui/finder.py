@@ -69,14 +69,16 @@ class _Found(QAbstractListModel):
 class Finder(QDialog):
     """Type, move with the arrows, Enter to go, Esc to leave."""
 
-    def __init__(self, items: Sequence[Findable], theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, items: Sequence[Findable], theme: Theme, parent: QWidget | None = None, what: str = "Find anything"
+    ) -> None:
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
-        self.setWindowTitle("Find anything")
+        self.setWindowTitle(what)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._items = items
         self.model = _Found()
-        self.field = QLineEdit(placeholderText="An experiment, a run or a command")
-        self.field.setAccessibleName("Find anything")
+        self.field = QLineEdit(placeholderText=what)
+        self.field.setAccessibleName(what)
         self.field.textChanged.connect(self._search)
         self.field.installEventFilter(self)
         self.list = RowList(self.model, theme, "Found")

@@ -261,6 +261,7 @@ class LabPlace(QMainWindow):
         close.clicked.connect(lambda: self.close_tab(self.tabs.indexOf(tab)))
         self.tabs.tabBar().setTabButton(index, self.tabs.tabBar().ButtonPosition.RightSide, close)
         self.tabs.setTabToolTip(index, f"{title_of(run)}\n{run.path}".strip())
+        tab.lockstep.changed.connect(lambda: self._show_beside(tab))
         run.state_changed.connect(self._state_changed)
         tab.page.verdict_changed.connect(self._judged)
         if hasattr(tab.page, "figure_requested"):  # pages that only judge have no views to send
@@ -296,6 +297,22 @@ class LabPlace(QMainWindow):
         dialog = BranchDialog(step, run.config, wanted, self._theme, self)
         dialog.given.connect(lambda step, config: self.add(lambda: self.runs.branch(run, step, config)))
         dialog.open()
+
+    def set_beside(self, path: str) -> None:
+        """Show the views of another run beside those on screen, at the same step."""
+        tab = self.tabs.currentWidget()
+        if not isinstance(tab, RunTab):
+            return
+        try:
+            tab.show_beside(
+                next((one.run for one in self._tabs() if one.run.path == path), None) or self.runs.open(path)
+            )
+        except (RunFileError, ValueError) as error:
+            self.message.emit(str(error))
+
+    def _show_beside(self, tab: RunTab) -> None:
+        if self.tabs.currentWidget() is tab:
+            self.transport.show_beside(tab.lockstep.beside)
 
     def replay(self) -> None:
         """Run the one on screen again from its start, its turned knobs and actions at their steps."""
@@ -336,6 +353,8 @@ class LabPlace(QMainWindow):
         self.transport.set_run(run)
         self.chip.set_run(run)
         tab = self.tabs.currentWidget()
+        if isinstance(tab, RunTab) and tab.lockstep.beside:
+            self.transport.show_beside(tab.lockstep.beside)
         self.verdict.set_run(run, tab.page.verdict if isinstance(tab, RunTab) else None)
         self.log.set_run(run)
         if run is not None:

@@ -471,7 +471,26 @@ class MainWindow(QMainWindow):
     # help
 
     def show_finder(self) -> None:
-        finder = Finder(self.findables(), self.theme, self)
+        self._pop_up(Finder(self.findables(), self.theme, self))
+
+    def show_beside(self) -> None:
+        """Ask which run to set beside the one on screen: those of its experiment first."""
+        shown = self.lab.current()
+        if shown is None:
+            return
+        name = str(shown.header.get("experiment", ""))
+        stored = sorted(self.lab.recent.model.all, key=lambda run: run.experiment != name)
+        items = [
+            Findable(label(run), "run", run.state, lambda path=str(run.path): self.lab.set_beside(path))
+            for run in stored
+            if str(run.path) != shown.path
+        ]
+        if items:
+            self._pop_up(Finder(items, self.theme, self, "A run to set beside this one"))
+        else:
+            self.say("There is no other run yet.")
+
+    def _pop_up(self, finder: Finder) -> None:
         corner = self.mapToGlobal(self.rect().topLeft())
         finder.move(corner.x() + (self.width() - finder.width()) // 2, corner.y() + self.bar.height() + 8)
         finder.show()

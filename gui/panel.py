@@ -49,16 +49,20 @@ class Title(QLabel):
 
     SIZES = (13, 12, 11)
 
-    def __init__(self, text: str, help_text: str) -> None:
-        super().__init__(text)
-        self.full, self._help = text, help_text
-        self.setFont(font(self.SIZES[0], bold=True))
+    def __init__(self, text: str, help_text: str = "", sizes: tuple[int, ...] = SIZES) -> None:
+        super().__init__()
+        self._help, self._sizes = help_text, sizes
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        self.show_text(text)
+
+    def show_text(self, text: str) -> None:
+        self.full = text
         self.setAccessibleName(text)
+        self.updateGeometry()
         self._fit()
 
     def sizeHint(self) -> QSize:
-        width = QFontMetricsF(font(self.SIZES[0], bold=True)).horizontalAdvance(self.full)
+        width = QFontMetricsF(font(self._sizes[0], bold=True)).horizontalAdvance(self.full)
         return QSize(math.ceil(width) + 2, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
@@ -69,7 +73,7 @@ class Title(QLabel):
         self._fit()
 
     def _fit(self) -> None:
-        fonts = [font(size, bold=True) for size in self.SIZES]
+        fonts = [font(size, bold=True) for size in self._sizes]
         fits = [f for f in fonts if QFontMetricsF(f).horizontalAdvance(self.full) <= self.width()]
         chosen = (fits or fonts[-1:])[0]
         self.setFont(chosen)

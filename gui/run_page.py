@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QToolButt
 
 from gui.icons import put, recolour
 from gui.open_run import OpenRun
-from gui.panel import HEAD_PX, Panel
+from gui.panel import HEAD_PX, Panel, Title
 from gui.selection import Selection
 from gui.style import font
 from gui.theme import Theme
@@ -25,6 +25,7 @@ INTERVAL = 50  # ms between refreshes at least
 DRAW_BUDGET = 0.012  # seconds of drawing before other events get their turn
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 RIBBON_PX = 76
+STACKED = 3  # plots in sight where runs stand side by side
 FINAL = ("finished", "stopped", "failed", "interrupted")
 
 
@@ -41,16 +42,26 @@ def specs_of(run: OpenRun) -> list[View]:
 
 
 class RunPage(QWidget):
-    """Header and views of a run; one timer refreshes them, while the page is in sight and the run can change."""
+    """Header and views of a run; one timer refreshes them, while the page is in sight and the run can change.
+
+    Args:
+        beside: The page of another run that this one goes along with: one step, one stretch, one selection.
+    """
 
     verdict_changed = Signal(object)  # Verdict or None
     figure_requested = Signal(str, str, object)  # run file, view, step or None for the newest
+    maximise_changed = Signal(str)  # id of the view that fills the page, or nothing
+    close_requested = Signal()  # of a page beside another one
 
-    def __init__(self, run: OpenRun, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, run: OpenRun, theme: Theme, parent: QWidget | None = None, *, beside: "RunPage | None" = None
+    ) -> None:
         super().__init__(parent)
         self.run, self.theme = run, theme
-        self.axis = StepAxis(self)
-        self.selection = Selection(self)
+        self.axis = StepAxis(self) if beside is None else beside.axis
+        self.selection = Selection(self) if beside is None else beside.selection
+        self._beside = beside is not None
+        self._wide: QByteArray | None = None  # where the panels were before the page became narrow
         self.verdict: Verdict | None = None
         self._judged_at = 0.0
         self._maximised: tuple[Panel, QByteArray] | None = None
@@ -92,8 +103,7 @@ class RunPage(QWidget):
 
     def _header(self) -> QWidget:
         header = QWidget(self)
-        self.title = QLabel(self.heading(), header)
-        self.title.setFont(font(15, bold=True))
+        self.title = Title(self.heading(), sizes=(15, 13, 12))
         self.outcome = QLabel(header)
         self.outcome.setFont(font(13, bold=True))
         self.panels_button = QToolButton(header)
@@ -110,6 +120,14 @@ class RunPage(QWidget):
         layout.addStretch(1)
         layout.addWidget(self.outcome)
         layout.addWidget(self.panels_button)
+        if self._beside:
+            close = QToolButton(header)
+            close.setToolTip("Take this run away again")
+            close.setAccessibleName(close.toolTip())
+            close.setIconSize(QSize(16, 16))
+            put(close, "close", self.theme, "muted")
+            close.clicked.connect(self.close_requested)
+            layout.addWidget(close)
         return header
 
     def heading(self) -> str:
@@ -134,16 +152,20 @@ class RunPage(QWidget):
 
     # Layout.
 
-    def _arrange(self) -> None:
-        """Ribbons across the full width on top, the rest in rows of two; views that wait have rows below, closed."""
+    def _arrange(self, *, stacked: bool = False) -> None:
+        """Ribbons across the full width on top, the rest in rows of two; views that wait have rows below, closed.
+
+        Args:
+            stacked: All under each other instead, the first few in sight.
+        """
         area = Qt.DockWidgetArea.TopDockWidgetArea
         ribbons = [panel for panel in self.panels if isinstance(panel.view.spec, Ribbon)]
         plots = [panel for panel in self.panels if panel not in ribbons]
         rows = [[panel] for panel in ribbons]
         for group in ([p for p in plots if p.view.spec.primary], [p for p in plots if not p.view.spec.primary]):
             # two side by side; with an odd number the first has a row of its own
-            odd = len(group) % 2 if len(group) > 2 else 0
-            rows += [group[:odd]] * odd + [group[i : i + 2] for i in range(odd, len(group), 2)]
+            odd = len(group) if stacked else len(group) % 2 if len(group) > 2 else 0
+            rows += [[panel] for panel in group[:odd]] + [group[i : i + 2] for i in range(odd, len(group), 2)]
         above = None
         for row in rows:
             if above is None:
@@ -162,7 +184,18 @@ class RunPage(QWidget):
         for panel in ribbons:
             panel.view.setMaximumHeight(RIBBON_PX)
         for panel in self.panels:
-            panel.setVisible(panel.view.spec.primary)
+            panel.setVisible(panel.view.spec.primary and not (stacked and panel in plots[STACKED:]))
+
+    def set_narrow(self, narrow: bool) -> None:
+        """Stand beside other pages, or alone again with the panels as they were."""
+        if narrow and self._wide is None:
+            self.restore_panels()
+            self._wide = self.docks.saveState()
+            self._arrange(stacked=True)
+        elif not narrow and self._wide is not None:
+            self.restore_panels()
+            self.docks.restoreState(self._wide)
+            self._wide = None
 
     @Slot()
     def reset_layout(self) -> None:
@@ -185,6 +218,7 @@ class RunPage(QWidget):
                 other.hide()
         panel.view.setMaximumHeight(16_777_215)
         panel.view.setFocus()
+        self.maximise_changed.emit(panel.view.spec.id)
 
     @Slot()
     def restore_panels(self) -> None:
@@ -195,6 +229,15 @@ class RunPage(QWidget):
             if isinstance(panel.view.spec, Ribbon):
                 panel.view.setMaximumHeight(RIBBON_PX)
             self.docks.restoreState(state)
+            self.maximise_changed.emit("")
+
+    def show_maximised(self, view: str) -> None:
+        """Let the panel of that view fill the page; nothing for none."""
+        if view != (self.maximised.view.spec.id if self.maximised else ""):
+            self.restore_panels()
+            for panel in self.panels:
+                if panel.view.spec.id == view:
+                    self.maximise(panel)
 
     @property
     def maximised(self) -> Panel | None:
@@ -208,7 +251,7 @@ class RunPage(QWidget):
 
     def save_layout(self) -> dict[str, Any]:
         """Where the panels are, and the settings of each view, as plain data."""
-        state = self._maximised[1] if self._maximised else self.docks.saveState()
+        state = self._wide or (self._maximised[1] if self._maximised else self.docks.saveState())
         return {
             "docks": bytes(state.toBase64().data()).decode(),
             "views": {view.spec.id: view.settings() for view in self.views},
@@ -284,7 +327,7 @@ class RunPage(QWidget):
 
     @Slot()
     def _config_changed(self) -> None:
-        self.title.setText(self.heading())  # a branch learns its seed and parent when its file is open
+        self.title.show_text(self.heading())  # a branch learns its seed and parent when its file is open
         for view in self.views:
             view.invalidate()
         if self.isVisible():

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.icons import pixmap
+from gui.lockstep import Lockstep
 from gui.named import named
 from gui.open_run import OpenRun
 from gui.pulse import Pulse
@@ -36,7 +37,7 @@ class Page(Protocol):
     def restore_layout(self, layout: dict[str, Any]) -> None: ...
 
 
-MakePage = Callable[[OpenRun, Theme], Any]  # gives a Page that is a QWidget
+MakePage = Callable[..., Any]  # (run, theme), and beside=page for lockstep; gives a Page that is a QWidget
 
 
 class StateChip(QWidget):
@@ -82,12 +83,14 @@ class RunTab(QWidget):
         self.run, self._theme = run, theme
         self.title = title_of(run)
         self.notice = self._notice()
+        self._make_page = make_page
         self.page: Any = make_page(run, theme)
+        self.lockstep = Lockstep(self.page)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.notice)
-        layout.addWidget(self.page, 1)
+        layout.addWidget(self.lockstep, 1)
         run.state_changed.connect(self._show_state)
         self._show_state()
 
@@ -115,7 +118,12 @@ class RunTab(QWidget):
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._show_state()
-        self.page.set_theme(theme)
+        for page in self.lockstep.pages:
+            page.set_theme(theme)
+
+    def show_beside(self, run: OpenRun) -> None:
+        """Set another run beside this one: one slider moves both."""
+        self.lockstep.add(run, self._make_page(run, self._theme, beside=self.page))
 
     def _show_state(self) -> None:
         run = self.run

@@ -1,6 +1,7 @@
 """The bar under the views: run, pause, step, stop, branch, and the one slider over every view."""
 
 import contextlib
+from collections.abc import Sequence
 
 from PySide6.QtCore import QElapsedTimer, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent
@@ -44,6 +45,7 @@ class Transport(QWidget):
         self.theme = theme
         self.run: OpenRun | None = None
         self._history: History | None = None
+        self._beside: Sequence[OpenRun] = ()
         self.setObjectName("transport")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.run_button = self._button("run", "Run (Space)", self.run_or_pause)
@@ -117,10 +119,16 @@ class Transport(QWidget):
         if self.run is not None:
             self.run.state_changed.disconnect(self._state_changed)
         self._hold()
+        self._beside = ()
         self.run, self._history = run, History(run) if run is not None else None
         self.slider.show_step(None)
         if run is not None:
             run.state_changed.connect(self._state_changed)
+        self._state_changed()
+
+    def show_beside(self, runs: Sequence[OpenRun]) -> None:
+        """Let the slider reach over these runs too, which go along with the one that is commanded."""
+        self._beside = runs
         self._state_changed()
 
     @Slot()
@@ -137,7 +145,15 @@ class Transport(QWidget):
             widget.setEnabled(live)
         for widget in (self.slider, self.previous_button, self.next_button, self.play_button, self.follow_button):
             widget.setEnabled(run is not None)
-        self._timer.start() if run is not None and run.state not in FINAL else self._timer.stop()
+        self._timer.start() if self._going_on else self._timer.stop()
+
+    @property
+    def _shown(self) -> list[OpenRun]:
+        return [] if self.run is None else [self.run, *self._beside]
+
+    @property
+    def _going_on(self) -> bool:
+        return any(run.state not in FINAL for run in self._shown)
 
     @Slot()
     def refresh(self) -> None:
@@ -151,7 +167,10 @@ class Transport(QWidget):
         # a file that another process writes may be unreadable just now; the next tick tries again
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             history.pull()
-        self.slider.show_run(run.steps, run.reached, marked(history.events))
+        reached, steps = max(one.reached for one in self._shown), max(one.steps for one in self._shown)
+        self.slider.show_run(steps, reached, marked(history.events))
+        if not self._going_on:
+            self._timer.stop()
         text = f"{whole(self.slider.shown)} / {whole(run.steps)}"
         if run.step < run.reached:
             text += f"   back at {whole(run.step)}"

@@ -280,4 +280,4 @@ def test_a_branch_says_where_it_came_from_once_its_file_is_open(qtbot) -> None:
     page = _page(qtbot, run)
     run.header |= {"parent_run": "abc", "parent_step": 1200}
     run.config_changed.emit()
-    assert page.title.text().endswith("branch at 1\N{THIN SPACE}200")
+    assert page.title.full.endswith("branch at 1\N{THIN SPACE}200")

@@ -1,0 +1,114 @@
+"""Runs side by side: one slider, one stretch, one selection; each leaves again and everything stands as before."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtWidgets import QToolButton
+
+from gui.app import make_page
+from gui.finder import Finder
+from gui.main_window import MainWindow
+from gui.theme import LIGHT
+from gui.transport import Transport
+from lab.stream import MemoryRun
+from storage.catalogue import RunEntry
+from tests.fakes import Tiny
+from tests.gui.runs import MadeUpRun
+from tests.gui.standins import FakeRuns
+
+
+def made_up(rows: int, scale: float, arm: str) -> Any:
+    steps = np.arange(rows)
+    run: Any = MadeUpRun(MemoryRun(train_loss=(steps, scale * np.exp(-steps / 30)), norm=(steps, scale + 0.0 * steps)))
+    run.path, run.step = f"{arm}.h5", rows - 1
+    run.header |= {"arm": arm}
+    run.config = Tiny.configure(values={"steps": rows - 1})
+    return run
+
+
+class TwoRuns(FakeRuns):
+    """Opens two stored runs of other lengths."""
+
+    def open(self, path: str) -> Any:
+        return made_up(*{"short.h5": (101, 1.0, "short"), "long.h5": (201, 2.0, "long")}[path])
+
+
+@pytest.fixture
+def window(qtbot, tmp_path, monkeypatch) -> Any:
+    monkeypatch.setattr(Tiny, "name", "tests.fakes:")
+    runs = TwoRuns(tmp_path)
+    entry = RunEntry(Path("long.h5"), title="Tiny quadratic", experiment="tests.fakes:", arm="long")
+    runs.list = [entry]
+    settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    window: Any = MainWindow(runs, make_page, Transport(LIGHT), settings, lambda *_: True)
+    qtbot.addWidget(window)
+    window.resize(1280, 800)
+    window.show()
+    window.set_experiments({"tests.fakes:": Tiny}, ())
+    window.lab.recent.refresh()
+    qtbot.waitUntil(lambda: bool(window.lab.recent.model.all))
+    window.open_path("short.h5")
+    return window
+
+
+def beside(window: Any, qtbot) -> tuple[Any, Any]:
+    """Choose the other run as a person does."""
+    window.actions_by_id["beside"].trigger()
+    finder = window.findChild(Finder)
+    qtbot.keyClick(finder.field, Qt.Key.Key_Return)
+    return tuple(window.lab.tabs.currentWidget().lockstep.pages)
+
+
+def test_one_slider_moves_both_runs_and_reaches_over_the_longer_one(window, qtbot):
+    left, right = beside(window, qtbot)
+    assert right.heading() == "Tiny quadratic – demo – long – seed 0" and right.isVisible()
+    slider = window.lab.transport.slider
+    assert (slider.steps, slider.reached) == (200, 200)
+    slider.select(60)
+    for page, loss in ((left, "0.135"), (right, "0.271")):
+        page.refresh()
+        assert loss in page.views[0].readout
+    slider.select(150)
+    assert left.views[0].values_at(150)[0][1] == 100 and right.views[0].values_at(150)[0][1] == 150
+
+
+def test_stretch_and_selection_are_shared_and_what_fills_one_page_fills_both(window, qtbot):
+    left, right = beside(window, qtbot)
+    right.axis.hold(20.0, 40.0)
+    assert (left.axis.low, left.axis.high) == (20.0, 40.0)
+    left.selection.pick("neuron", 3)
+    assert right.selection.picked("neuron") == 3
+    right.panels[1].head.maximise.click()
+    assert left.maximised is not None and left.maximised.view.spec.id == right.panels[1].view.spec.id
+    qtbot.keyClick(left, Qt.Key.Key_Escape)
+    assert left.maximised is None and right.maximised is None
+
+
+def test_a_run_that_leaves_gives_the_page_its_panels_and_the_slider_its_length_back(window, qtbot):
+    tab = window.lab.tabs.currentWidget()
+    before = tab.page.save_layout()
+    widths = [panel.width() for panel in tab.page.panels]
+    _, right = beside(window, qtbot)
+    assert tab.page.width() < 0.6 * tab.width() and tab.page.save_layout() == before
+    close = next(b for b in right.header.findChildren(QToolButton) if "away" in b.toolTip())
+    qtbot.mouseClick(close, Qt.MouseButton.LeftButton)
+    assert tab.lockstep.beside == [] and window.lab.transport.slider.steps == 100
+    qtbot.waitUntil(lambda: [panel.width() for panel in tab.page.panels] == widths)
+    tab.page.panels[0].head.maximise.click()
+    assert tab.page.maximised is not None
+
+
+def test_another_tab_has_a_slider_of_its_own_and_the_pair_comes_back_whole(window, qtbot):
+    beside(window, qtbot)
+    pair = window.lab.tabs.currentWidget()
+    window.open_path("long.h5")
+    assert window.lab.transport.slider.steps == 200
+    window.lab.tabs.setCurrentWidget(pair)
+    assert window.lab.transport.slider.steps == 200 and window.lab.transport.run.path == "short.h5"
+    window.switch_theme()
+    assert {page.theme.name for page in pair.lockstep.pages} == {"dark"}
+    window.lab.close_tab()
+    assert window.lab.current().path == "long.h5"
