@@ -21,8 +21,9 @@ from gui.views.text import whole
 from lab.verdict import Verdict
 from lab.views import Ribbon, View
 
-INTERVAL = 50  # ms between refreshes at least
-DRAW_BUDGET = 0.012  # seconds of drawing before other events get their turn
+INTERVAL = 25  # ms between turns at least; in each, the views that are due and fit the budget
+DRAW_BUDGET = 0.005  # seconds of drawing before other events get their turn; painting takes as long again
+VIEW_EVERY = 0.1  # seconds between drawings of one view
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 RIBBON_PX = 76
 STACKED = 3  # plots in sight where runs stand side by side
@@ -79,7 +80,7 @@ class RunPage(QWidget):
         self._arrange()
         self._default_layout = self.docks.saveState()
         self._timer = QTimer(self, interval=INTERVAL)
-        self._timer.timeout.connect(self.refresh)
+        self._timer.timeout.connect(self._turn)
         run.state_changed.connect(self._state_changed)
         run.config_changed.connect(self._config_changed)
         self.set_theme(theme)
@@ -269,21 +270,30 @@ class RunPage(QWidget):
     @Slot()
     def refresh(self) -> None:
         """Pull and draw what is new in the views in sight."""
-        start = time.perf_counter()
-        shown = [view for view in self.views if view.isVisible()] if self.isVisible() else self.views
-        for view in shown:
+        self._refresh(self._in_sight(), time.perf_counter())
+
+    @Slot()
+    def _turn(self) -> None:
+        now = time.perf_counter()
+        shown = self._in_sight()
+        self._refresh([v for v in shown if self._final or now - v.drawn_at >= VIEW_EVERY], now)
+        self._timer.setInterval(max(INTERVAL, round(4000 * (time.perf_counter() - now))))
+        if self._final and not any(view.stale for view in shown):
+            self._timer.stop()
+
+    def _in_sight(self) -> list[ViewWidget[Any]]:
+        return [view for view in self.views if view.isVisible()] if self.isVisible() else self.views
+
+    def _refresh(self, views: list[ViewWidget[Any]], start: float) -> None:
+        for view in views:
             view.pull()
-        stale = [view for view in shown if view.stale]
+        for view in self.views:
+            view.wait()  # a range that grew at a pull asked all of them to draw at once, past the budget
+        stale = [view for view in views if view.stale]
         for number, view in enumerate(sorted(stale, key=lambda view: view.drawn_at)):  # who waited longest comes first
-            view.wait()  # a range that grew at the pull asked all of them to draw at once, past the budget
             if number == 0 or time.perf_counter() - start < DRAW_BUDGET:
                 view.draw()
-        waiting = any(view.stale for view in stale)
         self._judge()
-        cost = 1000 * (time.perf_counter() - start)
-        self._timer.setInterval(max(INTERVAL, round(4 * cost)))
-        if self._final and not waiting:
-            self._timer.stop()
 
     @property
     def _final(self) -> bool:

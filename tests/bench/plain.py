@@ -1,7 +1,8 @@
 """A plain training loop as an experiment and as the bare script it is measured against: the same maths.
 
-Registry name ``tests.bench.plain:``; ``python -m tests.bench.plain STEPS`` runs the bare loop and prints its clocks:
-seconds on the wall, and of its thread's processor time. The experiment reads the same every ``CLOCK_EVERY`` steps.
+Registry name ``tests.bench.plain:``; ``python -m tests.bench.plain`` takes as many steps of the bare loop as each line
+of its input says, and prints its clocks: seconds on the wall, and of its thread's processor time. The experiment reads
+the same every ``CLOCK_EVERY`` steps.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -80,22 +82,30 @@ class Plain(Experiment):
         return Verdict.of(Check("rows", float(len(run.series("train_loss0")[0])), low=1))
 
 
-def bare(steps: int) -> np.ndarray:
-    """Clocks (2,) that ``steps`` steps of the loop take, after warming up."""
+def bare() -> Iterator[int]:
+    """The bare loop, a step at a time; yields how many it has taken."""
     torch.set_num_threads(1)
     model, x, y = problem(torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    started = clocks()
-    for step in range(WARM_UP + steps):
-        if step == WARM_UP:
-            started = clocks()
+    for step in count(1):
         optimizer.zero_grad()
         loss = torch.nn.functional.mse_loss(model(x), y)
         loss.backward()
         optimizer.step()
         loss.item()
-    return np.subtract(clocks(), started)
+        yield step
+
+
+def stretch(loop: Iterator[int], steps: int) -> list[float]:
+    """Clocks (2,) that the next ``steps`` steps take."""
+    before = clocks()
+    for _ in islice(loop, steps):
+        pass
+    return np.subtract(clocks(), before).tolist()
 
 
 if __name__ == "__main__":
-    print(json.dumps(bare(int(sys.argv[1])).tolist()))
+    loop = bare()
+    stretch(loop, WARM_UP)
+    for line in sys.stdin:
+        print(json.dumps(stretch(loop, int(line))), flush=True)

@@ -21,7 +21,7 @@ from lab.hosts import Tee
 from lab.link import Outbox, QueueLink
 from lab.stream import Sink
 from storage.writer import RunWriter
-from tests.bench.plain import Plain, problem
+from tests.bench.plain import Plain, bare
 from tests.bench.table import Result
 
 TURN = 1.0  # seconds: the writer goes to disk once in each
@@ -55,18 +55,6 @@ class Timed:
             self.seconds += time.perf_counter() - before
 
         return timed
-
-
-def bare() -> Iterator[int]:
-    model, x, y = problem(torch.Generator().manual_seed(0))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    while True:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.mse_loss(model(x), y)
-        loss.backward()
-        optimizer.step()
-        loss.item()
-        yield 1
 
 
 def engine(sink: Any) -> Iterator[int]:

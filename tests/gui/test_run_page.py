@@ -123,6 +123,24 @@ def test_a_view_that_the_budget_left_out_comes_first_next_time(qtbot, monkeypatc
     assert order.count("Loss") == order.count("Sharpness") == 2  # and twice the ribbon, which follows the axis
 
 
+def test_the_views_of_a_live_run_take_turns_so_that_none_holds_up_the_window(qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("gui.run_page.DRAW_BUDGET", 0.0)
+    source = _source()
+    turns: list[list[object]] = [[]]  # the views drawn in each turn
+    page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
+    for view in page.views:
+        draw = view._draw
+        monkeypatch.setattr(view, "_draw", lambda view=view, draw=draw: turns[-1].append(view) or draw())
+    page._timer.timeout.connect(lambda: turns.append([]))
+
+    def all_had_a_turn() -> bool:
+        source.append("train_loss", page.axis.end + 1, 0.5)
+        return all(any(view in turn for turn in turns) for view in page.views)
+
+    qtbot.waitUntil(all_had_a_turn)
+    assert max(map(len, turns)) == 1
+
+
 def test_a_hidden_panel_is_not_read(qtbot) -> None:
     source = _source()
     page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
