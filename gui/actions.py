@@ -61,6 +61,7 @@ COMMANDS = (
     Command("checkpoint", "Keep a checkpoint now", "checkpoint", "Run", "", "star", "live"),
     Command("study", "Study over knobs …", "new_study", "Run", "Ctrl+Shift+R", "compare", gap=True),
     Command("claim", "Run this paper's claim …", "run_claim", "Run", "", "check"),
+    Command("scheduler", "Where studies compute …", "choose_scheduler", "Run", "", "device"),
     Command("previous-event", "Previous event", "previous_event", "Run", "[", "chevron-left", "run", gap=True),
     Command("next-event", "Next event", "next_event", "Run", "]", "chevron-right", "run"),
     Command("lab", "Lab", "go_lab", "View", "Ctrl+1", "lab"),

@@ -200,6 +200,9 @@ class MainWindow(QMainWindow):
         self.go_lab()
         self.lab.studies.ask(self.lab.knobs.form, claim=True)
 
+    def choose_scheduler(self) -> None:
+        self.lab.studies.ask_scheduler()
+
     @property
     def comparison(self) -> ComparePlace:
         """The Compare place, made when it is first asked for: it brings plots and HDF5."""
@@ -319,6 +322,8 @@ class MainWindow(QMainWindow):
         watched = self.settings.value("watched") or []
         self.library.folder_menu.folders = [watched] if isinstance(watched, str) else list(watched)
         self.runs.watched = [Path(folder) for folder in self.library.folder_menu.folders]
+        self.lab.studies.scheduler = str(self.settings.value("scheduler", ""))
+        self.lab.studies.scheduler_chosen.connect(lambda place: self.settings.setValue("scheduler", place))
         with contextlib.suppress(ValueError):
             self.lab.queue.keep(json.loads(str(self.settings.value("queue", "[]"))))
         with contextlib.suppress(ValueError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QSize, Signal
-from PySide6.QtWidgets import QFileDialog, QTabWidget, QToolButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QTabWidget, QToolButton
 
 from gui.background import Background
 from gui.icons import put
@@ -17,6 +17,7 @@ from gui.theme import Theme
 
 if TYPE_CHECKING:  # they bring plots, HDF5, pydantic and numpy, and the window is seen before
     from gui.forms import Form
+    from gui.study_form import Basis, StudyForm
     from gui.study_page import StudyPage
     from lab.board import Board
     from lab.study import Study
@@ -29,9 +30,11 @@ class Studies(QObject):
 
     message = Signal(str)
     run_chosen = Signal(str)
+    scheduler_chosen = Signal(str)
 
     def __init__(self, tabs: QTabWidget, runs: Runs, theme: Theme, ask: Ask) -> None:
         super().__init__(tabs)
+        self.scheduler = ""  # where studies compute; empty for this machine
         self._tabs, self._runs, self._theme, self._ask = tabs, runs, theme, ask
         self._pages: list[StudyPage] = []
         self._opening = Background(self)
@@ -50,11 +53,40 @@ class Studies(QObject):
             if form is not None:
                 form.focus_first_error()
             return
+        from gui.study_form import Basis
+
+        self._show_form(Basis.of_form(form, self._runs.device, claim=claim)).chosen.connect(self.start)
+
+    def ask_change(self, page: StudyPage) -> None:
+        """Ask which points a study is to have from now on."""
+        from gui.study_form import Basis
+
+        basis = Basis.of_study(page.board.experiment, page.board.study)
+        self._show_form(basis).chosen.connect(page.change)
+
+    def _show_form(self, basis: Basis) -> StudyForm:
         from gui.study_form import StudyForm
 
-        dialog = StudyForm(form, self._theme, self._runs, claim=claim, parent=self._tabs.window())
-        dialog.chosen.connect(self.start)
+        dialog = StudyForm(basis, self._theme, self._runs, self.scheduler, self._tabs.window())
+        dialog.where_asked.connect(self.ask_scheduler)
+        self.scheduler_chosen.connect(dialog.set_scheduler)
         dialog.open()
+        return dialog
+
+    def ask_scheduler(self) -> None:
+        """Ask where studies compute."""
+        from gui.scheduler_dialog import SchedulerDialog
+
+        dialog = SchedulerDialog(self.scheduler, QApplication.activeModalWidget() or self._tabs.window())
+        dialog.chosen.connect(self.set_scheduler)
+        dialog.open()
+
+    def set_scheduler(self, scheduler: str) -> None:
+        """From now on studies compute there; one that runs goes on where it is."""
+        self.scheduler = scheduler
+        for page in self.pages():
+            page.scheduler = scheduler
+        self.scheduler_chosen.emit(scheduler)
 
     def start(self, study: Study) -> None:
         """Carry a study out; one that was begun before goes on where it was."""
@@ -89,10 +121,11 @@ class Studies(QObject):
         from gui.study_page import StudyPage
 
         board, go = answer
-        page = StudyPage(board, self._theme)
+        page = StudyPage(board, self._theme, self.scheduler)
         self._pages.append(page)
         page.opened.connect(self.run_chosen)
         page.message.connect(self.message)
+        page.change_asked.connect(lambda: self.ask_change(page))
         index = self._tabs.addTab(page, f"{board.experiment.title} – study")
         self._tabs.setTabToolTip(index, str(board.folder))
         close = named(QToolButton(), "tiny")

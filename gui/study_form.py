@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -34,6 +36,36 @@ from lab.experiment import Experiment
 from lab.machine import worker_devices
 from lab.registry import UnknownName
 from lab.study import Axis, Study, StudyError
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the form begins with.
+
+    Attributes:
+        study: What it shows.
+        whole: The settings without an arm; those of the study are over its arms, which make some for themselves.
+        begun: The study is there already, and is changed.
+    """
+
+    experiment: type[Experiment]
+    study: Study
+    whole: Mapping[str, Any]
+    begun: bool = False
+
+    @classmethod
+    def of_form(cls, form: Form, device: str, *, claim: bool = False) -> Basis:
+        """From the knobs that a form shows; ``claim``: with all arms and no axis."""
+        experiment, preset, arm, config = form.experiment, form.preset(), form.arm(), form.config()
+        assert config is not None
+        settings, whole = (_changed(config, experiment.configure(preset, a)) for a in (arm, ""))
+        arms = tuple(experiment.arms) if claim else (arm,) if arm else ()
+        study = Study(experiment=experiment.name, preset=preset, settings=settings, arms=arms, device=device)
+        return cls(experiment, study, whole)
+
+    @classmethod
+    def of_study(cls, experiment: type[Experiment], study: Study) -> Basis:
+        return cls(experiment, study, study.settings, begun=True)
 
 
 def _changed(config: Config, base: Config) -> dict[str, Any]:
@@ -77,29 +109,25 @@ class AxisRow(QWidget):
 
 
 class StudyForm(QDialog):
-    """A study from the knobs that a form shows.
+    """A study from the knobs that a form shows, or another shape of a study that goes on.
 
     Args:
-        form: Experiment, preset, arm and knobs to start from.
-        runs: Says what a run costs.
-        claim: Begin with all arms and no axis.
+        basis: What to begin with.
+        scheduler: Where studies compute; empty for this machine.
     """
 
     chosen = Signal(object)  # Study
+    where_asked = Signal()
 
     def __init__(
-        self, form: Form, theme: Theme, runs: Runs, *, claim: bool = False, parent: QWidget | None = None
+        self, basis: Basis, theme: Theme, runs: Runs, scheduler: str = "", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        experiment = self._experiment = form.experiment
-        self.setWindowTitle(f"Study: {experiment.title}")
+        self._basis, self._experiment, study = basis, basis.experiment, basis.study
+        self.setWindowTitle(f"Study: {basis.experiment.title}")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(560)
-        self._preset, arm, config = form.preset(), form.arm(), form.config()
-        assert config is not None
-        # over the shown arm, whose own settings a study makes for itself; over the preset, for one without arms
-        self._settings, self._whole = (_changed(config, experiment.configure(self._preset, a)) for a in (arm, ""))
-        self._theme, self._runs = theme, runs
+        self._theme, self._runs, self._scheduler = theme, runs, scheduler
         self.study: Study | None = None
         self._seconds = 0.0
         self.rows: list[AxisRow] = []
@@ -108,12 +136,19 @@ class StudyForm(QDialog):
         self._add.setAutoDefault(False)
         self._add.clicked.connect(lambda: self.add_axis())
         self.zipped = QCheckBox("Take values together (zip), not each with each")
-        self.arms = [QCheckBox(name) for name in experiment.arms]
+        self.zipped.setChecked(study.combine == "zip")
+        self.arms = [QCheckBox(name) for name in basis.experiment.arms]
         for box in self.arms:
-            box.setChecked(claim or box.text() == arm)
-        self.seeds = QSpinBox(minimum=0, maximum=1000)
+            box.setChecked(box.text() in study.arms)
+        self.seeds = QSpinBox(minimum=0, maximum=1000, value=len(study.seeds))
         self.seeds.setSpecialValueText("as in the knobs")
         self.seeds.setAccessibleName("Seeds")
+        self.back = QCheckBox(f"Put back the {len(study.removed)} that were taken out")
+        self.back.setVisible(bool(study.removed))
+        self.where = QPushButton()
+        self.where.setAutoDefault(False)
+        self.where.setToolTip("Where studies compute: on this machine, or on the workers of a Dask scheduler")
+        self.where.clicked.connect(self.where_asked)
         self.said = named(QLabel(wordWrap=True), "muted")
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self.run_button = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
@@ -125,20 +160,27 @@ class StudyForm(QDialog):
         self._lay_out()
         self._background = Background(self)
         self._background.done.connect(self._costs)
-        for box in (self.zipped, *self.arms):
+        for box in (self.zipped, self.back, *self.arms):
             box.toggled.connect(self._check)
         self.seeds.valueChanged.connect(self._check)
-        if not claim:
+        for axis in study.axes:
+            self.add_axis(axis.knob, axis.text)
+        if not (basis.begun or len(study.arms) > 1):
             self.add_axis()
+        self.set_scheduler(scheduler)
+
+    def set_scheduler(self, scheduler: str) -> None:
+        """Count on the workers of another place."""
+        self._scheduler = scheduler
+        self.where.setText(scheduler or "This machine")
         self._check()
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
-        start = f"From the preset {self._preset}" + (
-            f" with {len(self._settings)} changed knobs" * bool(self._settings)
-        )
+        settings, preset = self._basis.study.settings, self._basis.study.preset
+        start = f"From the preset {preset}" + f" with {len(settings)} changed knobs" * bool(settings)
         layout.addWidget(named(QLabel(start), "muted"))
         layout.addWidget(named(QLabel("AXES"), "heading"))
         layout.addLayout(self._axes)
@@ -156,7 +198,10 @@ class StudyForm(QDialog):
         seeds.addWidget(named(QLabel("SEEDS"), "heading"))
         seeds.addWidget(self.seeds)
         seeds.addStretch(1)
+        seeds.addWidget(named(QLabel("COMPUTES ON"), "heading"))
+        seeds.addWidget(self.where)
         layout.addLayout(seeds)
+        layout.addWidget(self.back)
         layout.addWidget(self.said)
         layout.addWidget(self.buttons)
 
@@ -181,15 +226,21 @@ class StudyForm(QDialog):
         axes = [(row.name(), row.values.text().strip()) for row in self.rows if row.values.text().strip()]
         taken = {knob for knob, _ in axes} | ({"seed"} if self.seeds.value() else set())
         arms = tuple(box.text() for box in self.arms if box.isChecked())
-        settings = self._settings if arms else self._whole
+        basis = self._basis.study
+        settings = basis.settings if arms else self._basis.whole
+        kept = {"shuffle": basis.shuffle, "first": basis.first, "removed": basis.removed}
+        if self.back.isChecked():
+            kept["removed"] = ()
+        same = self.seeds.value() == len(basis.seeds)  # written by hand, they may be others than 0, 1, 2 ...
         return Study.of(
+            **kept,
             experiment=self._experiment.name,
-            preset=self._preset,
+            preset=basis.preset,
             settings={knob: value for knob, value in settings.items() if knob not in taken},
             arms=arms,
-            seeds=tuple(range(self.seeds.value())),
+            seeds=basis.seeds if same else tuple(range(self.seeds.value())),
             combine="zip" if self.zipped.isChecked() else "outer",
-            device=self._runs.device,
+            device=basis.device,
             axes=tuple(Axis.parse(knob, text, self._experiment.Config) for knob, text in axes),
         )
 
@@ -198,22 +249,28 @@ class StudyForm(QDialog):
         try:
             study = self._read()
             points = study.points(self._experiment)
+            if not points:
+                raise StudyError("no point is left; put some back, or choose other values")
         except (StudyError, ConfigError, UnknownName) as error:
             self._say(str(error), wrong=True)
             return
         self.study, self._count = study, len(points)
+        config = points[len(points) // 2].config
+        if self._scheduler:
+            self._say(f"{self._count} run{'s' * (self._count > 1)} on the workers of {self._scheduler}")
+            return
         workers = len(worker_devices(study.device, self._count, threads=points[0].config.threads))
         self._workers = workers
         self._say(f"{self._count} run{'s' * (self._count > 1)} on {workers} worker{'s' * (workers > 1)}")
-        config = points[len(points) // 2].config
         self._background.start(lambda: (study, self._runs.seconds(self._experiment, config)))
 
     def _costs(self, answer: tuple[Study, float]) -> None:
         study, seconds = answer
-        if study is self.study and seconds > 0:
+        if study is self.study and seconds > 0 and not self._scheduler:
             whole = seconds * self._count / self._workers
             batched = self._experiment.batch_key(study.points(self._experiment)[0].config) is not None
             less = "; less, because they are trained in batches" if batched and self._count > 1 else ""
+            less += "; less, because some are done" if self._basis.begun else ""
             self._say(f"{self._count} runs on {self._workers} workers, about {duration(whole)}{less}")
 
     def _say(self, text: str, *, wrong: bool = False) -> None:

@@ -7,8 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+)
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from gui.style import font
@@ -24,15 +34,19 @@ class Tile:
     """What the grid shows of one run.
 
     Attributes:
+        key: Which point of the study it is.
+        turn: How many waiting ones start before it.
         value: The chosen number; NaN while there is none.
         outcome: Its verdict, which colours the tile where no number is chosen.
         done: Share of its steps taken.
         curve: A few values of its first series.
     """
 
+    key: str
     label: str
     state: str
     path: str
+    turn: int = 0
     value: float = math.nan
     outcome: str = ""
     problem: str = ""
@@ -41,24 +55,31 @@ class Tile:
 
 
 class StudyGrid(QWidget):
-    """Tiles in rows; the pointer reads one, a click or Enter opens its run."""
+    """Tiles in rows; the pointer reads one, a click or Enter opens its run.
+
+    Ctrl or Shift with a click, or Space, choose several; the context menu is asked for all that are chosen.
+    """
 
     opened = Signal(str)
+    menu_asked = Signal(list, QPoint)  # keys; where on the screen
+    removal_asked = Signal(list)  # keys
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._tiles: Sequence[Tile] = ()
+        self._tiles: Sequence[Tile | None] = ()
         self._columns, self._by_value = 0, False
         self._current = -1
+        self._chosen: set[str] = set()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setMinimumSize(160, 120)
         self.setAccessibleName("Runs of the study")
 
-    def show_tiles(self, tiles: Sequence[Tile], columns: int, *, by_value: bool) -> None:
-        """Show runs in their order, ``columns`` a row (0: as it fits), coloured by number or by outcome."""
+    def show_tiles(self, tiles: Sequence[Tile | None], columns: int, *, by_value: bool) -> None:
+        """Show runs in their order, ``columns`` a row (0: as it fits), coloured by number or outcome; None: a gap."""
         self._tiles, self._columns, self._by_value = tiles, columns, by_value
+        self._chosen &= {tile.key for tile in tiles if tile is not None}
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -84,7 +105,8 @@ class StudyGrid(QWidget):
         columns, width, height = self._layout()
         column, row = int((point.x() - GAP) // width), int((point.y() - GAP) // height)
         index = row * columns + column
-        return index if 0 <= column < columns and 0 <= index < len(self._tiles) else -1
+        inside = 0 <= column < columns and 0 <= index < len(self._tiles)
+        return index if inside and self._tiles[index] is not None else -1
 
     # drawing
 
@@ -92,14 +114,16 @@ class StudyGrid(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font(11))
-        scale = Scale.over(*finite_range(np.array([tile.value for tile in self._tiles] or [math.nan])))
+        scale = Scale.over(*finite_range(np.array([tile.value for tile in self._tiles if tile] or [math.nan])))
         colours = palette(self._theme, diverging=False)
         for index, tile in enumerate(self._tiles):
+            if tile is None:
+                continue
             fill = QColor(self._theme.sunken)
             if self._by_value and math.isfinite(tile.value):
                 fill = QColor(*(int(part) for part in colours[int(scale.shades(np.array(tile.value)))]))
             self._paint_tile(painter, self.tile_rect(index), tile, fill)
-            if index == self._current and self.hasFocus():
+            if tile.key in self._chosen or (index == self._current and self.hasFocus()):
                 painter.setPen(QPen(QColor(self._theme.accent), 2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.drawRoundedRect(self.tile_rect(index).adjusted(-1, -1, 1, 1), 4, 4)
@@ -158,7 +182,12 @@ class StudyGrid(QWidget):
     def said(self, index: int) -> str:
         """All that is known of a run, in lines."""
         tile = self._tiles[index]
-        words: Mapping[str, str] = {"elsewhere": "run by another process"}
+        if tile is None:
+            return ""
+        words: Mapping[str, str] = {
+            "elsewhere": "run by another process",
+            "waiting": f"waiting, {tile.turn} before it" if tile.turn else "next to start",
+        }
         lines = [tile.label, tile.outcome or words.get(tile.state, tile.state)]
         if math.isfinite(tile.value):
             lines.append(short(tile.value))
@@ -175,9 +204,35 @@ class StudyGrid(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton:
-            self._current = self.index_at(event.position())
-            self._open()
+            before, self._current = self._current, self.index_at(event.position())
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self._chosen ^= set(self._keys(self._current, self._current))
+            elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                self._chosen |= set(self._keys(*sorted((max(before, 0), self._current))))
+            else:
+                self._chosen.clear()
+                self._open()
             self.update()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        index, at = self.index_at(QPointF(event.pos())), event.globalPos()
+        if event.reason() is QContextMenuEvent.Reason.Keyboard:
+            index, at = self._current, self.mapToGlobal(self.tile_rect(max(self._current, 0)).center().toPoint())
+        here = self._keys(index, index)
+        if here and not self._chosen & set(here):
+            self._chosen = set(here)
+            self._current = index
+            self.update()
+        if self._chosen:
+            self.menu_asked.emit(self.chosen(), at)
+
+    def chosen(self) -> list[str]:
+        """Keys of the chosen tiles, in their order."""
+        return [tile.key for tile in self._tiles if tile is not None and tile.key in self._chosen]
+
+    def _keys(self, first: int, last: int) -> list[str]:
+        tiles = self._tiles[first : last + 1] if first >= 0 else ()
+        return [tile.key for tile in tiles if tile is not None]
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         columns = self._layout()[0]
@@ -185,12 +240,17 @@ class StudyGrid(QWidget):
         if event.key() in moves:
             self._current = min(max(self._current + moves[Qt.Key(event.key())], 0), len(self._tiles) - 1)
             self.setAccessibleDescription(self.said(self._current) if self._tiles else "")
-            self.update()
+        elif event.key() == Qt.Key.Key_Space:
+            self._chosen ^= set(self._keys(self._current, self._current))
+        elif event.key() == Qt.Key.Key_Delete and (self._chosen or self._current >= 0):
+            self.removal_asked.emit(self.chosen() or self._keys(self._current, self._current))
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._open()
         else:
             super().keyPressEvent(event)
+        self.update()
 
     def _open(self) -> None:
-        if 0 <= self._current < len(self._tiles) and self._tiles[self._current].path:
-            self.opened.emit(self._tiles[self._current].path)
+        tile = self._tiles[self._current] if 0 <= self._current < len(self._tiles) else None
+        if tile is not None and tile.path:
+            self.opened.emit(tile.path)

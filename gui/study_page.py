@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QProgressBar,
     QPushButton,
     QSplitter,
@@ -29,9 +32,12 @@ from gui.verdict_panel import VerdictPanel
 from gui.views.phase_diagram import PhaseDiagramView
 from lab.board import Board
 from lab.cells import Cell
+from lab.cluster import Cluster
+from lab.config import ConfigError
 from lab.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
 from lab.machine import worker_devices
-from lab.pool import Pool
+from lab.pool import Pool, Workers
+from lab.study import Study, StudyError
 from lab.verdict import StudyRow, Verdict
 from storage.errors import RunFileError
 from storage.reader import RunReader
@@ -47,34 +53,42 @@ class StudyPage(QWidget):
 
     opened = Signal(str)
     message = Signal(str)
+    change_asked = Signal()
 
-    def __init__(self, board: Board, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, board: Board, theme: Theme, scheduler: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.board, self._theme = board, theme
-        self.pool: Pool | None = None
-        self.title = f"{board.experiment.title} – study of {len(board.cells)} runs"
+        self.scheduler = scheduler  # what starts next computes on its workers; empty: on this machine
+        self.workers: Workers | None = None
+        self._connecting, self._place = False, ""
         self._curves: dict[str, np.ndarray] = {}
         self._rows: list[StudyRow] = []
         self._read = 0
         self.grid, self.diagram = StudyGrid(theme), PhaseDiagramView(board.experiment, theme)
         self.grid.opened.connect(self.opened)
+        self.grid.menu_asked.connect(self._ask_points)
+        self.grid.removal_asked.connect(self.remove)
+        self.points_menu = QMenu(self)
         self.diagram.picked.connect(self._open_cell)
         self.verdict = VerdictPanel(theme)
         self._build()
         self._background = Background(self)
         self._background.done.connect(self._gathered)
         self._background.failed.connect(self.message)
+        self._scheduler = Background(self)
+        self._scheduler.done.connect(self._connected)
+        self._scheduler.failed.connect(self._not_connected)
         self._timer = QTimer(self, interval=INTERVAL)
         self._timer.timeout.connect(self.refresh)
         self._timer.start()
         self.refresh()
 
     def _build(self) -> None:
-        heading = QLabel(self.title)
-        heading.setFont(font(15, bold=True))
-        self.progress = QProgressBar(maximum=len(self.board.cells), textVisible=False)
+        self.heading = QLabel(self.title)
+        self.heading.setFont(font(15, bold=True))
+        self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Finished runs")
         self.said = named(QLabel(), "muted")
         self.number = QComboBox()
@@ -85,7 +99,11 @@ class StudyPage(QWidget):
         self.number.currentTextChanged.connect(self._show)
         self.go_button, self.drain_button = QPushButton("Go on"), QPushButton("Finish running ones")
         self.cut_button, self.retry_button = QPushButton("Stop"), QPushButton("Retry failed")
-        self.export_button = QPushButton("Export diagram …")
+        self.change_button, self.export_button = QPushButton("Change points …"), QPushButton("Export diagram …")
+        self.change_button.setToolTip(
+            "Other values, arms or seeds, also while the study goes on; what is done stays done"
+        )
+        self.change_button.clicked.connect(self.change_asked)
         self.go_button.clicked.connect(self.start)
         self.drain_button.setToolTip("Start no more runs; those that go on come to their end")
         self.drain_button.clicked.connect(self.drain)
@@ -95,9 +113,10 @@ class StudyPage(QWidget):
         self.export_button.clicked.connect(self._ask_where)
         bar = QHBoxLayout()
         bar.setSpacing(8)
-        bar.addWidget(heading)
+        bar.addWidget(self.heading)
         bar.addStretch(1)
-        for button in (self.go_button, self.drain_button, self.cut_button, self.retry_button, self.export_button):
+        steering = self.go_button, self.drain_button, self.cut_button, self.retry_button
+        for button in (*steering, self.change_button, self.export_button):
             bar.addWidget(button)
         below = QHBoxLayout()
         below.setSpacing(12)
@@ -113,7 +132,6 @@ class StudyPage(QWidget):
         self.parts.addWidget(across)
         self.parts.addWidget(self.verdict)
         self.parts.setSizes([460, 140])
-        self.two_axes = spanned(self.board.study, self.board.experiment) is not None
         self.diagram.setVisible(self.two_axes)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 8)
@@ -124,17 +142,45 @@ class StudyPage(QWidget):
 
     # steering
 
+    @property
+    def title(self) -> str:
+        return f"{self.board.experiment.title} – study of {len(self.board.cells)} runs"
+
+    @property
+    def two_axes(self) -> bool:
+        """Whether it can be drawn as a phase diagram."""
+        return spanned(self.board.study, self.board.experiment) is not None
+
     def start(self) -> None:
-        """Run what is missing, on this machine's workers."""
+        """Run what is missing, on this machine's workers or on the scheduler's."""
         self.board.go_on()
-        if self.pool is not None and not self.pool.join(0):
+        if self.running:
             return
         waiting = self.board.count("waiting", "elsewhere")
-        if waiting:
+        self._place = self.scheduler
+        if waiting and self.scheduler:
+            self._connecting = True
+            self._scheduler.start(partial(Cluster, self.board, self.scheduler))
+        elif waiting:
             threads = max(cell.point.config.threads for cell in self.board.cells)
-            self.pool = Pool(self.board, worker_devices(self.board.study.device, waiting, threads=threads))
-            self.pool.start()
-            self._timer.start()
+            self._begin(Pool(self.board, worker_devices(self.board.study.device, waiting, threads=threads)))
+        self.refresh()
+
+    def _begin(self, workers: Workers) -> None:
+        self.workers = workers
+        workers.start()
+        self._timer.start()
+
+    @Slot(object)
+    def _connected(self, cluster: Workers) -> None:
+        self._connecting = False
+        self._begin(cluster)
+        self.refresh()
+
+    @Slot(str)
+    def _not_connected(self, problem: str) -> None:
+        self._connecting = False
+        self.message.emit(problem.partition(": ")[2])
         self.refresh()
 
     def drain(self) -> None:
@@ -142,23 +188,69 @@ class StudyPage(QWidget):
         self.refresh()
 
     def stop(self) -> None:
-        if self.pool is not None:
-            self.pool.cut()
+        if self.workers is not None:
+            self.workers.cut()
 
-    def retry(self) -> None:
-        self.board.retry()
+    def retry(self, keys: list[str] | None = None) -> None:
+        """Let failed points wait again, all of them or some."""
+        self.board.retry(keys or None)
         self.start()
+
+    def change(self, study: Study) -> None:
+        """Go on with other points; what is done or running stays as it is."""
+        if self._do(partial(self.board.change, study)):
+            self.start()
+
+    def remove(self, keys: list[str]) -> None:
+        """Take points out, except running ones. Their files stay."""
+        self._do(partial(self.board.remove, keys))
+
+    def reorder(self, keys: list[str], *, last: bool = False) -> None:
+        """Let waiting points start next, or after all others."""
+        self._do(partial(self.board.reorder, keys, last=last))
+
+    def _do(self, change: Callable[[], None]) -> bool:
+        try:
+            change()
+        except (StudyError, ConfigError) as error:
+            self.message.emit(str(error))
+            return False
+        self._read = -1  # what is done may be another set
+        self.heading.setText(self.title)
+        self.diagram.setVisible(self.two_axes)
+        self._timer.start()
+        self.refresh()
+        return True
+
+    @Slot(list, QPoint)
+    def _ask_points(self, keys: list[str], at: QPoint) -> None:
+        """The context menu of some tiles."""
+        cells = [cell for cell in self.board.cells if cell.point.key in keys]
+        states = {cell.state for cell in cells}
+        menu = self.points_menu
+        menu.clear()
+        if len(cells) == 1 and (path := self._tile(cells[0], "").path):
+            menu.addAction("Open", partial(self.opened.emit, path))
+        for text, there, method in (
+            ("Start next", "waiting" in states, partial(self.reorder, keys)),
+            ("Start last", "waiting" in states, partial(self.reorder, keys, last=True)),
+            ("Retry", "failed" in states, partial(self.retry, keys)),
+            ("Take out of the study", bool(states - {"running"}), partial(self.remove, keys)),
+        ):
+            menu.addAction(text, method).setEnabled(there)
+        menu.popup(at)
 
     @property
     def running(self) -> bool:
-        return self.pool is not None and not self.pool.join(0)
+        return self._connecting or (self.workers is not None and not self.workers.join(0))
 
     def close_study(self, timeout: float = 20.0) -> None:
         """Stop workers and readers; what is done stays done."""
         self._timer.stop()
-        if self.pool is not None:
-            self.pool.cut()
-            self.pool.join(timeout)
+        self._scheduler.wait()
+        if self.workers is not None:
+            self.workers.cut()
+            self.workers.join(timeout)
         self._background.wait()
 
     # showing
@@ -167,13 +259,16 @@ class StudyPage(QWidget):
     def refresh(self) -> None:
         board = self.board
         finished, failed, running = board.count("finished"), board.count("failed"), board.count("running")
+        self.progress.setMaximum(max(1, len(board.cells)))
         self.progress.setValue(finished + failed)
         left = board.seconds_left() if self.running else None
         words = [
+            self.workers.problem if self.workers is not None else "",
             f"{finished} of {len(board.cells)} finished",
             f"{running} running" if running else "",
             f"{failed} failed" if failed else "",
             f"{duration(left)} left" if left else "",
+            ("connecting to " if self._connecting else "on ") + self._place if self._place and self.running else "",
         ]
         self.said.setText(", ".join(word for word in words if word))
         waiting = board.count("waiting", "elsewhere")
@@ -230,12 +325,22 @@ class StudyPage(QWidget):
         columns = max(len(self.board.study.seeds), 1)
         if columns == 1 and self.board.study.axes and self.board.study.combine == "outer":
             columns = len(self.board.study.axes[-1].values)
-        tiles = [self._tile(cell, number) for cell in self.board.cells]
+        cells = self.board.cells
+        turns = {cell.point.key: turn for turn, cell in enumerate(c for c in cells if c.state == "waiting")}
+        tiles: list[Tile | None] = [None] * (1 + max((cell.point.place for cell in cells), default=-1))
+        for cell in cells:
+            tile = self._tile(cell, number, turns.get(cell.point.key, 0))
+            if tiles[cell.point.place] is None:
+                tiles[cell.point.place] = tile
+            else:  # it still runs and is no longer one of the study's points
+                tiles.append(tile)
         self.grid.show_tiles(tiles, columns if 1 < columns <= 40 else 0, by_value=by_value)
 
-    def _tile(self, cell: Cell, number: str) -> Tile:
+    def _tile(self, cell: Cell, number: str, turn: int = 0) -> Tile:
         row = self.board.row(cell)
         return Tile(
+            key=cell.point.key,
+            turn=turn,
             label=cell.point.label,
             state=cell.state,
             path=str(cell.path) if cell.begun or cell.state in ("running", "finished", "failed") else "",

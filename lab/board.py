@@ -136,12 +136,14 @@ class Board(Cells):
     def _rearrange(self, study: Study) -> None:
         self._arrange(study, study.arranged(cell.point for cell in self.cells))
 
-    def _arrange(self, study: Study, points: Iterable[Point]) -> None:
+    def _arrange(self, study: Study, points: Sequence[Point]) -> None:
         _claim(study, self.folder)
         with self._lock:
             known = self._cells
             self.study = study
             self._cells = {p.key: known.get(p.key) or Cell(p, self.folder / p.file_name) for p in points}
+            for point in points:
+                self._cells[point.key].point = point  # it may stand in another place now
             self._cells |= {key: cell for key, cell in known.items() if cell.state == "running"}
             fresh = [cell for key, cell in self._cells.items() if key not in known]
         for cell in fresh:

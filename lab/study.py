@@ -59,6 +59,12 @@ class Axis(_Plain):
         values = _listed(text) if text[:1] == "[" else [word.strip() for word in text.split(",")]
         return cls(knob=knob, values=tuple(_number(known, value) for value in values))
 
+    @property
+    def text(self) -> str:
+        """What :meth:`parse` takes back."""
+        lists = any(isinstance(value, (list, tuple)) for value in self.values)
+        return json.dumps(list(self.values))[1:-1] if lists else ", ".join(str(value) for value in self.values)
+
 
 def _listed(text: str) -> list[Any]:
     try:

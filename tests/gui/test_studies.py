@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtWidgets import QTabWidget
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QTabWidget
 
 from gui.export.diagram import write_diagram
 from gui.export.look import FigureError
 from gui.forms import Form
+from gui.scheduler_dialog import SchedulerDialog
 from gui.studies import Studies
-from gui.study_form import StudyForm
+from gui.study_form import Basis, StudyForm
 from gui.study_grid import StudyGrid, Tile
 from gui.study_page import StudyPage
 from gui.theme import DARK, LIGHT
@@ -44,7 +46,7 @@ def form(qtbot, tmp_path: Path):
     qtbot.addWidget(knobs)
 
     def make(**options: Any) -> StudyForm:
-        made = StudyForm(knobs, LIGHT, FakeRuns(tmp_path), **options)
+        made = StudyForm(Basis.of_form(knobs, "cpu"), LIGHT, FakeRuns(tmp_path), **options)
         qtbot.addWidget(made)
         return made
 
@@ -81,7 +83,7 @@ def test_the_claim_begins_with_all_arms_and_the_changed_knobs(qtbot, tmp_path: P
     knobs = Form(TINY)
     qtbot.addWidget(knobs)
     knobs.set_values({"width": 7})
-    dialog = StudyForm(knobs, LIGHT, FakeRuns(tmp_path), claim=True)
+    dialog = StudyForm(Basis.of_form(knobs, "cpu", claim=True), LIGHT, FakeRuns(tmp_path))
     qtbot.addWidget(dialog)
     assert dialog.study is not None
     points = dialog.study.points(TINY)
@@ -130,6 +132,101 @@ def test_a_page_runs_a_study_in_worker_processes(qtbot, tmp_path: Path):
     page.close_study()
 
 
+def choose(qtbot, page: StudyPage, places: list[int], entry: str) -> None:
+    """Choose tiles by Ctrl and clicks, then an entry of their context menu, as a person does."""
+    places_on_screen = [page.grid.tile_rect(place).center().toPoint() for place in places]
+    for at in places_on_screen:
+        qtbot.mouseClick(page.grid, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, at)
+    at = places_on_screen[-1]
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, page.grid.mapToGlobal(at))
+    QApplication.sendEvent(page.grid, event)
+    menu = page.points_menu
+    (action,) = (action for action in menu.actions() if action.text() == entry)
+    assert menu.isVisible() and action.isEnabled()
+    qtbot.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(action).center())
+    for at in places_on_screen:
+        qtbot.mouseClick(page.grid, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, at)
+
+
+def test_points_are_brought_forward_put_back_taken_out_and_retried_by_clicking(qtbot, tmp_path: Path):
+    board = Board(study(axes=[{"knob": "raise_at", "values": [20, 10**6, 10**7, 10**8, 10**9]}]), Tiny, tmp_path)
+    carry_out(board)
+    page = StudyPage(board, LIGHT)
+    qtbot.addWidget(page)
+    page.resize(1000, 600)
+    page.show()
+
+    def order() -> list[int]:
+        return [cell.point.config.raise_at for cell in board.cells if cell.state == "waiting"]
+
+    choose(qtbot, page, [3, 4], "Start next")
+    assert order() == [10**8, 10**9, 10**6, 10**7]
+    choose(qtbot, page, [3], "Start last")
+    assert order() == [10**9, 10**6, 10**7, 10**8]
+    assert "2 before it" in page.grid.said(2) and "next to start" in page.grid.said(4)  # where they stood, they stand
+    choose(qtbot, page, [2], "Take out of the study")
+    assert order() == [10**9, 10**6, 10**8] and page.grid.said(2) == "" and "study of 4 runs" in page.heading.text()
+    page.grid.setFocus()
+    qtbot.keyClick(page.grid, Qt.Key.Key_Right)  # to the gap, and on to the fourth
+    qtbot.keyClick(page.grid, Qt.Key.Key_Right)
+    with qtbot.waitSignal(page.grid.removal_asked):
+        qtbot.keyClick(page.grid, Qt.Key.Key_Delete)
+    assert len(order()) == 2
+    page.start = lambda: None  # type: ignore[method-assign] - no workers here
+    choose(qtbot, page, [0], "Retry")
+    assert board.cells[0].state == "waiting" or 20 in order()
+    page.close_study()
+
+
+def test_a_study_is_changed_while_it_goes_on_by_clicking(qtbot, tmp_path: Path):
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    tabs.resize(1000, 600)
+    tabs.show()
+    studies = Studies(tabs, FakeRuns(tmp_path), LIGHT, lambda *_: True)
+    studies.start(study(settings={"pause": 0.005}, axes=[{"knob": "lr", "values": [0.1, 0.2]}]))
+    qtbot.waitUntil(lambda: bool(studies.running()))
+    (page,) = studies.pages()
+    qtbot.mouseClick(page.change_button, Qt.MouseButton.LeftButton)
+    dialog = tabs.findChild(StudyForm)
+    assert dialog is not None and dialog.rows[0].values.text() == "0.1, 0.2"
+    dialog.rows[0].values.selectAll()
+    qtbot.keyClicks(dialog.rows[0].values, "0.3, 0.1")
+    assert dialog.run_button.text() == "Run 2 runs"
+    qtbot.mouseClick(dialog.run_button, Qt.MouseButton.LeftButton)
+    assert {0.1, 0.3} <= {cell.point.config.lr for cell in page.board.cells}
+    qtbot.waitUntil(lambda: not page.running, timeout=60_000)
+    assert {cell.point.config.lr for cell in page.board.cells if cell.state == "finished"} >= {0.1, 0.3}
+    studies.finish()
+
+
+def test_where_studies_compute_is_chosen_by_clicking_and_handed_to_every_study(qtbot, tmp_path: Path):
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    tabs.show()
+    studies = Studies(tabs, FakeRuns(tmp_path), LIGHT, lambda *_: True)
+    finished(tmp_path / "one")
+    studies.open_folder(tmp_path / "one")
+    qtbot.waitUntil(lambda: tabs.count() == 1)
+    (page,) = studies.pages()
+    qtbot.mouseClick(page.change_button, Qt.MouseButton.LeftButton)
+    form = tabs.findChild(StudyForm)
+    assert form is not None and form.where.text() == "This machine"
+    qtbot.mouseClick(form.where, Qt.MouseButton.LeftButton)
+    dialog = form.findChild(SchedulerDialog) or tabs.findChild(SchedulerDialog)
+    assert dialog is not None
+    okay = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
+    qtbot.keyClicks(dialog.place, "nowhere")
+    assert not okay.isEnabled() and "neither an address" in dialog.said.text()
+    dialog.place.selectAll()
+    qtbot.keyClicks(dialog.place, "tcp://127.0.0.1:9")
+    with qtbot.waitSignal(studies.scheduler_chosen):
+        qtbot.mouseClick(okay, Qt.MouseButton.LeftButton)
+    assert form.where.text() == page.scheduler == "tcp://127.0.0.1:9" and "on the workers of" in form.said.text()
+    form.reject()
+    studies.finish()
+
+
 def test_studies_open_in_tabs_and_say_what_is_wrong(qtbot, tmp_path: Path):
     tabs = QTabWidget()
     qtbot.addWidget(tabs)
@@ -153,13 +250,16 @@ def test_tiles_say_state_number_and_problem(qtbot):
     qtbot.addWidget(grid)
     grid.resize(400, 300)
     tiles = [
-        Tile("lr=1", "finished", "a.h5", 2.0, "reproduced", curve=np.arange(5.0)),
-        Tile("lr=2", "failed", "b.h5", problem="loss is nan at step 3"),
-        Tile("lr=3", "running", "c.h5", done=0.25),
+        Tile("a", "lr=1", "finished", "a.h5", value=2.0, outcome="reproduced", curve=np.arange(5.0)),
+        Tile("b", "lr=2", "failed", "b.h5", problem="loss is nan at step 3"),
+        Tile("c", "lr=3", "running", "c.h5", done=0.25),
+        None,
+        Tile("d", "lr=5", "waiting", "", turn=2),
     ]
     grid.show_tiles(tiles, 0, by_value=False)
     grid.grab()
     assert grid.said(0) == "lr=1\nreproduced\n2" and "nan at step 3" in grid.said(1) and "25% of" in grid.said(2)
+    assert grid.said(3) == "" and grid.said(4) == "lr=5\nwaiting, 2 before it"
     assert grid.index_at(grid.tile_rect(2).center()) == 2 and grid.index_at(QPointF(399, 299)) == -1
     with qtbot.waitSignal(grid.opened) as got:
         qtbot.keyClick(grid, Qt.Key.Key_Right)
