@@ -7,7 +7,7 @@ one batch.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,9 +19,11 @@ from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
 from lab.measures import optimistic
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Check, StudyRow, Verdict
 from lab.views import Curves, Line, Matrix, Table, TableRow
 
+SAMPLES_FOR = "samples for "  # begins the name of a row's check
+LARGE = 1.0  # size of the start from which on nearly all samples are needed
 RECOVERED = 1e-3  # relative test error below which a target counts as recovered
 FITTED = 1e-6  # training error that tells a wrong solution from an unfinished one
 TARGETS = {
@@ -347,6 +349,38 @@ class OptimisticEstimate(Experiment):
     def verdict(config: Any, run: Source) -> Verdict:
         return judge(config, run)
 
+    @classmethod
+    def study_verdict(cls, rows: Sequence[StudyRow]) -> Verdict | None:
+        return judge_runs(rows)
+
+
+def judge_runs(rows: Sequence[StudyRow]) -> Verdict | None:
+    """What needs several runs: a large start takes nearly all entries, a linear model one sample more, free units more.
+
+    Thresholds as for single runs: the closed forms of the first matrix (7), the plane (2 without x2) and the nets (7
+    and 21). Where trials or sizes of the start differ within a kind, the worst run counts.
+    """
+    found: dict[tuple[str, bool], dict[str, list[float]]] = {}
+    for row in rows:
+        kind = found.setdefault((row.config.family, row.config.init_std >= LARGE), {})
+        for name, size in row.checks.items():
+            if name.startswith(SAMPLES_FOR):
+                kind.setdefault(name[len(SAMPLES_FOR) :].partition(",")[0], []).append(size)
+    checks = []
+    small, large = (found.get(("matrix", big), {}).get("M1") for big in (False, True))
+    if small and large:
+        checks.append(Check("samples for M1 from small starts, at most", max(small), high=8, note="closed form 7"))
+        checks.append(Check("samples for M1 from large starts, at least", min(large), low=15, note="of 16 entries"))
+    plane, linear = (found.get((family, False), {}) for family in ("plane", "linear"))
+    if without := [target for target in plane if target in linear and "x2" not in target]:
+        saved = min(min(linear[target]) - max(plane[target]) for target in without)
+        checks.append(Check("samples that θ2 θ3 saves over one θ2, at least", saved, low=1, note="targets without x2"))
+    shared, free = (found.get((family, False), {}).get(TARGETS["cnn"][0]) for family in ("cnn", "dense"))
+    if shared and free:
+        ratio = min(free) / max(shared)
+        checks.append(Check("samples of free units over those of a shared kernel", ratio, low=21 / 8, note="21 and 7"))
+    return Verdict.of(*checks) if checks else None
+
 
 def numerical_ranks(generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Model ranks at the points of RANKS by singular values, and the gaps behind them."""
@@ -409,7 +443,7 @@ def judge(config: Any, run: Source) -> Verdict:
         size = float(expected[row])
         # between sizes that were not tried the edge is where the next tried one is
         low = float(max((n for n in sizes if n <= size - min(slack, 1)), default=sizes[0]))
-        checks.append(Check(f"samples for {targets[row]}, closed form {size:g}", float(found), low, size + slack))
+        checks.append(Check(f"{SAMPLES_FOR}{targets[row]}, closed form {size:g}", float(found), low, size + slack))
     linear = {"matrix": 16, "plane": 3, "linear": 3}.get(config.family)
     if linear is not None:
         saved = float(linear - empirical.min())

@@ -11,6 +11,7 @@ from lab.engine import Engine
 from lab.experiments.optimistic_estimate import RANKS, OptimisticEstimate, empirical_size, numerical_ranks
 from lab.models.recovery import MatrixFactors, Plane, TanhNet
 from lab.stream import MemoryRun
+from lab.verdict import StudyRow
 
 
 def started(preset: str = "matrix", arm: str = "", **values: Any) -> tuple[OptimisticEstimate, MemoryRun, Engine]:
@@ -197,3 +198,25 @@ def test_what_is_not_trained_out_or_was_stopped_is_not_comparable():
     assert "a row was stopped" in OptimisticEstimate.verdict(MATRIX, stopped).reason
     few = OptimisticEstimate.configure(values={"trials": 2})
     assert "2 trials" in OptimisticEstimate.verdict(few, made_up(few, (7, 12, 15, 16))).reason
+
+
+def judged(values: dict[str, Any], **samples: float) -> StudyRow:
+    checks = {f"samples for {target}, closed form 7": size for target, size in samples.items()}
+    return StudyRow("", OptimisticEstimate.configure(values=values), "reproduced", checks=checks)
+
+
+def test_runs_together_show_what_a_start_a_product_and_a_shared_kernel_are_worth():
+    assert OptimisticEstimate.study_verdict([judged({}, M1=7), judged({"seed": 1}, M1=8)]) is None
+    starts = [judged({}, M1=7), judged({"init_std": 1.0}, M1=16)]
+    planes = [judged({"family": "plane"}, x1=2, x2=3), judged({"family": "linear"}, x1=3, x2=3)]
+    nets = [judged({"family": "cnn"}, **{"three tanh": 7}), judged({"family": "dense"}, **{"three tanh": 22})]
+    verdict = OptimisticEstimate.study_verdict([*starts, *planes, *nets])
+    assert verdict is not None and verdict.outcome == "reproduced" and len(verdict.checks) == 4
+    for rows, name in (
+        ([judged({}, M1=12), starts[1]], "small starts"),
+        ([starts[0], judged({"init_std": 1.0}, M1=12)], "large starts"),
+        ([planes[0], judged({"family": "linear"}, x1=2)], "saves"),
+        ([nets[0], judged({"family": "dense"}, **{"three tanh": 15})], "free units"),
+    ):
+        verdict = OptimisticEstimate.study_verdict(rows)
+        assert verdict is not None and [name in check.name for check in verdict.checks if not check.passed] == [True]
