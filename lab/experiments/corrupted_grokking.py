@@ -6,7 +6,7 @@ Doshi, Das, He, Gromov (2023), arXiv 2310.13061; sizes, initialisation and optim
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -16,8 +16,9 @@ from pydantic import model_validator
 
 from lab.also import AlsoMeasure
 from lab.config import Config, param
-from lab.experiment import Arm, Preset, Series, action, instrument
+from lab.experiment import Arm, Batch, Preset, Series, action, instrument
 from lab.measures.detectors import Jump
+from lab.models import stacked_pairs
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, Profile, Ribbon, Scatter, Stage
@@ -343,10 +344,6 @@ class CorruptedGrokking(AlsoMeasure):
         self.batches = EpochBatches(most, config.batch or most, self.generator("order"))
         self.best = np.zeros((2, len(cells)))  # training and test accuracy so far, for the phases that look back
         self._retune()
-        self._encode()
-
-    def _encode(self) -> None:
-        self.targets = torch.nn.functional.one_hot(self.given, self.config.p).float()
 
     def _retune(self) -> None:
         decays = [decay for _, _, decay in self.config.cells()]
@@ -360,43 +357,58 @@ class CorruptedGrokking(AlsoMeasure):
     def step(self) -> Mapping[str, Any]:
         config = self.config
         rows = self.batches.take().to(self.device) if config.batch else slice(None)
-        pairs, inside = self.pairs[: self.given.shape[1]][rows], self.inside[:, rows]
-        self.model.train(not config.freeze)
-        kept = None
-        if config.dropout and not config.freeze:
-            drawn = torch.rand(len(pairs), config.width, generator=self.generator("order", "dropout"))
-            kept = (drawn >= config.dropout).float().to(self.device) / (1 - config.dropout)
-        with torch.set_grad_enabled(not config.freeze):
-            squared = torch.nn.functional.mse_loss(
-                self.model(pairs, kept), self.targets[:, rows], reduction="none"
-            ).mean(-1)
-            losses = (squared * inside).sum(1) / inside.sum(1)
+        pairs, labels, share = self.pairs[: self.given.shape[1]][rows], self.given[:, rows], self.inside[:, rows]
+        share = share / share.sum(1, keepdim=True)
+        if config.freeze:
+            self.model.eval()
+            with torch.no_grad():
+                losses = self._losses(pairs, labels, share)
+        elif config.batch_norm or config.dropout:
+            losses = self._descend_by_autograd(pairs, labels, share)
+        else:
+            losses = self.model.fit(pairs, labels, share)
         if not config.freeze:
-            self.optimizer.zero_grad(set_to_none=True)
-            losses.sum().backward()
             if is_map(config):
                 self._decay_each()
             self.optimizer.step()
-        return {"train_loss": losses.detach().mean()}
+        return {"train_loss": losses.mean()}
+
+    def _descend_by_autograd(self, pairs: torch.Tensor, labels: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """Losses, and the gradients of their sum in ``grad``."""
+        kept, config = None, self.config
+        if config.dropout:
+            drawn = torch.rand(len(pairs), config.width, generator=self.generator("order", "dropout"))
+            kept = (drawn >= config.dropout).float().to(self.device) / (1 - config.dropout)
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self._losses(pairs, labels, share, kept)
+        losses.sum().backward()
+        return losses.detach()
+
+    def _losses(
+        self, pairs: torch.Tensor, labels: torch.Tensor, share: torch.Tensor, kept: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Mean square of each network against one-hot labels, shape (C,)."""
+        targets = torch.nn.functional.one_hot(labels, self.config.p)
+        return ((self.model(pairs, kept) - targets).square().mean(-1) * share).sum(1)
 
     def objective(self) -> tuple[Loss, Params] | None:
         """The loss of the one network, normalised over the samples looked at; none for the many of a map."""
         if is_map(self.config):
             return None
         self.model.train()
+        targets = torch.nn.functional.one_hot(self.given[0], self.config.p).float()
 
         def criterion(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             return torch.nn.functional.mse_loss(output[0], target)
 
-        return self.loss_of(self.model, criterion, self.pairs[: self.given.shape[1]], self.targets[0])
+        return self.loss_of(self.model, criterion, self.pairs[: self.given.shape[1]], targets)
 
     def _decay_each(self) -> None:
         """AdamW's decay with a strength for each network."""
         with torch.no_grad():
-            wide = self.decay.repeat_interleave(self.config.width)
-            self.model.U.mul_(wide)
-            self.model.V.mul_(wide)
-            self.model.W.mul_(self.decay[:, None, None])
+            for weight in self.model.parameters():
+                weight.mul_(self.decay[:, None, None])
 
     @action("Draw the corrupted labels anew", help="The same pairs stay corrupted, with other labels.")
     def redraw_labels(self) -> None:
@@ -405,7 +417,6 @@ class CorruptedGrokking(AlsoMeasure):
         for row, (_, count, _) in enumerate(self.config.cells()):
             drawn = corrupted(self.given[row].cpu(), count, self.config.p, self.generator("data", "new labels"))
             self.given[row] = drawn.to(self.device)
-        self._encode()
 
     def _groups(self, net: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Rows of the shuffled pairs and the labels asked of them, in the order of GROUPS."""
@@ -536,6 +547,14 @@ class CorruptedGrokking(AlsoMeasure):
         hidden, readout, groups = self._hidden()[0], self.model.W.detach()[0], self._groups(0)
         curves = [pruning_curve(hidden, readout, self._order(order), counts, groups).T for order in ORDERS]
         return np.array(counts) / self.config.width, *torch.cat(curves)
+
+    @classmethod
+    def batch_key(cls, config: Any) -> Hashable | None:
+        return stacked_pairs.key(config)
+
+    @classmethod
+    def batch(cls, members: Sequence[Any]) -> Batch:
+        return stacked_pairs.Pairs(members)
 
     @instrument(
         every="steps",

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+PIECE = 2**17  # parameters updated at once: with their moments they stay in a core's cache
+
 
 class Stack:
     """The parameters of B networks as rows of one tensor, whose parts the networks' own parameters become.
@@ -47,12 +49,15 @@ class Stack:
 
 
 class StackedAdam:
-    """Adam over a stack, with a rate for each network; torch's own formula, in float of the parameters.
+    """Adam or AdamW over a stack, with a rate and a decay for each network; torch's own formula.
 
     Args:
         stack: The networks.
-        optimizers: The Adam of each network, before its first step; its moments become views too, so that a checkpoint
-            of a network holds them.
+        optimizers: That of each network, before its first step; its moments become views too, so that a checkpoint of
+            a network holds them.
+
+    Raises:
+        ValueError: Adam, not AdamW, with a weight decay.
     """
 
     def __init__(self, stack: Stack, optimizers: Sequence[torch.optim.Adam]) -> None:
@@ -60,6 +65,10 @@ class StackedAdam:
         (self.beta1, self.beta2), self.eps = groups[0]["betas"], groups[0]["eps"]
         self.flat = stack.flat
         self.lr = self.flat.new_tensor([group["lr"] for group in groups])[:, None]
+        decay = self.flat.new_tensor([group["weight_decay"] for group in groups])[:, None]
+        if decay.any() and not isinstance(optimizers[0], torch.optim.AdamW):
+            raise ValueError("a stack decays weights as AdamW does, not by Adam's term in the gradient")
+        self.kept = 1 - self.lr * decay
         self.mean, means = stack.zeros()
         self.square, squares = stack.zeros()
         self.count = torch.zeros(())  # torch keeps it as a float tensor
@@ -69,11 +78,15 @@ class StackedAdam:
 
     @torch.no_grad()
     def step(self, gradient: Tensor) -> None:
-        """One update of all networks by their gradients, shape (B, P)."""
+        """One update of all networks by their gradients, shape (B, P); as many at a time as stay in the cache."""
         self.count += 1
         count = int(self.count)
-        self.mean.lerp_(gradient, 1 - self.beta1)
-        self.square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
-        correction = (1 - self.beta2**count) ** 0.5
-        denominator = (self.square.sqrt() / correction).add_(self.eps)
-        self.flat.sub_(self.mean.div(denominator).mul_(self.lr / (1 - self.beta1**count)))
+        correction, rate = (1 - self.beta2**count) ** 0.5, self.lr / (1 - self.beta1**count)
+        side = max(1, PIECE // self.flat.shape[1])
+        for row in range(0, len(self.flat), side):
+            now = slice(row, row + side)
+            mean, square, slope = self.mean[now], self.square[now], gradient[now]
+            mean.lerp_(slope, 1 - self.beta1)
+            square.mul_(self.beta2).addcmul_(slope, slope, value=1 - self.beta2)
+            denominator = square.sqrt().div_(correction).add_(self.eps)
+            self.flat[now].mul_(self.kept[now]).sub_(mean.div(denominator).mul_(rate[now]))

@@ -37,7 +37,7 @@ SECTIONS = {
     "curvature": Section("Curvature against other libraries", 3600),
     "landscape": Section("Loss landscapes against other libraries", 3600),
     "experiments": Section("Experiments", 1800),
-    "many": Section("Many networks at once", 900),
+    "many": Section("Many networks at once", 1800),
     "library": Section("Library of runs", 900),
     "overlay": Section("Comparison", 300),
 }

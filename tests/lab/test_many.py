@@ -1,12 +1,14 @@
 """Runs trained in one batch: the numbers of single runs within a tolerance, one file each, a failing one alone."""
 
 import queue
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lab import registry
 from lab.board import Board
 from lab.experiments.condensation import Condensation
 from lab.hosts import execute
@@ -18,15 +20,34 @@ from storage.reader import RunReader
 from tests.lab.test_hosts import Watcher
 
 TOLERANCE = 1e-6  # relative; measured 1e-9 and less: rounding in another order, which Adam's division amplifies
+SINGLE = 1e-4  # the same in single precision
 
 
-def requests(folder: Path, preset: str, points: list[dict[str, Any]]) -> list[Request]:
-    configs = [Condensation.configure(preset, values={"measure_budget": 1.0, **values}) for values in points]
-    assert len({Condensation.batch_key(config) for config in configs}) == 1
+def requests(folder: Path, preset: str, points: list[dict[str, Any]], name: str = "condensation") -> list[Request]:
+    cls = registry.experiment(name)
+    configs = [cls.configure(preset, values={"measure_budget": 1.0, **values}) for values in points]
+    assert len({cls.batch_key(config) for config in configs}) == 1
     return [
-        Request(experiment="condensation", config=config.model_dump(mode="json"), out=str(folder / f"{i}.h5"))
+        Request(experiment=name, config=config.model_dump(mode="json"), out=str(folder / f"{i}.h5"))
         for i, config in enumerate(configs)
     ]
+
+
+def pairs_of_runs(folder: Path, name: str, preset: str, points: list[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Readers of each run by itself and of the same run from one batch."""
+    for place in ("one", "many"):
+        (folder / place).mkdir()
+    singly, together = (requests(folder / place, preset, points, name) for place in ("one", "many"))
+    watcher = Watcher()
+    execute_many(together, QueueLink(watcher.commands, watcher))
+    assert watcher.messages[-1] == ("end", "finished", "")
+    for one, many in zip(singly, together, strict=True):
+        execute(one, QueueLink(queue.Queue(), lambda messages: None))
+        with RunReader(one.out) as left, RunReader(many.out) as right:
+            assert right.state == "finished" and right.config == left.config and right.verdict["outcome"]
+            assert f"one batch of {len(points)} runs" in "\n".join(right.lines())
+            assert set(left.names()) == set(right.names())
+            yield left, right
 
 
 SCENES = [
@@ -46,22 +67,28 @@ SCENES = [
 
 @pytest.mark.parametrize(("preset", "points"), SCENES, ids=["start", "phase"])
 def test_a_batch_agrees_with_single_runs(preset: str, points: list[dict[str, Any]], tmp_path: Path):
-    (tmp_path / "one").mkdir(), (tmp_path / "many").mkdir()
-    singly, together = requests(tmp_path / "one", preset, points), requests(tmp_path / "many", preset, points)
-    watcher = Watcher()
-    execute_many(together, QueueLink(watcher.commands, watcher))
-    assert watcher.messages[-1] == ("end", "finished", "")
-    for one, many in zip(singly, together, strict=True):
-        execute(one, QueueLink(queue.Queue(), lambda messages: None))
-        with RunReader(one.out) as left, RunReader(many.out) as right:
-            assert right.state == "finished" and right.config == left.config and right.verdict["outcome"]
-            assert "one batch of 3 runs" in "\n".join(right.lines())
-            assert set(left.names()) == set(right.names())
-            for name in ("train_loss", "relative_distance", "condensed_fraction", "weighted_fraction", "amplitude"):
-                step, value = left.series(name)
-                again, seen = right.series(name)
-                np.testing.assert_array_equal(step, again, err_msg=name)
-                np.testing.assert_allclose(seen, value, rtol=TOLERANCE, atol=1e-12, err_msg=name)
+    for left, right in pairs_of_runs(tmp_path, "condensation", preset, points):
+        for name in ("train_loss", "relative_distance", "condensed_fraction", "weighted_fraction", "amplitude"):
+            step, value = left.series(name)
+            again, seen = right.series(name)
+            np.testing.assert_array_equal(step, again, err_msg=name)
+            np.testing.assert_allclose(seen, value, rtol=TOLERANCE, atol=1e-12, err_msg=name)
+
+
+def test_modular_arithmetic_in_a_batch_agrees_with_single_runs(tmp_path: Path):
+    settings = {"p": 11, "width": 50, "steps": 60, "prune_every": 30}
+    varied = [
+        {"weight_decay": 0.0, "xi": 0.0, "lr": 1e-2, "seed": 0},
+        {"weight_decay": 5.0, "xi": 0.2, "lr": 5e-3, "seed": 1},
+        {"weight_decay": 20.0, "xi": 0.5, "lr": 1e-2, "data_seed": 7, "label_seed": 3},
+    ]
+    points = [settings | values for values in varied]
+    for left, right in pairs_of_runs(tmp_path, "corrupted-grokking", "demo", points):
+        for name in ("train_loss", "weight_norms", "neuron_norm", "train_accuracy", "given_accuracy"):
+            np.testing.assert_array_equal(left.steps(name), right.steps(name), err_msg=name)
+            one, many = left.series(name)[1], right.series(name)[1]
+            np.testing.assert_allclose(many, one, rtol=SINGLE, atol=1e-6, err_msg=name)
+            assert one.dtype == many.dtype
 
 
 def test_a_stopped_batch_goes_on_run_by_run(tmp_path: Path):
@@ -82,7 +109,7 @@ def test_a_stopped_batch_goes_on_run_by_run(tmp_path: Path):
 def test_a_run_that_fails_leaves_its_batch_alone(tmp_path: Path):
     points = [{"lr": lr, "gamma": 0.5, "steps": 30} for lr in (1e-3, 1e-3)]
     together = requests(tmp_path, "start", points)
-    broken = Condensation.batch
+    broken: Any = Condensation.batch
 
     def spoilt(members: Any) -> Any:
         batch = broken(members)

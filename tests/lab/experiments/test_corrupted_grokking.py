@@ -57,7 +57,7 @@ def test_a_step_is_adamw_on_the_mean_square_of_one_hot_targets():
     n, m = experiment.pairs[:size].unbind(1)
     for _ in range(3):
         next(iter(engine))
-        square = (weights[0][n] + weights[1][m]).square()
+        square = (weights[0][0, n] + weights[1][0, m]).square()
         loss = (square @ weights[2][0].T - torch.nn.functional.one_hot(experiment.given[0], 11)).square().mean()
         reference.zero_grad()
         loss.backward()
@@ -71,12 +71,12 @@ def test_each_network_of_a_map_trains_as_it_would_alone():
     together, run = finished("map", **shares)
     alone, _, engine = started(xi=0.5, weight_decay=15.0, steps=4)
     drawn = started("map", **shares)[0].model.state_dict()
-    alone.model.load_state_dict({name: p[-1:] if name == "W" else p[:, -60:] for name, p in drawn.items()})
+    alone.model.load_state_dict({name: p[-1:] for name, p in drawn.items()})
     assert torch.equal(alone.given[0], together.given[3])
     for _ in engine:
         pass
-    torch.testing.assert_close(alone.model.U, together.model.U[:, -60:], rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(alone.model.W, together.model.W[-1:], rtol=1e-4, atol=1e-6)
+    for one, many in zip(alone.model.parameters(), together.model.parameters(), strict=True):
+        torch.testing.assert_close(one, many[-1:], rtol=1e-4, atol=1e-6)
     assert run.series("phase_map")[1].shape[1:] == (2, 2)
     assert run.series("map_columns")[1].tolist() == [[0.1, 0.5]]
 
@@ -123,7 +123,6 @@ def test_labels_drawn_anew_stay_among_the_corrupted_pairs():
     engine.act("redraw_labels", {})
     changed = experiment.given[0] != before[0]
     assert changed[:count].any() and not changed[count:].any()
-    assert (experiment.targets.argmax(-1) == experiment.given).all()
     for _ in engine:
         pass
     assert "steered" in CorruptedGrokking.verdict(experiment.config, run).reason

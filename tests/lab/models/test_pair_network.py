@@ -1,5 +1,6 @@
 """Networks on pairs of residues equal their definition with one-hot inputs, alone and side by side."""
 
+import pytest
 import torch
 
 from lab.data.modular import residue_pairs
@@ -13,6 +14,25 @@ def test_outputs_are_those_of_one_hot_inputs_for_each_network():
     for net, (u, v, w) in enumerate(zip(*model.neurons(), strict=True)):
         pre = eye[pairs[:, 0]] @ u.T + eye[pairs[:, 1]] @ v.T
         torch.testing.assert_close(model(pairs)[net], pre.square() @ w)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared pairs", "own pairs"])
+def test_gradients_by_hand_are_those_of_autograd(own: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lab.models.pair_network.PIECE", 20 * 7)  # one network at a time, twenty pairs and five
+    drawn = torch.Generator().manual_seed(0)
+    model = PairNetworks(5, 7, 3, batch_norm=False, generator=drawn).double()
+    pairs, labels = residue_pairs(5)
+    labels, share = labels.expand(3, -1), torch.rand(3, 25, generator=drawn, dtype=torch.float64)
+    order = torch.stack([torch.randperm(25, generator=drawn) for _ in range(3)]) if own else torch.arange(25)
+    pairs = pairs[order]
+    labels = torch.take_along_dim(labels, order.expand(3, -1), 1)
+    outputs = torch.stack([model(pairs[net] if own else pairs)[net] for net in range(3)])
+    losses = ((outputs - torch.nn.functional.one_hot(labels, 5)).square().mean(-1) * share).sum(1)
+    expected = torch.autograd.grad(losses.sum(), list(model.parameters()))
+    for _ in range(2):  # the second call begins anew
+        torch.testing.assert_close(model.fit(pairs, labels, share), losses.detach())
+    for p, gradient in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(p.grad, gradient)
 
 
 def test_weights_start_with_the_standard_deviation_of_the_published_code():
