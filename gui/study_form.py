@@ -143,7 +143,7 @@ class StudyForm(QDialog):
         self.seeds = QSpinBox(minimum=0, maximum=1000, value=len(study.seeds))
         self.seeds.setSpecialValueText("as in the knobs")
         self.seeds.setAccessibleName("Seeds")
-        self.back = QCheckBox(f"Put back the {len(study.removed)} that were taken out")
+        self.back = QCheckBox(f"Put back what was taken out ({len(study.removed)})")
         self.back.setVisible(bool(study.removed))
         self.where = QPushButton()
         self.where.setAutoDefault(False)
@@ -180,7 +180,10 @@ class StudyForm(QDialog):
         layout.setContentsMargins(16, 16, 16, 16)
         layout.setSpacing(8)
         settings, preset = self._basis.study.settings, self._basis.study.preset
-        start = f"From the preset {preset}" + f" with {len(settings)} changed knobs" * bool(settings)
+        start = (
+            f"From the preset {preset or next(iter(self._experiment.presets))}"
+            + f" with {len(settings)} changed knobs" * bool(settings)
+        )
         layout.addWidget(named(QLabel(start), "muted"))
         layout.addWidget(named(QLabel("AXES"), "heading"))
         layout.addLayout(self._axes)

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from lab.models.pair_network import add_gradients
-from lab.models.stacked import Stack, StackedAdam
-
 
 def key(config: Any) -> Hashable | None:
     """What networks trained together must share; seeds, ξ, rate and decay are each their own."""
@@ -24,6 +21,8 @@ class Pairs:
     """Members that train on all their pairs at every step."""
 
     def __init__(self, members: Sequence[Any]) -> None:
+        from lab.models.stacked import Stack, StackedAdam
+
         stack = Stack([list(member.model.parameters()) for member in members])
         self.weights = [part.flatten(0, 1) for part in stack.parts]
         self.gradient, parts = stack.zeros()
@@ -35,6 +34,8 @@ class Pairs:
         self.share = self.labels.new_full(self.labels.shape, 1 / count, dtype=stack.flat.dtype)
 
     def advance(self, steps: int) -> list[Mapping[str, np.ndarray]]:
+        from lab.models.pair_network import add_gradients
+
         losses = []
         for _ in range(steps):
             self.gradient.zero_()
