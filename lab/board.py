@@ -7,7 +7,7 @@ processes on one folder share the work, and a study that was killed goes on wher
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
 from lab.cells import Cell, Cells, look
