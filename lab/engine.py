@@ -237,6 +237,12 @@ class Engine:
 
     def _record(self, readings: Mapping[str, Any]) -> None:
         for name, value in readings.items():
+            if isinstance(value, torch.Tensor):
+                if not value.is_cpu:
+                    self._unchecked = True
+                    self._keep(name, value.detach())
+                    continue
+                value = value.item() if value.ndim == 0 else value.detach().numpy().copy()
             if type(value) is float:  # nearly every reading: the shortest way, as it is taken at every step
                 steps, values = self._rows[name]
                 steps.append(self.step)
@@ -244,12 +250,6 @@ class Engine:
                 if not math.isfinite(value):
                     self._not_finite(name, self.step, value)
                 continue
-            if isinstance(value, torch.Tensor):
-                if value.device.type != "cpu":
-                    self._unchecked = True
-                    self._keep(name, value.detach())
-                    continue
-                value = value.item() if value.ndim == 0 else value.detach().numpy().copy()
             self._keep(name, value)
             if not np.isfinite(value).all():
                 self._not_finite(name, self.step, float(np.sum(value)))
