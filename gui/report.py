@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from PySide6.QtCore import QMessageLogContext, QObject, Qt, QtMsgType, Signal, Slot, qInstallMessageHandler
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from gui.named import named
@@ -156,6 +156,7 @@ class ReportDialog(QDialog):
         where = named(QLabel(f"Report: {path}", wordWrap=True), "muted")
         self.details = QPlainTextEdit(details, readOnly=True)
         self.details.setAccessibleName("Details")
+        self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         copy = QPushButton("Copy report")
         copy.clicked.connect(self.copy)
         go_on = QPushButton("Go on", default=True)
