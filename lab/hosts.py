@@ -193,8 +193,7 @@ def study_row(path: str, cls: type[Experiment], *, anew: bool = True) -> StudyRo
         config, arm, kept = cls.Config.parse(reader.config), str(reader.header["arm"] or ""), reader.verdict
         verdict = Verdict.from_json(kept) if kept and not anew else _judged(cls, config, reader)
         numbers = reader.last_numbers()
-    expected = cls.arms[arm].expect if arm in cls.arms else ""
-    return StudyRow(arm, config, verdict.outcome, expected, numbers, {c.name: c.value for c in verdict.checks})
+    return StudyRow.of(cls.arms, arm, config, verdict, numbers)
 
 
 def _judged(cls: type[Experiment], config: Any, reader: RunReader) -> Verdict:

@@ -111,6 +111,14 @@ class StudyRow:
     numbers: Mapping[str, float] = field(default_factory=dict)
     checks: Mapping[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, arms: Mapping[str, Any], arm: str, config: Any, verdict: Verdict, numbers: Mapping[str, float]
+    ) -> "StudyRow":
+        """A run of an experiment with these arms, and its own verdict."""
+        expected = arms[arm].expect if arm in arms else ""
+        return cls(arm, config, verdict.outcome, expected, numbers, {c.name: c.value for c in verdict.checks})
+
 
 def judge_arms(rows: Sequence[StudyRow]) -> tuple[Check, ...]:
     """One check for every arm: all its runs end as the claim predicts."""

@@ -259,6 +259,18 @@ class RunReader:
             raise KeyError(step)
         return state
 
+    def newest_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every array of the newest checkpoint, by its path; nothing where there is none."""
+
+        def read(file: h5py.File) -> dict[str, tuple[int, ...]]:
+            kept = safe.group(file, CHECKPOINTS)
+            steps = sorted(filter(str.isdecimal, safe.names(kept)), key=int)
+            if not steps:
+                return {}
+            return {path: found.shape for path, found in safe.datasets(safe.group(kept, steps[-1]), self._size)}
+
+        return self._read(read)
+
     def check(self) -> None:
         """Look at everything that a writer would go on from.
 

@@ -167,10 +167,15 @@ def attribute(of: h5py.Group | h5py.Dataset, name: str) -> str | int | None:
 
 
 def arrays(parent: h5py.Group, size: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Every dataset of numbers below ``parent``, with its path."""
+    """Every array of numbers below ``parent``, with its path."""
+    return ((path, np.asarray(found[()])) for path, found in datasets(parent, size))
+
+
+def datasets(parent: h5py.Group, size: int) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Every dataset of numbers below ``parent``, with its path; nothing of it is read."""
     seen = set()
 
-    def walk(at: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, np.ndarray]]:
+    def walk(at: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5py.Dataset]]:
         for name in names(at):
             found = _child(at, name)
             address = get_info(found.id).addr
@@ -183,7 +188,7 @@ def arrays(parent: h5py.Group, size: int) -> Iterator[tuple[str, np.ndarray]]:
                 checked = dataset(at, name, size)
                 if checked.dtype.kind not in "biufc":
                     raise RunFileError(f"{prefix}{name} holds {checked.dtype}, not numbers")
-                yield f"{prefix}{name}", np.asarray(checked[()])
+                yield f"{prefix}{name}", checked
 
     return walk(parent, "", 0)
 

@@ -10,11 +10,13 @@ from typing import Any
 from lab import registry
 from lab.differing import differences, flat, over_seeds, told_apart
 from lab.experiment import Experiment
+from lab.verdict import StudyRow, Verdict, judge_together
 from lab.views import View
 from storage.errors import RunFileError
 from storage.layout import LIVE_STATES
 from storage.reader import RunReader
 
+UNKNOWN = "?"
 MOST_IN_A_NAME = 3  # knobs of a run's name
 
 
@@ -131,6 +133,53 @@ def _usual(values: Sequence[Any]) -> Any:
     counts = [(sum(value == other for other in values), value) for value in values]
     most, value = max(counts, key=lambda pair: pair[0])
     return value if 2 * most > len(values) else object()
+
+
+def study_row(member: Member) -> StudyRow | None:
+    """A finished run as the numbers that its claim compares; None for one of an unknown experiment."""
+    if member.experiment is None or member.state != "finished" or not member.verdict:
+        return None
+    verdict, numbers = Verdict.from_json(member.verdict), member.source.last_numbers()
+    return StudyRow.of(member.experiment.arms, str(member.header["arm"] or ""), member.config, verdict, numbers)
+
+
+def verdict_together(members: Sequence[Member], rows: Sequence[StudyRow | None]) -> Verdict:
+    """The claim over these runs: the arms that it needs, and what it says of them together."""
+    kinds = {member.experiment for member in members}
+    experiment = kinds.pop() if len(kinds) == 1 else None
+    if experiment is None:
+        return Verdict.not_comparable("a claim belongs to one experiment; choose runs of one")
+    there = [row for row in rows if row is not None]
+    try:
+        own = experiment.study_verdict(there) if there else None
+    except (KeyError, IndexError, ValueError, ArithmeticError) as error:
+        own = Verdict.not_comparable(f"too little was recorded ({error})")
+    judged = judge_together(there, own)
+    if len(there) < len(members):
+        missing = len(members) - len(there)
+        return Verdict.not_comparable(f"{missing} of {len(members)} runs are not finished and judged", *judged.checks)
+    return judged
+
+
+def model_differences(models: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Where models differ: arrays that not all have, or of other shapes. A run without a model is left out."""
+    known = [number for number, model in enumerate(models) if model]
+    found = {}
+    for name, shapes in differences([models[number] for number in known]).items():
+        column = dict(zip(known, shapes, strict=True))
+        found[name] = [column.get(number, UNKNOWN) for number in range(len(models))]
+    return found
+
+
+def model_of(member: Member) -> dict[str, str]:
+    """Shape of every array of a run's model in its newest checkpoint, by module; empty where it kept none.
+
+    The first entry of an experiment's state is its model.
+    """
+    name = member.experiment.state[0] if member.experiment is not None else "model"
+    shapes = member.source.newest_shapes()
+    own = {path: shape for path, shape in shapes.items() if path == name or path.startswith(f"{name}/")}
+    return {path.removeprefix(f"{name}/"): " × ".join(map(str, shape)) or "1" for path, shape in own.items()}
 
 
 def environment_differences(members: Sequence[Member]) -> dict[str, list[Any]]:
