@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lab.stream import Event, Rows, Source, rising, row_of, steps_of
+from lab.views import Table, View
 
 SEEDS = ("seed", "data_seed", "init_seed", "order_seed")
 ABSENT = "\N{EN DASH}"
@@ -168,3 +169,43 @@ def _holding(step: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
     """Steps, rising, and the rows that hold them: a run that went back takes steps again, and the later row holds."""
     rows = np.flatnonzero(rising(step))
     return step[rows], rows
+
+
+def difference_view(spec: View) -> View:
+    """How the difference of two runs is shown: linear, without thresholds and ways, colours around zero."""
+    plain: dict[str, Any] = {"y_log": False, "z_log": False, "floor": None, "lines": (), "guides": (), "z_range": None}
+    plain |= {"centre": 0.0, "contours": (), "trajectory": None, "outside": None, "order": None, "marks": None}
+    plain |= {"y_range": None, "initial": False}
+    if isinstance(spec, Table):
+        plain["rows"] = tuple(replace(row, expected=None) for row in spec.rows)
+    there = {field.name for field in fields(spec)}
+    return replace(spec, **{name: value for name, value in plain.items() if name in there})
+
+
+def on_common_scale(spec: View, sources: Sequence[Source]) -> View:
+    """The view with one range of colours for all sources, where it has colours and leaves their range open."""
+    if not hasattr(spec, "z_range") or getattr(spec, "z_range", None) is not None:
+        return spec
+    log = bool(getattr(spec, "z_log", False))
+    ends = [end for source in sources for end in _ends(source, spec.names[0], positive=log)]
+    if not ends:
+        return spec
+    low, high = min(ends), max(ends)
+    centre = getattr(spec, "centre", None)
+    if centre is not None and not log:
+        reach = max(abs(high - centre), abs(low - centre))
+        low, high = centre - reach, centre + reach
+    changes: dict[str, Any] = {"z_range": (low, high)} if high > low else {}
+    return replace(spec, **changes)
+
+
+def _ends(source: Source, name: str, *, positive: bool) -> list[float]:
+    """Least and largest value, above 0 where ``positive``, of the first row, the last, and some between."""
+    try:
+        count = len(steps_of(source, name))
+        picked = np.unique(np.linspace(0, count - 1, min(count, 12)).astype(int))
+        rows = [np.asarray(row_of(source, name, int(row)), float) for row in picked]
+    except (KeyError, IndexError):
+        return []
+    usable = [row[np.isfinite(row) & ((row > 0) | (not positive))] for row in rows]
+    return [float(end) for row in usable if row.size for end in (row.min(), row.max())]

@@ -4,7 +4,7 @@ A new view is one class here, one widget in gui/views and one line in that folde
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,18 @@ class View:
         """Series that say where values stand, not what they are: the difference of two runs keeps them."""
         return ()
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Series without any one of which nothing can be drawn; of the others one is enough."""
+        value = getattr(self, "series", ())
+        return (value,) if isinstance(value, str) else ()
+
+    def shows(self, recorded: Collection[str]) -> bool:
+        """Whether a run that recorded these series has something to show here."""
+        rest = {*self.names} - {*self.needed}
+        some = bool(self.needed) or not rest or not rest.isdisjoint(recorded)
+        return some and all(name in recorded for name in self.needed)
+
 
 @dataclass(frozen=True)
 class Curves(View):
@@ -104,6 +116,7 @@ class Ribbon(View):
 
     series: str
     stages: tuple[Stage, ...] = field(kw_only=True)
+    x_label: str = field(default="step", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,10 @@ class Trace(View):
 
     @property
     def names(self) -> tuple[str, ...]:
+        return (self.x, self.y)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
         return (self.x, self.y)
 
 
@@ -226,6 +243,10 @@ class Distribution(View):
         return (self.series,) if self.grid is None else (self.series, self.grid)
 
     @property
+    def needed(self) -> tuple[str, ...]:
+        return self.names
+
+    @property
     def places(self) -> tuple[str, ...]:
         return self.names[1:]
 
@@ -258,6 +279,10 @@ class Scatter(View):
     def names(self) -> tuple[str, ...]:
         return (self.x, self.y) if self.colour is None else (self.x, self.y, self.colour)
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        return (self.x, self.y)
+
 
 @dataclass(frozen=True)
 class Profile(View):
@@ -281,6 +306,13 @@ class Profile(View):
     @property
     def names(self) -> tuple[str, ...]:
         return (self.x, *self.series)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def shows(self, recorded: Collection[str]) -> bool:
+        return super().shows(recorded) and not {*self.series}.isdisjoint(recorded)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -359,8 +391,12 @@ class Landscape(View):
         return tuple(name for name in (self.series, self.x, self.y, self.trajectory, self.outside) if name)
 
     @property
+    def needed(self) -> tuple[str, ...]:
+        return (self.series, self.x, self.y)
+
+    @property
     def places(self) -> tuple[str, ...]:
-        return self.names[1:]
+        return (self.x, self.y)
 
 
 @dataclass(frozen=True)

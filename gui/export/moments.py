@@ -12,6 +12,7 @@ from gui.export.parts import (
     colour_map,
     dot,
     first_value,
+    inked,
     line,
     names_of,
     norm,
@@ -36,7 +37,7 @@ DEPTH = 1e-8  # a density on a logarithmic axis is shown so far below its top
 def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> None:
     """Histogram or density at the panel's step; the first row is pale behind it."""
     for number, panel in enumerate(panels):
-        rows = [(value_at(panel, spec.series), line(number)["color"], panel.label or "now")]
+        rows = [(value_at(panel, spec.series), inked(panel, number)["color"], panel.label or "now")]
         if spec.initial:
             rows.insert(0, (first_value(panel, spec.series), LIGHT.field_edge, f"{panel.label} first".strip()))
         shown = [(value, colour, label) for value, colour, label in rows if value is not None]
@@ -50,7 +51,7 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
                 axes.fill_between(grid, value, color=colour, alpha=0.35, linewidth=0)
                 axes.plot(grid, value, color=colour, label=label)
             continue
-        edges = _edges(np.concatenate([value for value, _, _ in shown]), spec)
+        edges = edges_of_bins(np.concatenate([value for value, _, _ in shown]), spec)
         for value, colour, label in shown:
             axes.hist(value[np.isfinite(value)], edges.tolist(), color=colour, alpha=0.6, label=label)
     _references(axes, spec.lines, panels, vertical=True)
@@ -62,7 +63,8 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
     _legend(axes)
 
 
-def _edges(values: np.ndarray, spec: Distribution) -> np.ndarray:
+def edges_of_bins(values: np.ndarray, spec: Distribution) -> np.ndarray:
+    """Edges (bins + 1,) of a histogram of these values."""
     usable = values[np.isfinite(values) & ((values > 0) | (not spec.x_log))]
     low, high = (float(usable.min()), float(usable.max())) if usable.size else (0.1, 1.0)
     if spec.x_log:
@@ -75,7 +77,7 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
     """Points at the panel's step, those of the first row in the second colour, and their trails."""
     if spec.polar:
         axes = split(axes, 1, 1, subplot_kw={"projection": "polar"})[0, 0]
-    for panel in panels:
+    for number, panel in enumerate(panels):
         x, y = value_at(panel, spec.x), value_at(panel, spec.y)
         if x is None or y is None:
             continue
@@ -89,7 +91,9 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
             axes.scatter(*start, s=dot(0.7), color=line(1)["color"], alpha=0.6, linewidths=0, label="first", zorder=1)
         colour = value_at(panel, spec.colour) if spec.colour else None
         if colour is None:
-            axes.scatter(x, y, s=dot(0.9), color=line(0)["color"], linewidths=0, label=panel.label or "now", zorder=2)
+            # the second colour is the first row's
+            ink = inked(panel, number + (number > 0 and spec.initial))["color"]
+            axes.scatter(x, y, s=dot(0.9), color=ink, linewidths=0, label=panel.label or "now", zorder=2)
             continue
         options = {"c": colour, "cmap": colour_map(None), "norm": norm(colour, None)}
         points = axes.scatter(x, y, s=dot(0.9), linewidths=0, zorder=2, label=panel.label or "now", **options)
@@ -128,7 +132,7 @@ def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
             if x is None or y is None:
                 continue
             order = np.argsort(x, kind="stable")
-            style = line(count)
+            style = inked(panel, count, spec.series.index(name))
             label = typeset(", ".join(part for part in (names[name], panel.label) if part))
             if name in spec.points:
                 style = {"color": style["color"], "linestyle": "", "marker": ".", "markersize": 1.7 * dot() ** 0.5}
@@ -151,7 +155,7 @@ def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
             continue
         count = max(count, len(value))
         places = np.arange(len(value)) + (number - (len(panels) - 1) / 2) * room
-        axes.bar(places, value, room * 0.9, color=line(number)["color"], label=panel.label)
+        axes.bar(places, value, room * 0.9, color=inked(panel, number)["color"], label=panel.label)
     names = [spec.labels[i] if i < len(spec.labels) else str(i) for i in range(count)]
     slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 60 else {}
     axes.set_xticks(range(count), names, **slanted)

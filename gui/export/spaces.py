@@ -29,10 +29,10 @@ def draw_landscape(axes: Axes, spec: Landscape, panels: Sequence[Any]) -> None:
         values, x, y = (value_at(panel, name) for name in (spec.series, spec.x, spec.y))
         if values is None or x is None or y is None:
             continue
-        colours = norm(values, None, log=spec.z_log)
+        colours = norm(values, spec.z_range, log=spec.z_log, centre=spec.centre)
         shown = np.ma.masked_invalid(np.where(np.isnan(values), np.nan, np.clip(values, colours.vmin, colours.vmax)))
         mesh = cell.pcolormesh(
-            x, y, shown, norm=colours, cmap=colour_map(None), shading="gouraud", rasterized=True, zorder=0
+            x, y, shown, norm=colours, cmap=colour_map(spec.centre), shading="gouraud", rasterized=True, zorder=0
         )
         _contours(cell, x, y, shown, colours, spec.z_log)
         _way(cell, spec, panel)

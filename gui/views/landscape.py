@@ -42,7 +42,8 @@ class LandscapeView(SnapshotPlot[Landscape]):
         self._read = True  # the section has to be read anew
         self.surface: Surface | None = None  # made when it is first asked for: OpenGL takes a while to load
         self.problem = ""  # why there is no surface, once it has been asked for
-        self.bar = ColourBar(spec.z_label or self.symbol(spec.series), log=spec.z_log)
+        name = spec.z_label or self.symbol(spec.series)
+        self.bar = ColourBar(name, log=spec.z_log, centre=spec.centre, fixed=spec.z_range)
         self.bar.setParentItem(self.canvas.frame)
         self.bar.changed.connect(self._later)
         self._image = pg.ImageItem(axisOrder="row-major")
