@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from lab.stream import Event, Source
 
 Floats = NDArray[np.float64]
-Band = Literal["SD", "SE", "quartiles", "min-max", "all lines"]
-BANDS: tuple[Band, ...] = ("SD", "SE", "quartiles", "min-max", "all lines")
+Band = Literal["SD", "SE", "quartiles", "5-95 %", "min-max", "all lines"]
+BANDS: tuple[Band, ...] = ("SD", "SE", "quartiles", "5-95 %", "min-max", "all lines")
+QUANTILES: Mapping[str, tuple[float, float]] = {"quartiles": (0.25, 0.75), "5-95 %": (0.05, 0.95)}
+"""Bands between two quantiles; their line is the median."""
 MOST_POINTS = 4000
 """Points of a common axis, beyond which rows are put together in bins."""
 BATCH_KNOBS, SAMPLE_KNOBS = ("batch_size", "batch"), ("samples", "train_samples", "n_train")
@@ -101,7 +103,7 @@ class Summary:
 
     Attributes:
         x: Common abscissae (G,).
-        centre: Mean, or median for quartiles, (G,).
+        centre: Mean, or median for quantiles, (G,).
         low, high: The band (G,); equal to the centre where one run is left.
         count: Runs that have a value there, (G,).
     """
@@ -123,7 +125,7 @@ def summary(lines: Sequence[tuple[Floats, Floats]], band: Band, *, log: bool = F
 
     Args:
         lines: At least one; NaN counts as missing.
-        band: SD (n - 1), SE, quartiles around the median, min-max; "all lines" has the mean alone.
+        band: SD (n - 1), SE, quantiles around the median, min-max; "all lines" has the mean alone.
         log: Means of logarithms, as a logarithmic axis shows them: centre and band are then geometric; values that are
             not positive count as missing.
     """
@@ -137,9 +139,9 @@ def summary(lines: Sequence[tuple[Floats, Floats]], band: Band, *, log: bool = F
     filled = count > 0
     centre, low, high = (np.full(len(x), np.nan) for _ in range(3))
     some = values[:, filled]
-    centre[filled] = np.nanmedian(some, axis=0) if band == "quartiles" else np.nanmean(some, axis=0)
-    if band == "quartiles":
-        low[filled], high[filled] = np.nanquantile(some, [0.25, 0.75], axis=0)
+    centre[filled] = np.nanmedian(some, axis=0) if band in QUANTILES else np.nanmean(some, axis=0)
+    if band in QUANTILES:
+        low[filled], high[filled] = np.nanquantile(some, QUANTILES[band], axis=0)
     elif band == "min-max":
         low[filled], high[filled] = np.nanmin(lows[:, filled], axis=0), np.nanmax(highs[:, filled], axis=0)
     elif band == "all lines":

@@ -12,11 +12,11 @@ from gui.compare.recipe import LAYOUTS, Recipe
 from gui.icons import put
 from gui.named import named
 from gui.theme import Theme
-from lab.compare import BANDS, Along
+from lab.compare import BANDS, QUANTILES, Along
 from lab.views import View
 
 BAND_TEXT = {"": "each seed", **{band: f"seeds: mean, {band}" for band in BANDS}}
-BAND_TEXT["quartiles"] = "seeds: median, quartiles"
+BAND_TEXT |= {band: f"seeds: median, {band}" for band in QUANTILES}
 
 
 class Controls(QWidget):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gui.compare.lines import RAW_ROWS, Floats, Stroke
+from gui.compare.lines import RAW_ROWS, Floats, Stroke, down_and_up
 
 FACTOR = 8
 FINE = 4  # blocks in a pixel column at least: a spike stands at most a quarter of a column from its place
@@ -69,5 +69,4 @@ class Crowd:
         if rows[1] - rows[0] <= RAW_ROWS * (len(edges) - 1):
             return None
         low, high = self.extremes(edges)
-        values = np.stack([low.T, high.T], axis=2).reshape(low.shape[1], -1)
-        return np.repeat((edges[:-1] + edges[1:]) / 2, 2), values
+        return np.repeat((edges[:-1] + edges[1:]) / 2, 2), down_and_up(low.T, high.T)

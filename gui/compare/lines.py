@@ -12,12 +12,22 @@ from numpy.typing import NDArray
 from gui.compare.members import Member
 from gui.views.pyramid import Pyramid
 from lab.compare import Along, Band, NotAligned, laid_along, summary
-from lab.stream import Source
+from lab.stream import Source, rising
 from lab.views import Curves
 
 Floats = NDArray[np.float64]
 Path = tuple[Floats, Floats]
 RAW_ROWS = 4  # up to so many rows per pixel column are drawn as they are
+
+
+def down_and_up(low: Floats, high: Floats) -> Floats:
+    """Extremes (..., n) of n columns in the order (..., 2n) in which they are drawn: down in one, up in the next.
+
+    Neighbours then meet at like ends, which is half the ink of always going from the minimum to the maximum.
+    """
+    values = np.stack([low, high], axis=-1)
+    values[..., 1::2, :] = values[..., 1::2, ::-1]
+    return values.reshape(*low.shape[:-1], -1)
 
 
 @dataclass
@@ -50,7 +60,7 @@ class Stroke:
         low, high = self._pyramid.extremes(rows)
         filled = rows[1:] > rows[:-1]
         middle = ((edges[:-1] + edges[1:]) / 2)[filled]
-        return np.repeat(middle, 2), np.stack([low[filled], high[filled]], axis=1).ravel()
+        return np.repeat(middle, 2), down_and_up(low[filled], high[filled])
 
     def _thinned(self, columns: int) -> Path:
         """A line that turns back: the least and the largest row of as many stretches as there is room for, in order."""
@@ -151,6 +161,8 @@ def rows(source: Source, knobs: Any, name: str, along: Along) -> list[Path]:
         return []
     if value.ndim != 1 or not len(step):
         return []
+    if not (holding := rising(step)).all():
+        step, value = step[holding], value[holding]
     x = laid_along(along, step, source, knobs)
     kept = ~np.isnan(x)
     return [(x[kept], value[kept].astype(float))] if kept.any() else []

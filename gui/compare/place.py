@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -26,8 +25,9 @@ from gui.compare.cells import Cell
 from gui.compare.colours import coloured, hues
 from gui.compare.controls import Controls
 from gui.compare.grid import Grid
-from gui.compare.lines import Contents, contents
-from gui.compare.members import Member, groups, names, opened, settings, specs
+from gui.compare.kinds import overlay_of
+from gui.compare.members import Member, groups, names, settings, specs
+from gui.compare.prepare import Panel, Prepared, prepared, reach, shown_views, step_at
 from gui.compare.recipe import Recipe, RecipeError, load, save
 from gui.compare.runs_list import RunsList
 from gui.compare.tabs import Tabs
@@ -35,10 +35,8 @@ from gui.icons import put, recolour
 from gui.named import named
 from gui.theme import Theme
 from gui.views.text import short, whole
-from lab.compare import Along, NotAligned, laid_along
-from lab.differing import Difference, flat, told_apart
-from lab.stream import steps_of
-from lab.views import Curves, View
+from lab.differing import told_apart
+from lab.views import Curves, Ribbon, View
 
 LOOK_EVERY = 2500  # ms between looks at runs that grow
 MOST_BESIDE = 8  # runs side by side
@@ -50,24 +48,13 @@ EMPTY = (
 )
 
 
-@dataclass
-class Prepared:
-    """What the thread hands over: lines of each overlay, sources on common scales."""
-
-    recipe: Recipe
-    members: list[Member]
-    problems: list[str]
-    lines: dict[str, Contents]
-    specs: dict[str, View]
-    alongs: list[Along]
-
-
 class ComparePlace(QWidget):
     """Compares runs. Files are read in the background; choices redraw what is there."""
 
     message = Signal(str)
     open_requested = Signal(str)
     library_requested = Signal()
+    figure_requested = Signal(list)  # panels, as a figure's recipe takes them
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -98,7 +85,13 @@ class ComparePlace(QWidget):
         self._build(theme)
         self._timer = QTimer(self, interval=LOOK_EVERY)
         self._timer.timeout.connect(self._look)
+        self._show_choices(False)
         self.grid.show_cells([], 1, EMPTY)
+
+    def _show_choices(self, shown: bool) -> None:
+        """Choices and tables are there once there are runs."""
+        for widget in (self.controls, self._slider_bar, self.tabs, *self._whole):
+            widget.setVisible(shown)
 
     def _build(self, theme: Theme) -> None:
         left, buttons = QWidget(), QHBoxLayout()
@@ -106,17 +99,20 @@ class ComparePlace(QWidget):
         add = QPushButton("Add runs …")
         add.clicked.connect(self.library_requested)
         buttons.addWidget(add, 1)
+        self._whole: list[QToolButton] = []  # need a comparison
         for name, tip, slot in (
             ("open", "Open a comparison", self.ask_open),
             ("copy", "Save this comparison", self.ask_save),
+            ("figures", "Send these views to the figure", self.send_to_figure),
         ):
             button = QToolButton()
             button.setToolTip(tip)
             button.setAccessibleName(tip)
             button.setIconSize(QSize(18, 18))
             put(button, name, theme, "muted")
-            button.clicked.connect(slot)
+            button.clicked.connect(lambda _=False, slot=slot: slot())
             buttons.addWidget(button)
+            self._whole += [button] * (name != "open")
         column = QVBoxLayout(left)
         column.setContentsMargins(12, 12, 12, 12)
         column.setSpacing(8)
@@ -127,8 +123,12 @@ class ComparePlace(QWidget):
         middle.setContentsMargins(0, 0, 0, 0)
         middle.setSpacing(0)
         middle.addWidget(self.controls)
+        self.said = named(QLabel(wordWrap=True), "muted")
+        self.said.setContentsMargins(14, 0, 12, 8)
+        self.said.hide()
+        middle.addWidget(self.said)
         middle.addWidget(self.grid, 1)
-        middle.addLayout(self._slider_row())
+        middle.addWidget(self._slider_row())
         split = QSplitter()
         split.setHandleWidth(1)
         split.setChildrenCollapsible(False)
@@ -140,7 +140,7 @@ class ComparePlace(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)
 
-    def _slider_row(self) -> QHBoxLayout:
+    def _slider_row(self) -> QWidget:
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, SLIDER)
         self.slider.setValue(SLIDER)
@@ -148,12 +148,13 @@ class ComparePlace(QWidget):
         self.slider.valueChanged.connect(self._slide)
         self.place_label = named(QLabel("end"), "muted")
         self.place_label.setMinimumWidth(112)
-        row = QHBoxLayout()
+        self._slider_bar = QWidget()
+        row = QHBoxLayout(self._slider_bar)
         row.setContentsMargins(12, 4, 12, 6)
         row.setSpacing(12)
         row.addWidget(self.place_label)
         row.addWidget(self.slider, 1)
-        return row
+        return self._slider_bar
 
     # what is compared
 
@@ -205,81 +206,90 @@ class ComparePlace(QWidget):
             self.grid.show_cells([], 1, "\n".join(found.problems) or EMPTY)
             return
         self._prepared, self.members = found, found.members
+        self._show_choices(True)
         self._rebuild()
 
     # what is shown
 
     @property
     def shown_views(self) -> list[View]:
-        there = specs(self.members)
-        wanted = self.recipe.views or _first(there, self.members)
-        return [view for view in there if view.id in wanted]
+        return shown_views(self.recipe, self.members)
 
     def _rebuild(self) -> None:
-        from gui.compare.overlay import SharedAxis
+        from gui.compare.axis import SharedAxis
 
         found, recipe = self._prepared, self.recipe
         if found is None:
             return
-        members = self.members
-        configs = settings(members)
-        self.groups = groups(members, recipe.band if recipe.layout == "overlay" else "")
-        self.names = names(members, self.groups)
-        knobs = told_apart(configs)
-        by = recipe.colour or (knobs[0] if len(self.groups) > MOST_COLOURED and knobs else "")
-        placed = coloured(configs, by, self.groups)
-        self.colours = hues(placed, self.theme)
-        self.shown = {
-            g for g, group in enumerate(self.groups) if any(members[n].path not in recipe.hidden for n in group)
-        }
+        self._group()
+        members, views = self.members, specs(self.members)
         reference = recipe.reference if recipe.layout == "difference" else None
         self.runs.show_runs(members, self.groups, self.names, self.colours, recipe.hidden, reference)
-        views = specs(members)
-        self.controls.show_recipe(recipe, knobs, found.alongs, views, [view.id for view in self.shown_views])
-        self.tabs.show_members(members, self.groups, self.names, self.colours, self.shown, recipe)
+        shown = self.shown_views
+        self.controls.show_recipe(recipe, self._knobs, found.alongs, views, [view.id for view in shown])
+        self.tabs.show_runs(found, recipe, self.groups, self.names, self.colours, self.shown)
         if self.axis is None:
             self.axis = SharedAxis(self)
         held = self.axis.held
         self.axis.forget()
         self.axis.held = held if found.recipe.along == recipe.along else None
-        for run in self._runs:
-            run.close()
-        self._runs, self._step_axes = [], []
-        cells = [cell for view in self.shown_views for cell in self._cells(view)]
-        message = "" if cells else "The runs have no view in common that this app knows."
+        self._let_go()
+        # a view chosen just now has no panel yet: it is being read
+        panels = {view: found.panels[view.id] for view in shown if view.id in found.panels}
+        cells = [cell for view, panel in panels.items() for cell in self._cells(view, panel)]
+        said = [panel.why for panel in panels.values() if panel.why]
+        self.said.setText("\n".join(said))
+        self.said.setVisible(bool(said))
+        message = "" if cells or said else "The runs have no view in common that this app knows."
         self.grid.show_cells(cells, 0, message)
         self._slide(self.slider.value())
         self._refresh()
 
-    def _cells(self, view: View) -> list[Cell]:
-        if isinstance(view, Curves) and self.recipe.layout != "side by side":
-            return self._overlays(view)
-        return self._beside(view)
+    def _group(self) -> None:
+        """Put runs into groups; give each a name and a colour."""
+        recipe, members = self.recipe, self.members
+        configs = settings(members)
+        self.groups = groups(members, recipe.band if recipe.layout == "overlay" else "")
+        self.names = names(members, self.groups)
+        self._knobs = told_apart(configs)
+        by = recipe.colour or (self._knobs[0] if len(self.groups) > MOST_COLOURED and self._knobs else "")
+        self.colours = hues(coloured(configs, by, self.groups), self.theme)
+        self.shown = {
+            g for g, group in enumerate(self.groups) if any(members[n].path not in recipe.hidden for n in group)
+        }
 
-    def _overlays(self, view: Curves) -> list[Cell]:
-        from gui.compare.overlay import Overlay
-        from gui.compare.pair import difference_spec
+    def _let_go(self) -> None:
+        """End what the panels of before still do."""
+        for cell in self.grid.cells:
+            if hasattr(cell.view, "finish"):
+                cell.view.finish()
+        for run in self._runs:
+            run.close()
+        self._runs, self._step_axes = [], []
 
-        assert self._prepared is not None
-        found = self._prepared.lines.get(view.id)
-        if found is None:  # chosen just now: its lines are being read
-            return []
-        spec: Any = difference_spec(view) if self.recipe.layout == "difference" else view
+    def _cells(self, view: View, panel: Panel) -> list[Cell]:
+        return self._beside(view, panel) if panel.contents is None else self._overlays(view, panel)
+
+    def _overlays(self, view: View, panel: Panel) -> list[Cell]:
+        from gui.compare.compared import Groups
+
+        widget: Any = overlay_of(view)
         cells = []
         for title, shown in self._facets(view.title):
-            overlay = Overlay(spec, self.theme, self.axis, self.recipe.along, title)
+            overlay = widget(panel.spec, self.theme, self.axis, self.recipe.along, title)
             cell = Cell(overlay, title, self.theme, view.help)
             configs = [self.members[self.groups[group][0]].config for group in sorted(shown)]
-            overlay.show_lines(found, self.colours, self.names, shown, configs)
+            overlay.figure_requested.connect(lambda view=view: self.send_to_figure(view))
+            overlay.show_contents(panel.contents, Groups(self.colours, self.names, shown, configs))
             cells.append(cell)
         return cells
 
     def _facets(self, title: str) -> list[tuple[str, set[int]]]:
         """Groups of each small multiple, with its title."""
         by = self.recipe.facet
+        title = f"{title} minus {self._reference_name()}" if self.recipe.layout == "difference" else title
         if not by:
-            reference = f" minus {self._reference_name()}" if self.recipe.layout == "difference" else ""
-            return [(f"{title}{reference}", self.shown)]
+            return [(title, self.shown)]
         configs = settings(self.members)
         parts: dict[str, set[int]] = {}
         for group in sorted(self.shown):
@@ -290,33 +300,33 @@ class ComparePlace(QWidget):
         number = min(self.recipe.reference, len(self.members) - 1)
         return next(name for name, group in zip(self.names, self.groups, strict=True) if number in group)
 
-    def _beside(self, view: View) -> list[Cell]:
+    def _beside(self, view: View, panel: Panel) -> list[Cell]:
         """A cell for each run, or for the first run of each group."""
-        from gui.compare.pair import DifferenceRun, difference_spec
+        from gui.compare.pair import DifferenceRun
         from gui.stored_run import StoredRun
         from gui.views import make_view
         from gui.views.axes import StepAxis
 
-        assert self._prepared is not None
-        spec = self._prepared.specs.get(view.id, view)
-        reference = self.members[min(self.recipe.reference, len(self.members) - 1)]
+        number = min(self.recipe.reference, len(self.members) - 1)
+        difference = self.recipe.layout == "difference"
         cells = []
         for group in sorted(self.shown)[:MOST_BESIDE]:
-            member = self.members[self.groups[group][0]]
-            if not (member.experiment and view.id in {v.id for v in member.experiment.views}):
+            first = self.groups[group][0]
+            member = self.members[first]
+            known = member.experiment is not None and view.id in {v.id for v in member.experiment.views}
+            if not known or (difference and (first == number or first in panel.apart)):
                 continue
             title = f"{view.title} \N{EN DASH} {self.names[group]}"
             run: Any
-            if self.recipe.layout == "difference":
-                if member is reference:
-                    continue
-                run, spec = DifferenceRun(member, reference), difference_spec(view)
+            if difference:
+                run = DifferenceRun(member, self.members[number], view)
                 title = f"{title} minus {self._reference_name()}"
             else:
                 run = StoredRun(member.path)
                 self._runs.append(run)
             axis = StepAxis(self)
-            widget = make_view(spec, run, self.theme, axis)
+            widget = make_view(panel.spec, run, self.theme, axis)
+            widget.figure_requested.connect(lambda view=view: self.send_to_figure(view))
             run.setParent(widget)
             axis.setParent(widget)
             self._step_axes.append((member, axis))
@@ -334,10 +344,13 @@ class ComparePlace(QWidget):
         """Put every panel at one place of the common axis; at the right end, each at its own."""
         if self.axis is None:
             return
+        moments = [cell.view for cell in self.grid.cells if hasattr(cell.view, "show_at")]
         if value == SLIDER:
             self.axis.pin(None)
             for _, axis in self._step_axes:
                 axis.pin(None)
+            for view in moments:
+                view.show_at([None] * len(self.members))
             self.place_label.setText("end")
             return
         low, high = self._ends()
@@ -345,18 +358,30 @@ class ComparePlace(QWidget):
         self.axis.pin(x)
         for member, axis in self._step_axes:
             axis.pin(step_at(member, self.recipe.along, x))
+        if moments:
+            steps = [step_at(member, self.recipe.along, x) for member in self.members]
+            for view in moments:
+                view.show_at(steps)
         kind = self.recipe.along.kind
         said = whole(round(x)) if kind in ("step", "event") else short(x)
         self.place_label.setText(f"{'step' if kind == 'step' else self.recipe.along.label} {said}")
 
     def _ends(self) -> tuple[float, float]:
-        if not self._step_axes or any(isinstance(view, Curves) for view in self.shown_views):
+        if any(isinstance(view, Curves | Ribbon) for view in self.shown_views):
             low, high = self.axis.ends
             if (low, high) != (0.0, 1.0):
                 return low, high
-        reaches = [reach(member, self.recipe.along) for member, _ in self._step_axes]
+        reaches = [reach(member, self.recipe.along) for member in self.members]
         there = [ends for ends in reaches if ends]
         return (min(low for low, _ in there), max(high for _, high in there)) if there else (0.0, 1.0)
+
+    def send_to_figure(self, view: View | None = None) -> None:
+        """Send one view, or all that are shown, to the Figures place as they are compared here."""
+        from gui.compare.figure import figure_panels
+
+        panels = figure_panels(self.recipe, self.members, view)
+        if panels:
+            self.figure_requested.emit(panels)
 
     # files
 
@@ -408,90 +433,8 @@ class ComparePlace(QWidget):
         self._rebuild()
 
     def finish(self) -> None:
-        """The window closes: let the thread end and the files go."""
+        """The window closes: let the threads end and the files go."""
         self.background.wait()
-        for run in self._runs:
-            run.close()
+        self._let_go()
         for member in self.members:
             member.source.close()
-
-
-def _first(views: Sequence[View], members: Sequence[Member]) -> tuple[str, ...]:
-    """Views that are shown at first: those that overlay, are open in the Lab at first, and have something to show."""
-    recorded = {name for member in members[:8] for name in member.source.names()}
-    full = [view for view in views if recorded & set(view.names)]
-    curves = [view.id for view in full if isinstance(view, Curves) and view.primary]
-    return tuple(curves[:4] or [view.id for view in (full or views)[:1]])
-
-
-def prepared(recipe: Recipe, known: dict[str, Member]) -> Prepared:
-    """Read what a comparison shows. Called outside the window's thread."""
-    from gui.compare.pair import difference_spec, on_common_scale
-
-    fresh, problems = opened([path for path in recipe.runs if path not in known])
-    by_path = {**known, **{member.path: member for member in fresh}}
-    members = [by_path[path] for path in dict.fromkeys(recipe.runs) if path in by_path]
-    if not members:
-        return Prepared(recipe, members, problems, {}, {}, [])
-    views = specs(members)
-    shown = recipe.views or _first(views, members)
-    grouped = groups(members, recipe.band if recipe.layout == "overlay" else "")
-    lines: dict[str, Contents] = {}
-    scaled: dict[str, View] = {}
-    compared = members
-    if recipe.layout == "difference":
-        reference = members[min(recipe.reference, len(members) - 1)].source
-        compared = [replace(member, source=Difference(member.source, reference)) for member in members]  # pyright: ignore[reportArgumentType]  # a difference is read like a file
-    for view in (view for view in views if view.id in shown):
-        if isinstance(view, Curves) and recipe.layout != "side by side":
-            spec: Any = difference_spec(view) if recipe.layout == "difference" else view
-            lines[view.id] = contents(spec, compared, grouped, recipe.along, recipe.band)
-        elif recipe.layout != "difference":
-            scaled[view.id] = on_common_scale(view, [member.source for member in members])
-    return Prepared(recipe, members, problems, lines, scaled, alongs(members))
-
-
-def alongs(members: Sequence[Member]) -> list[Along]:
-    """Axes that at least one run can be laid along."""
-    found = [Along()]
-    series = {name for member in members for name in member.source.scalars()[0]} if len(members) <= 12 else set()
-    events = {event["kind"] for member in members[:24] for event in member.source.events()}
-    probe = np.zeros(1, np.int64)
-    for kind in ("epoch", "time"):
-        try:
-            laid_along(Along(kind), probe, members[0].source, flat(members[0].knobs))
-        except NotAligned:
-            continue
-        found.append(Along(kind))
-    hidden = {"schedule", "checkpoint"}
-    found += [Along("event", kind) for kind in sorted(events - hidden)]
-    return found + [Along("series", name) for name in sorted(series)]
-
-
-def reach(member: Member, along: Along) -> tuple[float, float] | None:
-    """From where to where a run goes on the common axis."""
-    steps = _longest(member)
-    try:
-        x = laid_along(along, steps, member.source, member.knobs)
-    except NotAligned:
-        return None
-    x = x[np.isfinite(x)]
-    return (float(x.min()), float(x.max())) if len(x) else None
-
-
-def step_at(member: Member, along: Along, x: float) -> int | None:
-    """The last step of a run before ``x`` on the common axis; None where it cannot be laid along it."""
-    steps = _longest(member)
-    if along.kind == "step":
-        return round(x)
-    try:
-        there = laid_along(along, steps, member.source, member.knobs)
-    except NotAligned:
-        return None
-    row = int(np.searchsorted(np.maximum.accumulate(np.nan_to_num(there, nan=-np.inf)), x, side="right")) - 1
-    return int(steps[max(row, 0)])
-
-
-def _longest(member: Member) -> np.ndarray:
-    found = [steps_of(member.source, name) for name in member.source.names()[:8]]
-    return max(found, key=len, default=np.empty(0, np.int64))

@@ -1,4 +1,4 @@
-"""The right side of a comparison: what differs, numbers, their plots, verdicts, environments."""
+"""The right side of a comparison: what differs, numbers, their plots, verdicts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.compare.members import Member, environment_differences, settings
+from gui.compare.members import Member, environment_differences, model_differences, settings, verdict_together
+from gui.compare.prepare import Prepared
 from gui.compare.recipe import Recipe
 from gui.compare.tables import as_csv, as_latex, columns, rows
 from gui.icons import put, recolour
@@ -38,6 +39,7 @@ from storage.numbers import Number
 
 MOST_COLUMNS = 4  # runs whose values stand in columns of their own
 MOST_SERIES = 40
+FEW = 8  # rows of a part that is open at first although it is long
 STATISTICS = ("last", "min", "max", "first")
 
 
@@ -51,14 +53,15 @@ class Tabs(QTabWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setDocumentMode(True)
-        self.setMinimumWidth(240)
+        self.setMinimumWidth(288)  # all tabs in sight
         self._theme = theme
-        self._members: Sequence[Member] = ()
+        self._found = Prepared(Recipe(()), [], [], {}, [], [], [])
         self._groups: Sequence[Sequence[int]] = ()
         self._colours: Sequence[str] = ()
         self._shown: set[int] = set()
         self.recipe = Recipe(())
-        self.config, self.environment = _tree("What differs"), _tree("Environment")
+        self.differs = _tree("What differs")
+        self.differs.setRootIsDecorated(True)
         self.verdicts = _tree("Verdicts")
         self.verdicts.setRootIsDecorated(True)
         self.table = QTableWidget()
@@ -69,11 +72,10 @@ class Tabs(QTabWidget):
         self.plots: Any = None  # made when its tab is first shown: plots are heavy
         self._plots_page = QWidget()
         QVBoxLayout(self._plots_page).setContentsMargins(0, 0, 0, 0)
-        self.addTab(self.config, "Differs")
+        self.addTab(self.differs, "Differs")
         self.addTab(self._numbers_page(theme), "Numbers")
         self.addTab(self._plots_page, "Plots")
         self.addTab(self.verdicts, "Verdict")
-        self.addTab(self.environment, "Machine")
         self.setElideMode(Qt.TextElideMode.ElideNone)
         self.currentChanged.connect(self._show_plots)
 
@@ -107,70 +109,96 @@ class Tabs(QTabWidget):
         layout.addWidget(self.table, 1)
         return page
 
-    def show_members(
+    @property
+    def _members(self) -> Sequence[Member]:
+        return self._found.members
+
+    def show_runs(
         self,
-        members: Sequence[Member],
+        found: Prepared,
+        recipe: Recipe,
         groups: Sequence[Sequence[int]],
         names: Sequence[str],
         colours: Sequence[str],
         shown: set[int],
-        recipe: Recipe,
     ) -> None:
         """Show the tables of the groups that are drawn."""
-        self._members, self._groups, self._colours, self._shown, self.recipe = members, groups, colours, shown, recipe
+        self._found, self._groups, self._colours, self._shown, self.recipe = found, groups, colours, shown, recipe
         kept = [group for number, group in enumerate(groups) if number in shown]
         self._names = [name for number, name in enumerate(names) if number in shown]
-        firsts = [members[group[0]] for group in kept]
+        firsts = [found.members[group[0]] for group in kept]
         configs = settings(firsts)
-        found = differences(configs)
-        ordered = {name: found[name] for name in told_apart(configs)}
-        self._fill(self.config, ordered, self._names, _units(firsts), "These runs have the same settings.")
-        same = "These runs were made in the same environment."
-        self._fill(self.environment, environment_differences(firsts), self._names, {}, same)
-        self._fill_verdicts(firsts)
+        apart = differences(configs)
+        tables: dict[str, Mapping[str, Sequence[Any]]] = {
+            "Settings": {name: apart[name] for name in told_apart(configs)},
+            "Model": model_differences([found.models[group[0]] for group in kept]),
+            "Environment": environment_differences(firsts),
+        }
+        self._fill_differs(tables, _units(firsts))
+        self._fill_verdicts(kept)
         self._fill_table()
         self._show_plots()
 
-    def _fill(
-        self,
-        tree: QTreeWidget,
-        found: Mapping[str, Sequence[Any]],
-        names: Sequence[str],
-        units: Mapping[str, str],
-        same: str,
-    ) -> None:
+    def _fill_differs(self, tables: Mapping[str, Mapping[str, Sequence[Any]]], units: Mapping[str, str]) -> None:
+        tree = self.differs
         tree.clear()
-        wide = len(names) <= MOST_COLUMNS
-        tree.setHeaderLabels(["", *(names if wide else ["Values"])] if found else [same])
-        tree.setColumnCount(1 + (len(names) if wide else 1) if found else 1)
-        for name, values in found.items():
-            counts = Counter(written(value) for value in values)
-            summed = ", ".join(f"{text} ({count})" if count > 1 else text for text, count in counts.items())
-            unit = f" [{units[name]}]" if units.get(name) else ""
-            item = QTreeWidgetItem([name + unit, *(map(written, values) if wide else [summed])])
-            for column in range(1, item.columnCount()):
-                item.setToolTip(column, item.text(column))
-            tree.addTopLevelItem(item)
+        wide = len(self._names) <= MOST_COLUMNS
+        heads = ["", *(self._names if wide else ["Values"])]
+        tree.setColumnCount(len(heads))
+        tree.setHeaderLabels(heads)
+        for title, found in tables.items():
+            top = QTreeWidgetItem([f"{title}: {len(found)} differ" if found else f"{title}: the same"])
+            tree.addTopLevelItem(top)
+            top.setFirstColumnSpanned(True)
+            for name, values in found.items():
+                counts = Counter(written(value) for value in values)
+                summed = ", ".join(f"{text} ({count})" if count > 1 else text for text, count in counts.items())
+                unit = f" [{units[name]}]" if title == "Settings" and units.get(name) else ""
+                item = QTreeWidgetItem([name + unit, *(map(written, values) if wide else [summed])])
+                for column in range(item.columnCount()):
+                    item.setToolTip(column, item.text(column))
+                top.addChild(item)
+            top.setExpanded(title != "Environment" or len(found) <= FEW)
         for column in range(tree.columnCount()):
             tree.resizeColumnToContents(column)
 
-    def _fill_verdicts(self, firsts: Sequence[Member]) -> None:
+    def _fill_verdicts(self, kept: Sequence[Sequence[int]]) -> None:
+        """The claim over all runs that are drawn, then each run's own."""
         self.verdicts.clear()
-        outcomes = Counter(str(member.verdict.get("outcome") or "not judged") for member in self._members)
+        members = [number for group in kept for number in group]
+        runs = [self._found.members[number] for number in members]
+        together = verdict_together(runs, [self._found.rows[number] for number in members]) if runs else None
+        outcomes = Counter(str(run.verdict.get("outcome") or "not judged") for run in runs)
         self.verdicts.setHeaderLabels([", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), "", ""])
-        for name, member in zip(self._names, firsts, strict=True):
-            outcome = str(member.verdict.get("outcome") or "not judged")
-            top = QTreeWidgetItem([name, outcome, ""])
-            top.setForeground(1, QColor(getattr(self._theme, VERDICT_COLOUR.get(outcome, "muted"))))
-            top.setToolTip(1, str(member.verdict.get("reason", "")))
-            for check in member.verdict.get("checks", ()):
-                value = check.get("value")
-                item = QTreeWidgetItem([str(check.get("name")), written(value), str(check.get("threshold", ""))])
-                item.setForeground(1, QColor(self._theme.good if check.get("passed") else self._theme.bad))
-                item.setToolTip(0, item.text(0))
-                top.addChild(item)
-            self.verdicts.addTopLevelItem(top)
+        if together is not None:
+            said = f"{len(runs)} runs together"
+            self._add_verdict(said, together.to_json(), why=True)
+        for name, group in zip(self._names, kept, strict=True):
+            for number in group:
+                own = self._found.members[number]
+                many = f", seed {own.header['seed']}" if len(group) > 1 else ""
+                self._add_verdict(name + many, own.verdict)
         self.verdicts.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    def _add_verdict(self, name: str, verdict: Mapping[str, Any], *, why: bool = False) -> None:
+        outcome, reason = str(verdict.get("outcome") or "not judged"), str(verdict.get("reason") or "")
+        top = QTreeWidgetItem([name, outcome, ""])
+        top.setForeground(1, QColor(getattr(self._theme, VERDICT_COLOUR.get(outcome, "muted"))))
+        top.setToolTip(1, reason)
+        self.verdicts.addTopLevelItem(top)
+        for check in verdict.get("checks", ()):
+            item = QTreeWidgetItem(
+                [str(check.get("name")), written(check.get("value")), str(check.get("threshold", ""))]
+            )
+            item.setForeground(1, QColor(self._theme.good if check.get("passed") else self._theme.bad))
+            item.setToolTip(0, "\n".join(filter(None, (item.text(0), str(check.get("note", ""))))))
+            top.addChild(item)
+        if why and reason:
+            line = QTreeWidgetItem([reason])
+            line.setToolTip(0, reason)
+            top.addChild(line)
+            line.setFirstColumnSpanned(True)
+        top.setExpanded(why)
 
     # numbers
 

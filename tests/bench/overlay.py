@@ -21,9 +21,11 @@ def measure() -> list[Result]:
     from PySide6.QtWidgets import QApplication
 
     app = QApplication.instance() or QApplication([])
+    from gui.compare.axis import SharedAxis
     from gui.compare.colours import hues
+    from gui.compare.compared import Groups
     from gui.compare.lines import Contents, Drawn, Stroke
-    from gui.compare.overlay import Overlay, SharedAxis
+    from gui.compare.overlay import Overlay
     from gui.theme import LIGHT
     from lab.compare import Along
     from lab.differing import places
@@ -41,7 +43,8 @@ def measure() -> list[Result]:
     start = time.process_time()
     lines = [Drawn(number, "train_loss", "L", Stroke(x, y)) for number, y in enumerate(rows)]
     colours = hues(places(np.linspace(0.01, 0.1, RUNS).tolist()), LIGHT)
-    overlay.show_lines(Contents(lines, {}), colours, [str(n) for n in range(RUNS)], set(range(RUNS)), [None])
+    groups = Groups(colours, [str(n) for n in range(RUNS)], set(range(RUNS)), [None])
+    overlay.show_contents(Contents(lines, {}), groups)
     overlay.grab()
     overlaid = time.process_time() - start
     kept = overlay.box.viewRange()[1][1] > np.log10(50.0)

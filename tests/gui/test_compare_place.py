@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pypdf import PdfReader
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.compare.colours import coloured, hues
 from gui.compare.crowd import Crowd
 from gui.compare.lines import Stroke, contents
 from gui.compare.members import groups, names, opened, settings
-from gui.compare.place import ComparePlace, prepared, step_at
+from gui.compare.place import ComparePlace
+from gui.compare.prepare import prepared, step_at
 from gui.compare.recipe import Recipe, RecipeError, load, save
 from gui.compare.tables import as_csv, as_latex, rows
 from gui.theme import DARK, LIGHT
@@ -62,6 +65,12 @@ def show(qtbot, place, recipe):
     with qtbot.waitSignal(place.background.done):
         place.show_recipe(recipe)
     return place
+
+
+def listed(place):
+    """What differs: the names below each heading."""
+    tops = [place.tabs.differs.topLevelItem(row) for row in range(place.tabs.differs.topLevelItemCount())]
+    return {top.text(0): [top.child(row).text(0) for row in range(top.childCount())] for top in tops}
 
 
 def test_seeds_become_one_line_with_its_count_and_no_spike_is_lost(qtbot, place, runs):
@@ -138,13 +147,10 @@ def test_the_same_place_of_the_axis_is_another_step_of_each_run(runs):
 
 def test_what_differs_is_listed_and_what_is_shared_is_not(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs)))
-    listed = [place.tabs.config.topLevelItem(row).text(0) for row in range(place.tabs.config.topLevelItemCount())]
-    assert listed == ["lr"]
-    assert place.tabs.environment.topLevelItemCount() == 0
+    assert listed(place) == {"Settings: 1 differ": ["lr"], "Model: the same": [], "Environment: the same": []}
     show(qtbot, place, Recipe(tuple(runs), band=""))
-    listed = [place.tabs.config.topLevelItem(row).text(0) for row in range(place.tabs.config.topLevelItemCount())]
-    assert listed == ["lr", "seed"]
-    assert place.tabs.environment.topLevelItem(0).text(0) == "python"
+    assert listed(place)["Settings: 2 differ"] == ["lr", "seed"]
+    assert listed(place)["Environment: 1 differ"] == ["python"]
 
 
 def test_numbers_are_summed_up_over_seeds_and_copied(qtbot, place, runs):
@@ -369,3 +375,58 @@ def test_lines_of_several_series_are_called_by_their_symbols(qtbot, place, tmp_p
     spec = Curves(("train_loss", "norm_of_weights"), title="Both")
     drawn = contents(spec, members, [[0], [1]], Along("step"), "").lines
     assert [line.symbol for line in drawn] == ["L", "L", "norm of weights", "norm of weights"]
+
+
+def test_an_empty_place_shows_no_choices_without_a_meaning(qtbot, place, runs):
+    place.show()
+    assert not any(widget.isVisible() for widget in (place.controls, place.slider, place.tabs))
+    assert "Choose several runs" in place.grid.widget().findChild(QLabel).text()
+    show(qtbot, place, Recipe(tuple(runs)))
+    assert all(widget.isVisible() for widget in (place.controls, place.slider, place.tabs))
+
+
+def test_the_side_needs_no_scrolling_of_its_tabs(qtbot, place, runs):
+    place.resize(1280, 752)
+    place.show()
+    show(qtbot, place, Recipe(tuple(runs)))
+    bar = place.tabs.tabBar()
+    assert bar.sizeHint().width() <= place.tabs.width()
+
+
+def test_views_are_sent_to_the_figure_as_they_are_compared(qtbot, place, runs):
+    show(
+        qtbot, place, Recipe(tuple(runs), band="SE", along=Along("event", "spike"), views=("loss",), hidden=(runs[5],))
+    )
+    with qtbot.waitSignal(place.figure_requested) as sent:
+        place.grid.cells[0].view.figure_requested.emit()
+    (panel,) = sent.args[0]
+    assert panel == {"view": "loss", "colour": "", "along": "event spike", "band": "SE", "runs": runs[:5]}
+    with qtbot.waitSignal(place.figure_requested) as sent:
+        place.send_to_figure()
+    assert sent.args[0] == [panel]
+
+
+def test_the_command_line_draws_a_saved_comparison(runs, tmp_path, capsys):
+    import typer
+
+    import main
+
+    save(Recipe(tuple(runs), views=("loss", "sharpness"), along=Along("event", "spike")), tmp_path / "comparison.json")
+    command = typer.main.get_command(main.app)
+    out = tmp_path / "figure.pdf"
+    command(["compare", str(tmp_path / "comparison.json"), "--out", str(out), "--data"], standalone_mode=False)
+    assert [Path(line).name for line in capsys.readouterr().out.split()] == [
+        "figure.pdf",
+        "figure-a.csv",
+        "figure-b.csv",
+    ]
+    assert "steps since the first spike" in " ".join(PdfReader(out).pages[0].extract_text().split())
+    with pytest.raises(main.BadInput, match="figures are"):
+        command(["compare", *runs, "--out", str(tmp_path / "figure.doc")], standalone_mode=False)
+
+
+def test_any_series_can_be_the_axis_of_many_runs(runs):
+    found = prepared(Recipe(tuple(runs)), {})
+    assert {Along(), Along("time"), Along("event", "spike"), Along("series", "norm")} <= {*found.alongs}
+    many = prepared(Recipe((*runs, *runs)), {})
+    assert {*many.alongs} == {*found.alongs}

@@ -1,0 +1,182 @@
+"""Every kind of view in the Compare place: overlaid, side by side, subtracted, and the same on paper."""
+
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from gui.compare.figure import figure_panels
+from gui.compare.kinds import overlaid, why_alone, why_whole
+from gui.compare.members import opened
+from gui.compare.place import ComparePlace
+from gui.compare.recipe import Recipe
+from gui.export.figure import write_recipe
+from gui.export.recipe import checked
+from gui.theme import DARK, LIGHT
+from lab.compare import Along
+from lab.views import Heatmap, Landscape, Matrix, Ribbon, Scatter
+from tests.gui.everything import SPECS, written
+from tests.made_up_views import SOURCE
+
+ALL = tuple(spec.id for spec in SPECS)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def place(qtbot):
+    place = ComparePlace(LIGHT)
+    qtbot.addWidget(place, before_close_func=lambda widget: widget.finish())
+    place.resize(1280, 800)
+    return place
+
+
+def show(qtbot, place, recipe):
+    with qtbot.waitSignal(place.background.done):
+        place.show_recipe(recipe)
+    return {cell.view.spec.title: cell.view for cell in place.grid.cells}
+
+
+def test_every_kind_of_view_is_overlaid_or_says_why_not():
+    for spec in SPECS:
+        assert overlaid(spec) or why_alone(spec), spec.title
+    assert {type(spec) for spec in SPECS if why_whole(spec)} >= {Scatter, Ribbon}
+
+
+def test_every_view_is_drawn_over_all_runs_in_both_themes(qtbot, place, runs):
+    place.show()
+    show(qtbot, place, Recipe(tuple(runs), views=ALL))
+    place.grab()
+    place.set_theme(DARK)
+    place.grab()
+    views = {cell.view.spec.title: cell.view for cell in place.grid.cells}
+    for spec in SPECS:
+        assert overlaid(spec) != (f"{spec.title} stands side by side" in place.said.text()), spec.title
+        assert not getattr(views[spec.title], "message", ""), spec.title
+
+
+def test_seeds_are_summed_up_in_profiles_and_what_all_share_is_drawn_once(qtbot, place, runs):
+    view = show(qtbot, place, Recipe(tuple(runs), views=("solution-profile",), band="min-max"))["Solution profile"]
+    output = [outline for outline in view.visible() if outline.shape.series == "output"]
+    assert [(outline.group, outline.count) for outline in output] == [(0, 2), (1, 2)]
+    last = SOURCE.series("output")[1][-1]
+    for outline, lr in zip(output, (0.1, 0.2), strict=True):
+        assert np.allclose(outline.shape.y, (1.005 + lr) * last)
+        assert np.allclose(np.abs(outline.high - outline.low), 0.01 * np.abs(last))
+    assert view.shared(view.visible()) == {"target"}
+    text = view.numbers().splitlines()
+    assert len(text) == 1 + 4 * 80 and text[1].startswith("lr 0.1")
+
+
+def test_the_slider_moves_views_of_one_moment_along_the_common_axis(qtbot, place, runs):
+    recipe = Recipe(tuple(runs), views=("solution-profile", "bars"), band="", along=Along("event", "spike"))
+    views = show(qtbot, place, recipe)
+    bars = views["Bars"]
+    low, high = place._ends()
+    with qtbot.waitSignal(bars._background.done):
+        place.slider.setValue(round(1000 * (100 - low) / (high - low)))
+    step, accuracy = SOURCE.series("accuracy")
+    row = int(np.searchsorted(step, 196, side="right")) - 1
+    assert np.allclose(bars.visible()[0].shape.y, 1.1 * accuracy[row])
+    with qtbot.waitSignal(bars._background.done):
+        place.slider.setValue(1000)
+    assert np.allclose(bars.visible()[0].shape.y, 1.1 * accuracy[-1])
+
+
+def test_fields_side_by_side_share_one_scale(qtbot, place, runs):
+    views = ("heatmap-over-time", "heads-as-small-multiples", "loss-landscape")
+    show(qtbot, place, Recipe(tuple(runs), layout="side by side", views=views))
+    for kind in (Heatmap, Matrix, Landscape):
+        cells = [cell.view for cell in place.grid.cells if isinstance(cell.view.spec, kind)]
+        assert len(cells) == 4
+        assert len({(cell.bar.colour_scale.low, cell.bar.colour_scale.high) for cell in cells}) == 1
+    section = SOURCE.series("section")[1]
+    scale = next(cell.view.bar.colour_scale for cell in place.grid.cells if isinstance(cell.view.spec, Landscape))
+    assert scale.low == pytest.approx(1.1 * section.min()) and scale.high == pytest.approx(1.21 * section.max())
+
+
+def test_fields_are_subtracted_at_their_places_with_colours_about_zero(qtbot, place, runs):
+    views = ("heatmap-over-time", "matrix", "loss-landscape", "solution-profile", "stage-ribbon")
+    shown = show(qtbot, place, Recipe(tuple(runs[::2]), layout="difference", views=views))
+    landscape = shown["Loss landscape"]
+    landscape.draw()
+    assert np.allclose(landscape.section.values, 0.1 * SOURCE.series("section")[1][0])
+    assert landscape.section.x.tolist() == SOURCE.series("across")[1][0].tolist()
+    assert landscape.bar.colour_scale.low == -landscape.bar.colour_scale.high
+    heatmap = shown["Heatmap over time"]
+    heatmap.draw()
+    assert heatmap.bar.colour_scale.diverging and not heatmap.bar.log
+    profile = [outline for outline in shown["Solution profile"].visible() if outline.shape.series == "output"]
+    assert np.allclose(profile[1].shape.y, 0.1 * SOURCE.series("output")[1][-1])
+    assert "Stage ribbon has no difference: stages are names" in place.said.text()
+
+
+def test_a_run_on_another_grid_is_left_out_of_the_difference_and_said(qtbot, place, tmp_path):
+    runs = written(tmp_path, seeds=1)
+    with h5py.File(runs[1], "r+") as file:
+        file["series/across/value"][...] = 2 * np.asarray(file["series/across/value"])  # pyright: ignore[reportIndexIssue]
+    show(qtbot, place, Recipe(tuple(runs), layout="difference", views=("loss-landscape",)))
+    assert place.grid.cells == []
+    assert "1 left out, across differs" in place.said.text()
+
+
+def test_ribbons_lie_below_one_another_along_the_common_axis(qtbot, place, runs):
+    recipe = Recipe(tuple(runs), views=("stage-ribbon",), along=Along("event", "spike"))
+    strips = show(qtbot, place, recipe)["Stage ribbon"]
+    found = strips.visible()
+    assert [strip.group for strip in found] == [0, 0, 1, 1]
+    assert found[0].edges.tolist() == [-96.0, 4.0, 104.0, 204.0, 300.0]
+    assert [strips.stage_at(found[0], x) for x in (-97, -96, 50, 150)] == [0, 1, 2, 3]
+    assert strips.numbers().splitlines()[1].endswith("\t-96.0\t4.0\t1")
+
+
+def test_the_claim_is_judged_over_the_runs_that_are_shown(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), views=("curves",)))
+    top = place.tabs.verdicts.topLevelItem(0)
+    assert [top.text(0), top.text(1)] == ["4 runs together", "reproduced"]
+    assert top.child(0).text(0) == "stable: share that ends as expected"
+    place.runs.shown_changed.emit(runs[:2], False)
+    top = place.tabs.verdicts.topLevelItem(0)
+    assert [top.text(0), top.text(1)] == ["2 runs together", "not comparable"]
+    assert "run its arms" in top.child(0).text(0)
+
+
+def test_models_are_told_apart_by_modules_and_shapes(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), views=("curves",)))
+    tops = [place.tabs.differs.topLevelItem(row) for row in range(3)]
+    assert [top.text(0) for top in tops] == ["Settings: 2 differ", "Model: 1 differ", "Environment: the same"]
+    row = tops[1].child(0)
+    assert [row.text(column) for column in range(3)] == ["theta", "3", "6"]
+
+
+@pytest.mark.parametrize("layout", ["overlay", "side by side", "difference"])
+def test_a_comparison_is_drawn_as_a_figure(runs, tmp_path, layout):
+    members, _ = opened(runs)
+    recipe = Recipe(tuple(runs), layout=layout, views=ALL, colour="lr", along=Along("event", "spike"))
+    panels = figure_panels(recipe, members)
+    page = {"panels": panels, "size": [400, 60 * -(-len(panels) // 4)], "columns": 4, "data": "csv"}
+    files = write_recipe(checked(page), tmp_path / "figure.pdf")
+    assert all(file.stat().st_size for file in files)
+    shown = {panel["view"] for panel in panels}
+    assert shown == {spec.id for spec in SPECS if layout != "difference" or not why_whole(spec)}
+    for member in members:
+        member.source.close()
+
+
+def test_curves_of_a_figure_lie_where_the_comparison_has_them(runs, tmp_path):
+    members, _ = opened(runs)
+    recipe = Recipe(tuple(runs), layout="difference", views=("curves",), along=Along("event", "spike"), reference=0)
+    (panel,) = figure_panels(recipe, members)
+    write_recipe(checked({"panels": [panel], "data": "csv"}), tmp_path / "figure.svg")
+    head, *rows = (line.split(",") for line in (tmp_path / "figure.csv").read_text().splitlines())
+    assert head == ["run_id", "series", "event spike", "value"]
+    assert float(rows[0][2]) == -96.0 and float(rows[0][3]) == pytest.approx(0.01)
+    other = replace(recipe, layout="overlay", band="all lines")
+    (panel,) = figure_panels(other, members)
+    assert panel["band"] == "all lines" and len(panel["runs"]) == 4
+    for member in members:
+        member.source.close()
