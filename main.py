@@ -280,8 +280,14 @@ def compare(
     seeds: Annotated[bool, typer.Option(help="One row for runs that differ in seeds alone.")] = True,
     latex: Annotated[bool, typer.Option("--latex", help="A booktabs table.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, every digit.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Draw the comparison instead: a .pdf, .svg or .png.")] = None,
+    size: Annotated[str, typer.Option(help="Of the figure: single, 1.5, double, slide or poster.")] = "double",
+    data: Annotated[bool, typer.Option("--data", help="Also write the figure's numbers, as CSV beside it.")] = False,
 ) -> None:
-    """Print what differs between runs, and their numbers. Takes runs, folders, or one saved comparison."""
+    """Print what differs between runs, and their numbers. Takes runs, folders, or one saved comparison.
+
+    With --out, draw their views instead: a saved comparison as it was saved, runs overlaid with a band over seeds.
+    """
     from gui.compare import recipe, tables
     from gui.compare.members import groups, opened
     from storage.numbers import Number
@@ -298,10 +304,33 @@ def compare(
         print(f"tdlab: {problem}", file=sys.stderr)
     if not members:
         raise BadInput("none of the files can be compared")
+    if out is not None:
+        _draw_comparison(saved or recipe.Recipe(tuple(paths)), members, out, size=size, data=data)
+        return
     if not numbers and (first := members[0].source.default_series):
         numbers = [Number(first)]
     table = tables.rows(members, groups(members, (saved.band if saved else "SD") if seeds else ""), numbers)
     print((tables.as_latex if latex else tables.as_csv if as_csv else tables.as_text)(table).rstrip())
+
+
+def _draw_comparison(saved: Any, members: Any, out: Path, *, size: str, data: bool) -> None:
+    from gui.compare.figure import figure_panels
+    from gui.export.figure import FigureError, write_recipe
+    from gui.export.recipe import checked
+
+    try:
+        panels = figure_panels(saved, members)
+        if not panels:
+            raise BadInput("these runs have no view in common that can be drawn so")
+        columns = min(len(panels), 1 if size == "single" else 2)
+        rows = -(-len(panels) // columns)
+        across, down = checked({"panels": panels, "size": size}).millimetres
+        whole = size if rows == 1 else (across, rows * down)  # each row has the height of a page of one row
+        page = {"panels": panels, "size": whole, "columns": columns, "data": "csv" if data else "none"}
+        for path in write_recipe(checked(page), out):
+            print(path)
+    except FigureError as error:
+        raise BadInput(str(error)) from None
 
 
 @app.command()

@@ -102,6 +102,7 @@ class MainWindow(QMainWindow):
         self.lab.recent.listed.connect(self._list_runs)
         self._comparison: ComparePlace | None = None
         self.library.compare_requested.connect(self.compare)
+        self.library.figure_requested.connect(self.send_panels)
         self.lab.figure_requested.connect(self.send_to_figure)
         self._figures: FiguresPlace | None = None
         self.places = QStackedWidget()
@@ -213,6 +214,7 @@ class MainWindow(QMainWindow):
             place.message.connect(self.say)
             place.open_requested.connect(self.open_path)
             place.library_requested.connect(self.go_library)
+            place.figure_requested.connect(self.send_panels)
             self.places.addWidget(place)
         return self._comparison
 
@@ -245,7 +247,11 @@ class MainWindow(QMainWindow):
 
     def send_to_figure(self, path: str, view: str, step: int | None) -> None:
         """Put a view of an open run on the page of the Figures place."""
-        self.figures.add_panel(view, [path], step)
+        self.send_panels([{"view": view, "runs": [path], "step": step}])
+
+    def send_panels(self, panels: list[dict[str, Any]]) -> None:
+        """Put panels, as a figure's recipe takes them, on the page of the Figures place."""
+        self.figures.add_panels(panels)
         self.say("Sent to the figure  (Ctrl+4 shows it)")
 
     def toggle_catalogue(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gui.export.fields import draw_heatmap, draw_images, draw_matrix
 from gui.export.moments import draw_bars, draw_distribution, draw_profile, draw_scatter, draw_table
-from gui.export.parts import dot, line, names_of, say, typeset, width
+from gui.export.parts import dot, inked, names_of, say, typeset, width
 from gui.export.spaces import draw_flow_graph, draw_landscape
 from gui.theme import LIGHT
 from lab.views import (
@@ -47,11 +47,16 @@ def draw(axes: Axes, spec: View, panels: Sequence[Any]) -> None:
 def draw_curves(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
     """Lines with a legend, bands where runs are averaged, reference lines dashed and named, spikes on the top edge."""
     count, named = 0, False
+    texts: set[str] = set()
     for panel in panels:
         for name, label, step, value, column in _lines(spec, panel):
-            style = line(count)
+            style = inked(panel, count, spec.series.index(name))
             text = typeset(", ".join(part for part in (label, panel.label) if part))
-            axes.plot(step, _shown(spec, value), **style, label=text)
+            text = "" if text in texts else text  # runs that a colour bar tells apart share their names
+            texts.add(text)
+            for single in panel.source.singles(name, column) if hasattr(panel.source, "singles") else ():
+                axes.plot(single[0], _shown(spec, single[1]), **style, linewidth=width(0.4), alpha=0.45)
+            axes.plot(step, _shown(spec, value), **style, label=text or None)
             edges = panel.source.edges(name, column) if hasattr(panel.source, "edges") else None
             if edges is not None:
                 low, high = (_shown(spec, edge) for edge in edges)
@@ -94,7 +99,7 @@ def draw_ribbon(axes: Axes, spec: Ribbon, panels: Sequence[Any]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0)
-    axes.set_xlabel("step")
+    axes.set_xlabel(typeset(spec.x_label))
     names = [typeset(f"{i} {stage.label}") for i, stage in enumerate(spec.stages, 1)]
     handles = [Patch(color=LIGHT.lines[i], label=name) for i, name in enumerate(names)]
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2)
@@ -114,14 +119,14 @@ def draw_trace(axes: Axes, spec: Trace, panels: Sequence[Any]) -> None:
         axes.figure.colorbar(points, ax=axes, label="step")
 
 
-def stretches(step: np.ndarray, stage: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """(first step, end step, stage) of every stretch of rows with one stage; a stretch ends where the next begins."""
+def stretches(step: np.ndarray, stage: np.ndarray) -> Iterator[tuple[float, float, int]]:
+    """(first place, end, stage) of every stretch of rows with one stage; a stretch ends where the next begins."""
     if not len(step):
         return
     starts = np.concatenate([[0], np.flatnonzero(np.diff(stage)) + 1])
     ends = np.append(step[starts[1:]], step[-1])
     for start, end in zip(starts, ends, strict=True):
-        yield int(step[start]), int(end), int(stage[start])
+        yield step[start].item(), end.item(), int(stage[start])
 
 
 def matched(source: Any, x: str, y: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
 Points = Annotated[float, Field(gt=0, le=200)]
+Maths = Literal["dejavusans", "dejavuserif", "stix", "stixsans", "cm"]
 Colour = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
 FALLBACK = "DejaVu Sans"  # ships with matplotlib, so that every machine draws the same
 
@@ -38,7 +39,7 @@ class Look(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     fonts: tuple[Annotated[str, Field(max_length=100)], ...] = Field(default=(FALLBACK,), max_length=8)
-    maths: Literal["dejavusans", "dejavuserif", "stix", "stixsans", "cm"] = "dejavusans"
+    maths: Maths = "dejavusans"
     text: Points = 7.0
     title: Points = 8.0
     line: Points = 1.0
@@ -76,8 +77,15 @@ def load(name: str, folder: Path | None = None) -> Look:
 
 
 def save(look: Look, path: Path) -> None:
-    """Write a style to a file that :func:`load` takes."""
-    path.write_text(look.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    """Write a style to a file that :func:`load` takes.
+
+    Raises:
+        FigureError: It cannot be written.
+    """
+    try:
+        path.write_text(look.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise FigureError(f"cannot write the style {path}: {error.strerror}") from None
 
 
 def first_problem(error: ValidationError) -> str:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from lab.compare import Summary, summary
-from lab.stream import Rows
+from lab.compare import Band, Summary, summary
 
 SEEDS = ("seed", "data_seed", "init_seed", "order_seed")
-Spread = Literal["SD", "SE", "quartiles", "min-max"]
 WORDS: dict[str, tuple[str, str]] = {
     "SD": ("mean", "one standard deviation"),
     "SE": ("mean", "one standard error of the mean"),
     "quartiles": ("median", "the middle half of the runs"),
+    "5-95 %": ("median", "the runs between their 5 % and 95 % quantiles"),
     "min-max": ("mean", "all runs, from the smallest to the largest"),
+    "all lines": ("mean", "none; every run is a thin line"),
 }
 """What the line and the band of each kind show."""
 
@@ -44,9 +44,9 @@ class Mean:
         log: Geometric mean and band, as they look on a logarithmic axis.
     """
 
-    def __init__(self, members: Sequence[Any], spread: Spread, *, log: bool = False) -> None:
+    def __init__(self, members: Sequence[Any], spread: Band, *, log: bool = False) -> None:
         self.members, self.log = list(members), log
-        self._spread: Spread = spread
+        self._spread: Band = spread
 
     def names(self) -> list[str]:
         first, *others = (source.names() for source in self.members)
@@ -59,16 +59,24 @@ class Mean:
         """None: what happened to one of the runs did not happen to all."""
         return []
 
-    def series(self, name: str, start: int = 0) -> Rows:
+    def series(self, name: str, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
         columns = self._columns(name)
         middle = np.stack([column.centre for column in columns], axis=1)
         scalar = self.members[0].series(name)[1].ndim == 1
-        return columns[0].x[start:].astype(np.int64), (middle[:, 0] if scalar else middle)[start:]
+        return columns[0].x[start:], (middle[:, 0] if scalar else middle)[start:]
 
     def edges(self, name: str, column: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Lower and upper edge of the band (T,) of a series, or of one column of a vector series; None for one run."""
         found = self._columns(name)[column]
-        return None if len(self.members) < 2 else (found.low, found.high)
+        alone = len(self.members) < 2 or self._spread == "all lines"
+        return None if alone else (found.low, found.high)
+
+    def singles(self, name: str, column: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Every run's own line, where all lines are asked for."""
+        if len(self.members) < 2 or self._spread != "all lines":
+            return []
+        read = [source.series(name) for source in self.members]
+        return [(step, np.asarray(value, float).reshape(len(step), -1)[:, column]) for step, value in read]
 
     @functools.cache  # noqa: B019 - lives as long as the figure is drawn
     def _columns(self, name: str) -> list[Summary]:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gui.export.sources import Content, Panel, members
+from gui.export.sources import Content, Panel, pieces
 from lab.stream import row_of, steps_of
 from lab.views import Curves, Heatmap, Landscape, Ribbon, Scatter, Trace, View
 
+LAID = (Curves, Ribbon)  # what can lie along something else than steps
 OVER_STEPS = (Curves, Heatmap, Ribbon, Trace)  # the others show one moment
 
 
@@ -32,12 +33,12 @@ def write_numbers(kind: Literal["none", "csv", "hdf5"], contents: Sequence[Conte
 
 
 def shown(content: Content) -> Iterator[tuple[Any, str, np.ndarray, np.ndarray]]:
-    """Run file, series, steps (T,) and values (T, ...) of everything that a panel shows."""
+    """Run file, series, places on the axis (T,) and values (T, ...) of everything that a panel shows."""
     for panel in content.panels:
-        for source in members(panel):
+        for reader, source in pieces(panel):
             for name in content.spec.names:
                 if name in source.names():
-                    yield source, name, *_rows(content.spec, panel, source, name)
+                    yield reader, name, *_rows(content.spec, panel, source, name)
 
 
 def _rows(spec: View, panel: Panel, source: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +57,8 @@ def _rows(spec: View, panel: Panel, source: Any, name: str) -> tuple[np.ndarray,
 def _write_csv(content: Content, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["run_id", "series", "step", "value"])
+        laid = isinstance(content.spec, LAID)
+        writer.writerow(["run_id", "series", content.recipe.along if laid else "step", "value"])
         for source, name, step, value in shown(content):
             columns = np.asarray(value).reshape(len(step), -1)
             indices = list(np.ndindex(*np.shape(value)[1:]))
@@ -64,7 +66,7 @@ def _write_csv(content: Content, path: Path) -> None:
             for k, index in enumerate(indices):
                 label = f"{name}[{','.join(map(str, index))}]" if index else name
                 pairs = zip(step, columns[:, k], strict=True)
-                writer.writerows([run_id, label, int(s), repr(float(v))] for s, v in pairs)
+                writer.writerows([run_id, label, s.item(), repr(float(v))] for s, v in pairs)
 
 
 def _write_hdf5(contents: Sequence[Content], path: Path) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from gui.export.drawing import draw
 from gui.export.look import FigureError, Look, settings
-from gui.export.parts import width
+from gui.export.parts import run_map, typeset, width
 from gui.export.recipe import Inset, PanelRecipe, Recipe
 from gui.export.sources import Content
 from gui.theme import LIGHT
+from lab.differing import Places
 from lab.views import Curves, Distribution, Profile
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def _draw_panel(axes: Axes, content: Content, letter: str) -> None:
             _limit(own, recipe)
             _write_small_ranges(own)
     _place_legend(axes, recipe)
+    if content.bar is not None:
+        _draw_bar(axes, *content.bar)
     for note in recipe.notes:
         arrow = {"arrowstyle": "->", "color": LIGHT.text, "shrinkB": 1} if note.to else None
         axes.annotate(note.text, note.to or note.at, note.at, arrowprops=arrow)
@@ -153,6 +156,16 @@ def _kept(wanted: tuple[float | None, float | None], present: tuple[float, float
     if low == high:
         raise FigureError(f"limits {low:g} to {high:g} leave nothing to show")
     return low, high
+
+
+def _draw_bar(axes: Axes, knob: str, placed: Places) -> None:
+    """The colours of runs along a knob."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm, Normalize
+
+    norm = (LogNorm if placed.log else Normalize)(*placed.values)
+    assert axes.figure is not None
+    axes.figure.colorbar(ScalarMappable(norm, run_map()), ax=axes, label=typeset(knob.replace("_", " ")))
 
 
 def _place_legend(axes: Axes, recipe: PanelRecipe) -> None:

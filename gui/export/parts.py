@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gui.colour_maps import DIVERGING
+from gui.theme import DASHES
 from lab.stream import row_of, steps_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
+
+    from lab.differing import Places
 
 
 def value_at(panel: Any, name: str) -> np.ndarray | None:
@@ -67,6 +70,34 @@ def line(index: int) -> dict[str, Any]:
 
     cycle = rcParams["axes.prop_cycle"].by_key()
     return {key: values[index % len(values)] for key, values in cycle.items()}
+
+
+def inked(panel: Any, index: int, series: int = 0) -> dict[str, Any]:
+    """Colour and dashes of a line: the look's next, or the run's own colour with dashes for the series."""
+    if panel.ink is None:
+        return line(index)
+    from matplotlib import rcParams
+
+    colours = len(rcParams["axes.prop_cycle"]) // len(DASHES)
+    ink = line(panel.ink)["color"] if isinstance(panel.ink, int) else panel.ink
+    return {**line(series * colours), "color": ink}
+
+
+def run_map() -> Colormap:
+    """The part of the sequential map that is seen on paper, for runs along a knob."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("runs", colormaps["viridis"](np.linspace(0, 0.9, 256)))
+
+
+def inks(placed: Places) -> list[str | int | None]:
+    """A colour for each place: along the sequential map, or a number of the look's; None where it has no place."""
+    from matplotlib.colors import to_hex
+
+    if placed.continuous:
+        return [None if np.isnan(place) else to_hex(run_map()(place)) for place in placed.place.tolist()]
+    return [int(place) for place in placed.place]
 
 
 def width(share: float = 1.0) -> float:

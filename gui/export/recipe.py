@@ -32,7 +32,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Legend = Literal[
     "auto", "none", "upper left", "upper right", "lower left", "lower right", "beside", "below"
 ]  # fmt: skip
-Spread = Literal["none", "SD", "SE", "quartiles", "min-max"]
+Spread = Literal["none", "SD", "SE", "quartiles", "5-95 %", "min-max", "all lines"]
 
 
 class Part(BaseModel):
@@ -72,6 +72,10 @@ class Inset(Part):
     place: tuple[Fraction, Fraction, Fraction, Fraction] = (0.5, 0.5, 0.46, 0.44)
 
 
+RunOf = Annotated[Run, BeforeValidator(lambda v: {"file": v} if isinstance(v, str) else v)]
+AlongText = Annotated[str, Field(pattern=r"^(step|epoch|time|(event|series) \S.*)$", max_length=200)]
+
+
 class PanelRecipe(Part):
     """One view of one or several runs.
 
@@ -82,13 +86,15 @@ class PanelRecipe(Part):
         x, y: Limits of the axes, None where the data decide.
         labels: One for each run or group, in place of the knobs that differ.
         band: Runs that differ only in their seeds become their mean with a band: standard deviation, standard error,
-            quartiles or extremes; of logarithms where the axis is logarithmic.
+            quantiles or extremes, or with all lines behind it; of logarithms where the axis is logarithmic.
+        along: What curves and ribbons are laid along: step, epoch, time, event KIND (steps since the first one of a
+            kind), series NAME.
+        minus: A run that is subtracted from the others.
+        colour: A knob that colours the runs: numbers along a map with its bar, words one colour each.
     """
 
     view: Text
-    runs: tuple[Annotated[Run, BeforeValidator(lambda v: {"file": v} if isinstance(v, str) else v)], ...] = Field(
-        min_length=1, max_length=2000
-    )
+    runs: tuple[RunOf, ...] = Field(min_length=1, max_length=2000)
     step: int | None = Field(default=None, ge=0)
     columns: int = Field(default=1, ge=1, le=12)
     title: Text | None = None
@@ -103,6 +109,9 @@ class PanelRecipe(Part):
     band: Spread = "none"
     notes: tuple[Note, ...] = Field(default=(), max_length=50)
     inset: Inset | None = None
+    along: AlongText = "step"
+    minus: RunOf | None = None
+    colour: Text = ""
 
 
 class Recipe(Part):

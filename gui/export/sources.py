@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gui.export.look import FigureError
 from gui.export.means import SEEDS, Mean, groups
+from gui.export.parts import inks
 from gui.export.recipe import PanelRecipe, Recipe, Run
 from lab import registry
+from lab.compare import Along, NotAligned, laid_along
 from lab.config import ConfigError
-from lab.views import View
+from lab.differing import ABSENT, Difference, Places, difference_view, on_common_scale, places
+from lab.stream import rising
+from lab.views import Curves, Ribbon, View
 from storage.errors import RunFileError
 from storage.reader import RunReader
 
@@ -26,21 +32,28 @@ class Panel:
 
     Attributes:
         step: Where views of one moment stand; None for the newest rows.
+        ink: Its colour, or the number of one of the look's; None for the next of them.
     """
 
     source: Any
     config: Any
     label: str
     step: int | None = None
+    ink: str | int | None = None
 
 
 @dataclass(frozen=True)
 class Content:
-    """A panel of a page, ready to be drawn: the view with the recipe's changes, and its runs."""
+    """A panel of a page, ready to be drawn: the view with the recipe's changes, and its runs.
+
+    Attributes:
+        bar: Knob and places of the colour bar that tells the runs apart; None where names do.
+    """
 
     recipe: PanelRecipe
     spec: View
     panels: Sequence[Panel]
+    bar: tuple[str, Places] | None = None
 
 
 @contextmanager
@@ -66,7 +79,10 @@ def opened(recipe: Recipe, folder: Path, find: Find | None = None) -> Iterator[l
         return readers[path]
 
     try:
-        yield [_content(panel, [reader(path) for path in files(panel, folder, find)]) for panel in recipe.panels]
+        yield [
+            _content(panel, [reader(path) for path in files(panel, folder, find)], *_minus(panel, folder, find, reader))
+            for panel in recipe.panels
+        ]
     finally:
         for item in readers.values():
             item.close()
@@ -92,6 +108,13 @@ def files(panel: PanelRecipe, folder: Path, find: Find | None = None) -> list[Pa
     return list(found)
 
 
+def _minus(panel: PanelRecipe, folder: Path, find: Find | None, reader: Callable[[Path], RunReader]) -> list[RunReader]:
+    """The run that a panel subtracts, if any."""
+    if panel.minus is None:
+        return []
+    return [reader(path) for path in files(panel.model_copy(update={"runs": (panel.minus,)}), folder, find)][:1]
+
+
 def finder(places: Sequence[Path]) -> Find:
     """Looks for runs by their ids in folders and files; they are read when the first run is missing."""
     known: dict[str, Path] = {}
@@ -112,19 +135,90 @@ def carried(recipe: Recipe, contents: Sequence[Content], folder: Path | None) ->
     """The recipe as a figure carries it: runs by name and id, the style spelt out; nothing about this machine."""
     panels = []
     for panel, content in zip(recipe.panels, contents, strict=True):
-        sources = [source for part in content.panels for source in members(part)]
-        runs = [{"file": source.path.name, "id": str(source.header["run_id"])} for source in sources]
-        panels.append({**panel.model_dump(), "runs": runs})
+        runs = [_named(source) for part in content.panels for source in members(part)]
+        minus = {"minus": _named(subtracted) if (subtracted := _subtracted(content)) else None}
+        panels.append({**panel.model_dump(), "runs": runs, **minus})
     shipped = isinstance(recipe.style, str) and not recipe.style.endswith(".json")
     return recipe.changed(panels=panels, style=recipe.style if shipped else recipe.look(folder).model_dump())
 
 
+def _named(run: RunReader) -> dict[str, str]:
+    return {"file": run.path.name, "id": str(run.header["run_id"])}
+
+
 def members(panel: Panel) -> list[RunReader]:
     """The run files behind one label: one, or those of a mean."""
-    return list(getattr(panel.source, "members", [panel.source]))
+    return [reader for reader, _ in pieces(panel)]
 
 
-def _content(recipe: PanelRecipe, readers: Sequence[RunReader]) -> Content:
+def pieces(panel: Panel) -> list[tuple[RunReader, Any]]:
+    """Every run of a panel: its file, and the rows as the panel shows them."""
+    parts = panel.source.members if isinstance(panel.source, Mean) else [panel.source]
+    return [(getattr(part, "reader", part), part) for part in parts]
+
+
+def _subtracted(content: Content) -> RunReader | None:
+    return next(
+        (part.reference for panel in content.panels for _, part in pieces(panel) if isinstance(part, Minus)), None
+    )
+
+
+class Minus(Difference):
+    """A run file minus another one."""
+
+    def __init__(self, run: Any, reference: Any, reader: RunReader, subtracted: RunReader, spec: View) -> None:
+        super().__init__(run, reference, spec.places)
+        self.reader, self.reference = reader, subtracted
+
+
+class Laid:
+    """A run file whose rows lie along something else than its steps."""
+
+    def __init__(self, reader: RunReader, along: Along) -> None:
+        self.reader, self._along = reader, along
+
+    def names(self) -> list[str]:
+        return self.reader.names()
+
+    def attrs(self, name: str) -> Mapping[str, str]:
+        return self.reader.attrs(name)
+
+    def series(self, name: str, start: int = 0) -> tuple[Any, np.ndarray]:
+        step, value = self.reader.series(name)
+        holding = rising(step)
+        step, value = step[holding], value[holding]
+        x = self._x(step)
+        there = np.isfinite(x)
+        return x[there][start:], value[there][start:]
+
+    def events(self, start: int = 0) -> list[Any]:
+        events = self.reader.events(start)
+        x = self._x(np.array([event["step"] for event in events], np.int64))
+        return [{**event, "step": at} for event, at in zip(events, x.tolist(), strict=True) if np.isfinite(at)]
+
+    def _x(self, step: np.ndarray) -> np.ndarray:
+        return laid_along(self._along, step, self.reader, self.reader.config)
+
+
+def along_of(text: str) -> Along:
+    """What ``step``, ``event spike`` or ``series norm`` stand for."""
+    kind, _, name = text.partition(" ")
+    return Along(kind, name)  # pyright: ignore[reportArgumentType]  # the recipe's pattern knows the kinds
+
+
+def _sources(spec: View, recipe: PanelRecipe, readers: Sequence[RunReader], minus: Sequence[RunReader]) -> list[Any]:
+    """The runs as the panel shows them: laid along its axis, minus the reference."""
+    along = along_of(recipe.along)
+    shown: list[Any] = [*readers, *minus]
+    if along.kind != "step" and isinstance(spec, Curves | Ribbon):
+        shown = [Laid(reader, along) for reader in shown]
+    if not minus:
+        return shown
+    *runs, reference = shown
+    return [Minus(run, reference, reader, minus[0], spec) for run, reader in zip(runs, readers, strict=True)]
+
+
+def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReader) -> Content:
     names = {str(reader.header["experiment"]) for reader in readers}
     if len(names) != 1:
         raise FigureError(f"a view belongs to one experiment; these runs are of {', '.join(sorted(names))}")
@@ -135,19 +229,43 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader]) -> Content:
     except (registry.UnknownName, ConfigError) as error:
         raise FigureError(str(error)) from None
     spec = next(spec for spec in cls.views if spec.id == recipe.view)
-    needed = _drawn(spec)
-    drawn = [i for i, reader in enumerate(readers) if not {*needed}.isdisjoint(reader.names())]
+    drawn = [i for i, reader in enumerate(readers) if spec.shows(reader.names())]
     readers, configs = [readers[i] for i in drawn], [configs[i] for i in drawn]
     if not drawn:
-        raise FigureError(f"nothing is recorded for the view {recipe.view!r}: it needs {', '.join(needed)}")
-    spec = changed(spec, recipe)
-    panels = _panels(recipe, readers, configs, log=bool(getattr(spec, "y_log", False)))
+        needed = ", ".join(spec.needed or spec.names)
+        raise FigureError(f"nothing is recorded for the view {recipe.view!r}: it needs {needed}")
+    if isinstance(spec, Curves | Ribbon) and recipe.along != "step":
+        spec = replace(
+            spec, x_label=along_of(recipe.along).label, **({"x_log": False} if isinstance(spec, Curves) else {})
+        )
+    spec = changed(difference_view(spec) if minus else spec, recipe)
+    try:
+        sources = _sources(spec, recipe, readers, minus)
+        panels = _panels(recipe, sources, configs, log=bool(getattr(spec, "y_log", False)))
+        spec = on_common_scale(spec, [panel.source for panel in panels]) if len(panels) > 1 else spec
+    except NotAligned as error:
+        raise FigureError(f"the view {recipe.view!r} cannot be laid along {recipe.along}: {error}") from None
     for number, label in enumerate(recipe.labels[: len(panels)]):
         panels[number] = replace(panels[number], label=label)
-    return Content(recipe, spec, panels)
+    return _coloured(Content(recipe, spec, panels))
 
 
-def _panels(recipe: PanelRecipe, readers: Sequence[RunReader], configs: Sequence[Any], *, log: bool) -> list[Panel]:
+def _coloured(content: Content) -> Content:
+    """The runs in the colours of a knob, where the recipe names one."""
+    knob = content.recipe.colour
+    if not knob:
+        return content
+    found = [panel.config.model_dump() for panel in content.panels]
+    if not any(knob in config for config in found):
+        raise FigureError(f"no run has a knob called {knob!r}")
+    placed = places([config.get(knob, ABSENT) for config in found])
+    bar = (knob, placed) if placed.continuous else None
+    named = zip(content.panels, inks(placed), strict=True)
+    panels = [replace(panel, ink=ink, **({"label": ""} if bar else {})) for panel, ink in named]
+    return replace(content, panels=panels, bar=bar)
+
+
+def _panels(recipe: PanelRecipe, readers: Sequence[Any], configs: Sequence[Any], *, log: bool) -> list[Panel]:
     if recipe.band == "none":
         told = zip(readers, configs, labels(configs), strict=True)
         return [Panel(reader, config, label, recipe.step) for reader, config, label in told]
@@ -173,12 +291,6 @@ def changed(spec: View, recipe: PanelRecipe) -> View:
     if unknown:
         raise FigureError(f"the view {recipe.view!r} has no {unknown[0]}")
     return replace(spec, **values)
-
-
-def _drawn(spec: View) -> tuple[str, ...]:
-    """The series without which a view is empty; the others only add to it."""
-    own = getattr(spec, "series", None)
-    return spec.names if own is None else (own,) if isinstance(own, str) else tuple(own)
 
 
 def labels(configs: Sequence[Any], but: Sequence[str] = ()) -> list[str]:

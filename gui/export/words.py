@@ -61,6 +61,8 @@ def _sentences(content: Content) -> list[str]:
         band = f"{band} of the logarithms" if means[0].log and band.startswith("one") else band
         counts = sorted({len(mean.members) for mean in means})
         said.append(f"Lines: {line} over {' or '.join(map(str, counts))} seeds; bands: {band}.")
+    if content.recipe.minus is not None:
+        said.append("Differences from one run.")
     if content.recipe.step is not None and not isinstance(spec, OVER_STEPS):
         said.append(f"At step {content.recipe.step}.")
     if dashed := [line.label for line in getattr(spec, "lines", ())]:

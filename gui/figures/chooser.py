@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.catalogue import RowList
+from gui.library.place import seeds_repeat
 from gui.named import named
 from gui.recent import RunsModel
 from gui.theme import Theme
@@ -103,6 +104,4 @@ class Chooser(QWidget):
 
     def _add(self) -> None:
         runs = self.selected()
-        alike = [(run.preset, run.arm) for run in runs]
-        seeds = len(set(alike)) < len(alike) and len({run.seed for run in runs}) > 1
-        self.add_requested.emit(runs, self.views.currentData(), seeds)
+        self.add_requested.emit(runs, self.views.currentData(), seeds_repeat(runs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args
 
 from PySide6.QtCore import Qt, Signal
@@ -11,8 +12,10 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QLineEdit,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QSpinBox,
@@ -29,7 +32,9 @@ BANDS = {
     "SD": "mean, standard deviation",
     "SE": "mean, standard error",
     "quartiles": "median, quartiles",
+    "5-95 %": "median, 5 to 95 %",
     "min-max": "mean, smallest to largest",
+    "all lines": "mean, and every run thin",
 }
 SIZE_NAMES = {
     "single": "One column",
@@ -39,7 +44,22 @@ SIZE_NAMES = {
     "poster": "Poster A3",
 }
 OWN = "own"
-PANEL = ("panel_title", "band", "step", "span", "legend", "labels", "x", "x_log", "y", "y_log", "inset", "notes")
+PANEL = (
+    "panel_title",
+    "band",
+    "along",
+    "colour",
+    "step",
+    "span",
+    "legend",
+    "labels",
+    "x",
+    "x_log",
+    "y",
+    "y_log",
+    "inset",
+    "notes",
+)
 
 
 class Controls(QScrollArea):
@@ -48,6 +68,8 @@ class Controls(QScrollArea):
     page_changed = Signal(str, object)  # field, value
     look_changed = Signal(str, object)
     panel_changed = Signal(str, object)
+    open_style_requested = Signal()
+    save_style_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__(widgetResizable=True)
@@ -135,6 +157,19 @@ class Controls(QScrollArea):
         form, say = self._group("STYLE"), lambda name: lambda value: self.look_changed.emit(name, value)
         names = {"": "Suits the size", **{name: name.capitalize() for name in look.shipped()}, OWN: "Own style"}
         self._add(form, "style", "Style", self._choice(names, lambda value: self.page_changed.emit("style", value)))
+        files = QHBoxLayout()
+        for text, asked in (("Open …", self.open_style_requested), ("Save …", self.save_style_requested)):
+            button = QPushButton(text)
+            button.setAccessibleName(f"{text.split()[0]} style file")
+            button.clicked.connect(asked)
+            files.addWidget(button)
+        form.addRow("Style file", files)
+        fonts = self._line("DejaVu Sans", lambda text: say("fonts")(_fonts(text)))
+        self._add(form, "fonts", "Fonts", fonts, "The first that this machine has; separated by commas")
+        maths = {name: name for name in get_args(look.Maths)}
+        self._add(
+            form, "maths", "Formulas", self._choice(maths, say("maths")), "Fonts of formulas between dollar signs"
+        )
         for name, label in (("text", "Text"), ("title", "Titles"), ("line", "Lines"), ("axis", "Axes")):
             self._add(form, name, label, self._number(0.1, 200, "pt", say(name)))
         frames = {"open": "left and below", "box": "a box"}
@@ -145,6 +180,9 @@ class Controls(QScrollArea):
         form, say = self._group("PANEL"), lambda name: lambda value: self.panel_changed.emit(name, value)
         self._add(form, "panel_title", "Title", self._line("the view's", lambda text: say("title")(text or None)))
         self._add(form, "band", "Seeds", self._choice(BANDS, say("band")), "How runs that differ in seeds are shown")
+        along = self._line("step", lambda text: say("along")(text or "step"))
+        self._add(form, "along", "Along", along, "step, epoch, time, event spike, series norm: what curves lie along")
+        self._add(form, "colour", "Colour by", self._line("each run", say("colour")), "A knob that colours the runs")
         step = self._line("newest", lambda text: self.panel_changed.emit("step", _whole(text)))
         self._add(form, "step", "Step", step, "Where views of one moment stand")
         self._add(form, "span", "Takes", self._number(1, 12, "columns", say("columns"), 0))
@@ -187,6 +225,9 @@ class Controls(QScrollArea):
         """Show a recipe's values and those of one of its panels."""
         self._filling = True
         own = recipe.style if isinstance(recipe.style, str) else OWN
+        box = self.fields["style"]
+        if own.endswith(".json") and isinstance(box, QComboBox) and box.findData(own) < 0:
+            box.addItem(Path(own).stem, own)
         self._fill("size", recipe.size if recipe.size in SIZES else OWN)
         across, down = recipe.millimetres
         for name, value in (("across", across), ("down", down), ("style", own)):
@@ -194,8 +235,9 @@ class Controls(QScrollArea):
         for name in ("columns", "letters", "dpi", "data"):
             self._fill(name, getattr(recipe, name))
         style = recipe.look()
-        for name in ("text", "title", "line", "axis", "frame", "grid"):
+        for name in ("text", "title", "line", "axis", "frame", "grid", "maths"):
             self._fill(name, getattr(style, name))
+        self._fill("fonts", ", ".join(style.fonts))
         there = 0 <= panel < len(recipe.panels)
         for name in PANEL:
             self.fields[name].setEnabled(there)
@@ -206,6 +248,7 @@ class Controls(QScrollArea):
     def _show_panel(self, panel: PanelRecipe) -> None:
         texts = {"panel_title": panel.title or "", "step": "" if panel.step is None else str(panel.step)}
         texts |= {"labels": "; ".join(panel.labels), "x": _said(panel.x), "y": _said(panel.y)}
+        texts |= {"along": "" if panel.along == "step" else panel.along, "colour": panel.colour}
         texts["inset"] = _said(panel.inset.x) if panel.inset else ""
         texts["notes"] = "; ".join(f"{note.at[0]:g}, {note.at[1]:g}, {note.text}" for note in panel.notes)
         for name, value in texts.items():
@@ -224,6 +267,10 @@ class Controls(QScrollArea):
                 box.setChecked(value)
             case QLineEdit() as line if not line.hasFocus() or line.text().strip() != value:
                 line.setText(value)
+
+
+def _fonts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()] or [look.FALLBACK]
 
 
 def _float(text: str) -> float | str:

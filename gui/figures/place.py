@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from gui.background import Background
 from gui.export.look import FigureError
+from gui.export.look import save as save_look
 from gui.export.recipe import Recipe, checked, write
 from gui.figures.chooser import Chooser
 from gui.figures.controls import OWN, Controls
@@ -44,6 +45,7 @@ TIPS = {
 }
 SOON = 60  # ms after the last change before the page is drawn
 OPENS = "Figures and recipes (*.json *.pdf *.svg *.png);;All files (*)"
+STYLES = "Figure style (*.json)"
 WRITES = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)"
 
 
@@ -67,6 +69,10 @@ class FiguresPlace(QWidget):
         self.controls.page_changed.connect(self._page_changed)
         self.controls.look_changed.connect(self._look_changed)
         self.controls.panel_changed.connect(self._panel_changed)
+        self.controls.open_style_requested.connect(lambda: self._ask("Open style", STYLES, self.open_style))
+        self.controls.save_style_requested.connect(
+            lambda: self._ask("Save style", STYLES, self.save_style, suffix="json")
+        )
         self.problem = named(QLabel(wordWrap=True), "error")
         self.problem.setContentsMargins(16, 4, 16, 8)
         self.problem.hide()
@@ -163,12 +169,15 @@ class FiguresPlace(QWidget):
 
     def add_panel(self, view: str, files: Sequence[str], step: int | None = None, band: str = "none") -> None:
         """Put a view of run files on the page, behind the others."""
-        panel = {"view": view, "runs": list(files), "step": step, "band": band}
-        panels = [*(panel.model_dump() for panel in self.recipe.panels), panel]
+        self.add_panels([{"view": view, "runs": list(files), "step": step, "band": band}])
+
+    def add_panels(self, new: Sequence[dict[str, Any]]) -> None:
+        """Put panels on the page, behind the others."""
+        panels = [*(panel.model_dump() for panel in self.recipe.panels), *new]
         values: dict[str, Any] = {"panels": panels}
-        if len(panels) == 2 and self.recipe.size == "single":
+        if len(panels) >= 2 > len(self.recipe.panels) and self.recipe.size == "single":
             values |= {"size": "double", "columns": 2}  # two panels side by side are what most papers show
-        self._change("Add panel", values)
+        self._change("Add panel" if len(new) == 1 else f"Add {len(new)} panels", values)
         self._choose(len(self.recipe.panels) - 1)
 
     def set_theme(self, theme: Theme) -> None:
@@ -294,6 +303,19 @@ class FiguresPlace(QWidget):
         else:
             self.message.emit(f"Recipe saved: {path}")
 
+    def open_style(self, path: str) -> None:
+        """Draw the page in the style of a file."""
+        self._change("Change style", {"style": path})
+
+    def save_style(self, path: str) -> None:
+        """Keep the page's style in a file, for other figures."""
+        try:
+            save_look(self.recipe.look(self.folder), Path(path))
+        except FigureError as error:
+            self._say(str(error))
+        else:
+            self.message.emit(f"Style saved: {path}")
+
     def export_path(self, path: str) -> None:
         """Write the figure in the background."""
         recipe, folder = self.recipe, self.folder
@@ -360,8 +382,11 @@ def _located(path: Path, runs: Path) -> Recipe:
 
     recipe = read_recipe(path)
     find = finder([path.parent, runs])
-    panels = [
-        {**panel.model_dump(), "runs": [str(file.absolute()) for file in files(panel, path.parent, find)]}
-        for panel in recipe.panels
-    ]
+    panels = []
+    for panel in recipe.panels:
+        found: dict[str, Any] = {"runs": [str(file.absolute()) for file in files(panel, path.parent, find)]}
+        if panel.minus is not None:
+            alone = panel.model_copy(update={"runs": (panel.minus,)})
+            found["minus"] = str(files(alone, path.parent, find)[0].absolute())
+        panels.append({**panel.model_dump(), **found})
     return checked({**recipe.model_dump(), "panels": panels})

@@ -53,6 +53,7 @@ class Library(QWidget):
 
     chosen = Signal(str)
     compare_requested = Signal(list)  # paths
+    figure_requested = Signal(list)  # panels, as a figure's recipe takes them
     settings_taken = Signal(object, dict)  # run, knobs
     refresh_requested = Signal()
     numbers_wanted = Signal(list)  # numbers that the files must be read for
@@ -373,7 +374,28 @@ class Library(QWidget):
             action = menu.addAction(text)
             action.setEnabled(enabled and bool(runs))
             action.triggered.connect(lambda _=False, slot=slot: slot())
+        menu.insertMenu(menu.actions()[2], self._figure_menu(menu))
         return menu
+
+    def _figure_menu(self, menu: QMenu) -> QMenu:
+        """The views that the chosen runs can be sent to the figure in; they belong to one experiment."""
+        from lab import registry
+
+        runs = self.chosen_runs()
+        views = menu.addMenu("Send to the figure")
+        names = {run.experiment for run in runs}
+        try:
+            known = registry.experiment(names.pop()).views if len(names) == 1 else ()
+        except (registry.UnknownName, ImportError):
+            known = ()
+        for view in known:
+            views.addAction(view.title).triggered.connect(lambda _=False, name=view.id: self._send(name, runs))
+        views.setEnabled(bool(known))
+        return views
+
+    def _send(self, view: str, runs: Sequence[RunEntry]) -> None:
+        band = "SD" if seeds_repeat(runs) else "none"
+        self.figure_requested.emit([{"view": view, "runs": [str(run.path) for run in runs], "band": band}])
 
     def _open_menu(self, place: QPoint) -> None:
         self.menu().popup(self.view.viewport().mapToGlobal(place))
@@ -403,6 +425,12 @@ class Library(QWidget):
         self.sort, self.descending = Column(str(state.get("sort", "created"))), bool(state.get("descending", True))
         self.groups = [str(group) for group in state.get("groups", self.groups)]
         self.set_columns([str(key) for key in state.get("columns", self.columns)])
+
+
+def seeds_repeat(runs: Sequence[RunEntry]) -> bool:
+    """Whether some of the runs differ only in their seeds."""
+    alike = [(run.preset, run.arm) for run in runs]
+    return len(set(alike)) < len(alike) and len({run.seed for run in runs}) > 1
 
 
 def known_names(runs: Sequence[RunEntry]) -> set[str]:

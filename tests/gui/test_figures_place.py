@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QComboBox
 
+from gui.export import look
 from gui.export.inside import recipe_of
 from gui.export.recipe import read
 from gui.figures.place import FiguresPlace
@@ -182,3 +183,32 @@ def test_a_view_is_sent_to_the_figure_from_its_menu(qtbot, tmp_path):
         send.trigger()
     assert sent.args == [str(tmp_path / "a.h5"), page.views[1].spec.id, 30]
     run.close()
+
+
+def test_a_style_is_kept_in_a_file_and_used_again(page, tmp_path):
+    page.select("")
+    page.add("Loss")
+    page.type("fonts", "Nimbus Sans, DejaVu Sans")
+    page.pick("maths", "stix")
+    page.place.save_style(str(tmp_path / "mine.json"))
+    assert look.load(str(tmp_path / "mine.json")).maths == "stix"
+    page.pick("style", "Journal")
+    page.place.open_style(str(tmp_path / "mine.json"))
+    assert page.recipe.look().fonts == ("Nimbus Sans", "DejaVu Sans")
+    style = page.controls.fields["style"]
+    assert isinstance(style, QComboBox) and style.currentText() == "mine"
+    page.place.save_style(str(tmp_path / "no folder" / "mine.json"))
+    assert "cannot write the style" in page.place.problem.text()
+
+
+def test_curves_of_a_panel_lie_along_an_event_in_the_colours_of_a_knob(page):
+    page.select("")
+    page.add("Loss")
+    page.type("along", "event spike")
+    page.type("colour", "seed")
+    (panel,) = page.recipe.panels
+    assert (panel.along, panel.colour) == ("event spike", "seed")
+    page.drawn()
+    page.type("along", "moon")
+    assert "along" in page.place.problem.text()
+    assert page.recipe.panels[0].along == "event spike"

@@ -17,6 +17,7 @@ from gui.theme import DARK, LIGHT
 from storage.catalogue import RunEntry, entry
 from storage.labels import set_labels
 from storage.numbers import Number
+from tests.gui.export.small import tiny_run
 from tests.storage.small_runs import small_run
 
 
@@ -251,3 +252,18 @@ def test_local_runs_are_known_at_once_the_second_time_and_followed(tmp_path, mon
     assert not again.left
     runs.close()
     again.close()
+
+
+def test_chosen_runs_are_sent_to_the_figure_in_a_view_of_theirs(library, qtbot, tmp_path):
+    runs = [entry(tiny_run(tmp_path / f"{seed}.h5", seed=seed)) for seed in (0, 1)]
+    library.set_runs(runs)
+    library.choose({str(run.path) for run in runs})
+    (menu,) = [action.menu() for action in library.menu().actions() if action.text() == "Send to the figure"]
+    with qtbot.waitSignal(library.figure_requested) as sent:
+        next(action for action in menu.actions() if action.text() == "Loss").trigger()
+    (panel,) = sent.args[0]
+    assert (panel["view"], panel["band"], len(panel["runs"])) == ("loss", "SD", 2)
+    library.set_runs([*runs, *RUNS])
+    library.choose({"/kept/a.h5"})
+    (menu,) = [action.menu() for action in library.menu().actions() if action.text() == "Send to the figure"]
+    assert not menu.isEnabled()
