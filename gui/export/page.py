@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,6 +43,19 @@ def drawing(look: Look) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _room() -> Iterator[None]:
+    """Refuse a layout that leaves a panel no place, where matplotlib only warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "constrained_layout not applied")
+        try:
+            yield
+        except UserWarning as warning:
+            raise FigureError(
+                "the page is too small for its type: take a larger size or a style of smaller type"
+            ) from warning
+
+
 def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure:
     """A matplotlib figure of the page, laid out for good: every format shows the same.
 
@@ -65,10 +79,11 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
             axes = figure.add_subplot(grid[row, column : column + span])
             letter = _letter(recipe.letters, number) if len(contents) > 1 else ""
             _draw_panel(axes, content, letter)
-        figure.draw_without_rendering()
-        if _clear_data(figure):
+        with _room():
             figure.draw_without_rendering()
-            figure.draw_without_rendering()  # what makes room for a legend beside a plot settles at the second time
+            if _clear_data(figure):
+                figure.draw_without_rendering()
+                figure.draw_without_rendering()  # what makes room for a legend beside a plot settles at the second time
         figure.set_layout_engine("none")  # formats differ in how they measure text; the places stay
     return figure
 

@@ -210,7 +210,7 @@ def test_numbers_lie_beside_the_figure_as_csv_or_hdf5(folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["journal", "journal-serif", "slide", "poster"])
 def test_every_shipped_style_draws_in_fonts_that_come_with_the_app(folder: Path, name: str, caplog):
-    made = recipe({"view": "sharpness", "title": r"$\lambda_{max}$ and η"}, style=name)
+    made = recipe({"view": "sharpness", "title": r"$\lambda_{max}$ and η"}, style=name, size=(300, 200))
     (axes,) = axes_of(made, folder)
     assert axes.lines[0].get_linewidth() == look.load(name).line
     assert axes.yaxis.get_ticklabels()[0].get_fontsize() == look.load(name).text
@@ -239,6 +239,7 @@ def test_a_style_is_a_file_that_can_be_saved_and_named(folder: Path, tmp_path: P
         ({"view": "loss", "x": (3, 3)}, {}, "nothing to show"),
         ({"view": "loss"}, {"size": "double colum"}, "known: single"),
         ({"view": "loss"}, {"size": (2000, 2000), "dpi": 2400}, "pixels"),
+        ({"view": "sharpness"}, {"style": "poster", "size": (60, 40)}, "too small for its type"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(folder: Path, tmp_path: Path, panel: dict, page: dict, words: str):
