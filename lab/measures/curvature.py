@@ -27,8 +27,8 @@ def lambda_max(
         **options: ``look_every``, ``max_hvps``, ``strict``, ``seed``, ``guard``, ``max_basis`` of `eigenpairs`.
 
     Returns:
-        The eigenpair, with the accuracy reached and its cost: about 15 products cold; warm at 1e-3 one or two, and
-        four to six in every second reading, which looks at the neighbours too.
+        The eigenpair, with the accuracy reached and its cost: about 15 products cold; warm at 1e-3 mostly one, and
+        three in every third reading, which looks at the neighbours too.
 
     Raises:
         NotConvergedError: The budget or rounding ended the search early and ``strict`` is not off.

@@ -54,6 +54,16 @@ def test_the_error_stated_holds_and_the_tolerance_is_met(seed):
     assert pairs.hvps < size
 
 
+@pytest.mark.parametrize(("read", "sign"), [(lambda_max, 1), (lambda_min, -1)])
+def test_the_value_is_the_middle_between_the_rayleigh_quotient_and_its_bound(read, sign):
+    exact = np.linspace(-2, 2, 150) ** 3
+    matrix = Matrix(symmetric(exact))
+    found = read(matrix, tol=0.02)
+    quotient = float(found.vector @ matrix(found.vector))
+    assert found.value == pytest.approx(quotient + sign * found.error, rel=1e-12)
+    assert 0 <= sign * (sign * 8.0 - quotient) <= 2 * found.error
+
+
 def test_a_random_start_does_not_stop_at_the_second_eigenvalue():
     exact = np.concatenate([[1.02, 1.0], np.linspace(-0.3, 0.3, 198)])
     matrix = Matrix(symmetric(exact))
@@ -110,12 +120,12 @@ def test_a_warm_start_saves_most_of_the_products():
 
 def test_a_warm_start_sees_an_orthogonal_eigenvalue_overtake():
     values = torch.cat([torch.linspace(0, 1, 200), torch.tensor([2.0, 1.5, 1.2])]).double()
-    start = None
+    start, found = None, 0.0
     for rise in np.linspace(0.5, 4, 60):  # eigenvectors never turn: the start is exactly orthogonal to the newcomer
         values[7] = rise
         top = lambda_max(Matrix(torch.diag(values)), start=start)
-        start = top.start
-    assert top.value == pytest.approx(4.0, rel=1e-3)
+        start, found = top.start, top.value
+    assert found == pytest.approx(4.0, rel=1e-3)
 
 
 def test_the_gradient_may_be_the_start():

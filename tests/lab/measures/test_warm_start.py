@@ -1,5 +1,7 @@
 """What one reading of eigenpairs leaves to the next, on matrices whose eigenvectors turn as told, float64."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -24,23 +26,24 @@ def turned(angle: float, spectrum: np.ndarray = SPECTRUM) -> Matrix:
 
 
 def products_along(angles: np.ndarray, *, predict: bool = True) -> tuple[list[int], float]:
-    """Products of each reading, and the last pace; without prediction every start is the last eigenvector itself."""
-    start, products, pace = None, [], float("nan")
+    """Products of each reading, and the turn foretold at the end along the last; or with every start the last one."""
+    start, products, foretold = None, [], float("nan")
     for angle in angles:
         top = lambda_max(turned(angle), start=start, look_every=100)
-        start, pace = top.start, top.start["pace"]
+        start, last = top.start, top.start["turns"][0, 0]
+        foretold = float((top.start["pace"] @ top.start["turns"][:, 0]) @ last / (last @ last))
         if not predict:
-            start["turn"].zero_()
+            start["turns"] = torch.zeros_like(start["turns"])
         products.append(top.hvps)
         assert top.value == pytest.approx(3.0, rel=1e-3)
-    return products, pace
+    return products, foretold
 
 
-@pytest.mark.parametrize(("angles", "pace"), [(np.arange(12) * 0.1, 1.0), (np.array([0, 0.2] * 6), -1.0)])
-def test_a_steady_turn_and_an_oscillation_are_predicted(angles, pace):
+@pytest.mark.parametrize(("angles", "again"), [(np.arange(12) * 0.1, 1.0), (np.array([0, 0.2] * 6), -1.0)])
+def test_a_steady_turn_and_an_oscillation_are_predicted(angles, again):
     predicted, found = products_along(angles)
     repeated, _ = products_along(angles, predict=False)
-    assert found == pytest.approx(pace, abs=0.1)
+    assert found == pytest.approx(again, abs=0.1)
     assert np.mean(predicted[4:]) <= 1.5 < np.mean(repeated[4:])
 
 
@@ -97,5 +100,22 @@ def test_a_start_holds_numbers_and_tensors_only_so_that_a_checkpoint_keeps_it():
     start: Start = lambda_max(turned(0.0)).start
     assert {type(value) for value in start.values()} <= {str, int, float, torch.Tensor}
     moved = lambda_max(turned(0.1), start=start)
-    kept: Start = {**start, "vectors": start["vectors"].clone(), "turn": start["turn"].clone()}
+    kept: Start = {**start, "vectors": start["vectors"].clone(), "turns": start["turns"].clone()}
     assert torch.equal(lambda_max(turned(0.1), start=kept).vector, moved.vector)
+
+
+def test_a_start_from_an_older_file_is_still_a_head_start():
+    start = lambda_max(turned(0.0)).start
+    older = {name: start[name] for name in ("which", "vectors", "gap", "unseen")}
+    found = lambda_max(turned(0.01), start=cast("Start", older))
+    assert found.value == pytest.approx(3.0, rel=1e-3)
+    assert found.hvps <= lambda_max(turned(0.01)).hvps / 2
+
+
+def test_a_reading_whose_prediction_fails_takes_the_products_it_needs():
+    start = None
+    for angle in (0.0, 0.05, 0.1):
+        start = lambda_max(turned(angle), start=start, look_every=100).start
+    found = lambda_max(turned(0.3), start=start, look_every=100, tol=1e-6)
+    assert found.hvps > 1
+    assert found.value == pytest.approx(3.0, rel=1e-6)
