@@ -82,6 +82,12 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seeds data, initialisation and order alike.")] = None,
     device: Device = "cpu",
     steps: Annotated[int | None, typer.Option(help="Length of the run.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(metavar="INSTRUMENT", help="Switch an optional instrument on; may be repeated.")
+    ] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Say what the run and each reading would take, and run nothing.")
+    ] = False,
     out: Out = None,
 ) -> None:
     """Run an experiment and judge it."""
@@ -96,11 +102,34 @@ def run(
     values, replay = _read_config(config, name) if config else ({}, ())
     values |= _assignments(settings) | {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
     knobs = _admissible(lambda: cls.configure(preset, arm, values)).model_dump(mode="json")
-    target = str(out) if out else ""
+    optional = [item.method for item in cls.instruments() if item.optional]
+    for item in also or ():
+        _known(registry.pick, "optional instrument", item, optional)
     request = Request(
-        experiment=name, config=knobs, out=target, preset=preset, arm=arm, device=_device(device), replay=replay
+        experiment=name,
+        config=knobs,
+        out=str(out) if out else "",
+        preset=preset,
+        arm=arm,
+        device=_device(device),
+        replay=replay,
+        also=tuple(also or ()),
     )
+    if cost:
+        _print_cost(request)
+        return
     raise typer.Exit(_execute(request))
+
+
+def _print_cost(request: Any) -> None:
+    from lab.hosts import estimate
+    from lab.schedule import in_words
+
+    found = estimate(request)
+    assert found is not None, "nobody was in a hurry"
+    print(f"about {found.seconds:.2g} s and {found.size / 1e6:.1f} MB; {found.share:.0%} of the time for measuring")
+    for name, price in found.prices.items():
+        print(f"{name:24} {in_words(price)}")
 
 
 @app.command()

@@ -393,7 +393,8 @@ class LabPlace(QMainWindow):
             if experiment.previews and not (self.preview and self.preview.of(experiment, config)):
                 self._cost.start(lambda: (form, config, self.runs.preview(experiment, config)))
             else:
-                self._cost.start(lambda: (form, config, self.runs.estimate(experiment, config)))
+                also = form.also.chosen()
+                self._cost.start(lambda: (form, config, self.runs.estimate(experiment, config, also)))
 
     def _show_cost(self, answer: tuple[Form, Any, Any]) -> None:
         form, config, found = answer

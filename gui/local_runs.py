@@ -17,6 +17,7 @@ from lab.request import Request, runs_folder
 if TYPE_CHECKING:
     from lab.config import Config
     from lab.experiment import Experiment
+    from lab.request import Estimate
     from storage.catalogue import RunEntry
     from storage.index import RunIndex
     from storage.numbers import Number
@@ -123,27 +124,27 @@ class LocalRuns:
         )
         return self._start(request)
 
-    def estimate(self, experiment: type[Experiment], config: Config) -> str:
-        knobs = config.model_dump(mode="json")
-        request = Request(experiment=experiment.name, config=knobs, device=self.device)
+    def estimate(self, experiment: type[Experiment], config: Config, also: tuple[str, ...] = ()) -> str:
         try:
-            answer = self._spare.peek().estimate(request)
+            answer = self._estimate(experiment, config, also)
         except (EOFError, OSError) as error:
             return f"The cost could not be estimated: {error}"
-        if answer is None:  # a run was started meanwhile
-            return ""
-        if isinstance(answer, str):
-            return answer
-        seconds, size = answer
-        return f"About {duration(seconds)}, {size / 1e6:.1f} MB"
+        return "" if answer is None else answer if isinstance(answer, str) else cost_in_words(experiment, answer, also)
 
     def seconds(self, experiment: type[Experiment], config: Config) -> float:
-        request = Request(experiment=experiment.name, config=config.model_dump(mode="json"), device=self.device)
         try:
-            answer = self._spare.peek().estimate(request)
+            answer = self._estimate(experiment, config)
         except (EOFError, OSError):
             return 0.0
         return answer[0] if isinstance(answer, tuple) else 0.0
+
+    def _estimate(
+        self, experiment: type[Experiment], config: Config, also: tuple[str, ...] = ()
+    ) -> Estimate | str | None:
+        """None when a run was started meanwhile."""
+        knobs = config.model_dump(mode="json")
+        request = Request(experiment=experiment.name, config=knobs, device=self.device, also=also)
+        return self._spare.peek().estimate(request)
 
     def devices(self) -> list[tuple[str, str]]:
         while (found := self._spare.peek().devices()) is None:
@@ -195,6 +196,19 @@ class LocalRuns:
     def _after(self, state: str) -> None:
         if state not in ACTIVE:  # not earlier: warming up would slow the run itself
             self.prepare()
+
+
+def cost_in_words(experiment: type[Experiment], found: Estimate, also: tuple[str, ...] = ()) -> str:
+    """What a run takes, and what a reading of its costliest instrument and of those in ``also`` does."""
+    text = f"About {duration(found.seconds)}, {found.size / 1e6:.1f} MB, {found.share:.0%} of the time for measuring."
+    priced = [item for item in experiment.instruments() if "steps" in found.prices.get(item.method, {})]
+    priced.sort(
+        key=lambda item: found.prices[item.method]["seconds"] / found.prices[item.method]["every"], reverse=True
+    )
+    for item in [i for i in priced if i is priced[0] or i.method in also]:
+        price = found.prices[item.method]
+        text += f" A reading of {item.series[0].label.lower()} takes as long as {price['steps']:.2g} steps."
+    return text
 
 
 def duration(seconds: float) -> str:

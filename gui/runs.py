@@ -109,8 +109,11 @@ class Runs(Protocol):
         """Names and descriptions of the devices of this machine. May be slow; called outside the window's thread."""
         ...
 
-    def estimate(self, experiment: type[Experiment], config: Any) -> str:
-        """What a run would cost, in words. Takes about a second; called outside the window's thread."""
+    def estimate(self, experiment: type[Experiment], config: Any, also: tuple[str, ...] = ()) -> str:
+        """What a run and its readings would cost, in words, with the optional instruments ``also`` switched on.
+
+        Takes about a second; called outside the window's thread.
+        """
         ...
 
     def seconds(self, experiment: type[Experiment], config: Any) -> float:

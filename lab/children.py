@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab import load_torch
 from lab.link import Command, Message, PipeLink, QuietLink
-from lab.request import Request
+from lab.request import Estimate, Request
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -54,8 +54,8 @@ class Child:
     def pid(self) -> int | None:
         return self._process.pid
 
-    def estimate(self, request: Request) -> tuple[float, int] | str | None:
-        """Seconds and bytes that a run would take, or the reason why it cannot run; None when a run came in between.
+    def estimate(self, request: Request) -> Estimate | str | None:
+        """What a run would take, or the reason why it cannot run; None when a run came in between.
 
         Blocks for about a second.
 
@@ -216,7 +216,7 @@ def _warm_up() -> None:
     optimiser.step()
 
 
-def _estimate(request: Request, hurry: Callable[[], bool]) -> tuple[float, int] | str | None:
+def _estimate(request: Request, hurry: Callable[[], bool]) -> Estimate | str | None:
     from lab.hosts import estimate, explain
 
     try:

@@ -22,7 +22,7 @@ from numpy.random.mtrand import get_bit_generator, set_bit_generator  # numpy.ra
 
 from lab.config import ConfigError
 from lab.experiment import Experiment, Instrument
-from lab.schedule import Checkpoints, Schedule
+from lab.schedule import Checkpoints, Schedule, in_words
 from lab.state import capture, restore, stored_boundary
 from lab.stream import Event, Sink, Source
 
@@ -77,6 +77,7 @@ class Engine:
         self._checkpoints = checkpoints
         also = set(also)
         on = [i for i in experiment.instruments() if not i.optional or i.method in also]
+        self._on = on
         self.schedule = Schedule(on, experiment.config, self.step)
         if boundary:
             self.schedule.remember(boundary, self.step)
@@ -194,6 +195,20 @@ class Engine:
         if spacing is not None:
             self._event("schedule", {"checkpoints": True, "every": spacing})
 
+    def price(self, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Read once more what was read only at the start, and record nothing: the first reading pays for warming up.
+
+        Args:
+            hurry: Asked before every reading; True gives up.
+        """
+        for item in self.schedule.unpriced():
+            if hurry():
+                return
+            with untouched(self.experiment):
+                started = time.perf_counter()
+                self._methods[item.method]()
+                self.schedule.read(item, time.perf_counter() - started, self.step)
+
     def flush(self) -> None:
         """Hand all rows to the sink and let the detectors see them."""
         self._flushed = time.perf_counter()
@@ -223,8 +238,18 @@ class Engine:
                     self._read(item)
             for change in self.schedule.rebalance():
                 self._event("schedule", change)
+        if last:
+            self._declare_costs()
         if self._checkpoints is not None and (last or self._checkpoints.due(self.step)):
             self.checkpoint()
+
+    def _declare_costs(self) -> None:
+        """Keep with every series what a reading of it took."""
+        prices = self.schedule.prices()
+        for item in self._on:
+            if price := prices.get(item.method):
+                for spec in item.series:
+                    self.sink.declare(spec.name, spec.attrs | {"cost": in_words(price)})
 
     def _read(self, item: Instrument) -> None:
         started = time.perf_counter()

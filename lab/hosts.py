@@ -25,7 +25,7 @@ from lab.engine import Engine, NonFinite
 from lab.experiment import Experiment
 from lab.link import Link, Outbox
 from lab.offline import readings
-from lab.request import Request, new_path
+from lab.request import Estimate, Request, new_path
 from lab.schedule import Checkpoints
 from lab.state import StateError, stored_config, without_boundary
 from lab.stream import Event, MemoryRun
@@ -55,10 +55,8 @@ def execute(request: Request, link: Link) -> tuple[str, str]:
     return _end(outbox, *run.drive())
 
 
-def estimate(
-    request: Request, seconds: float = 0.8, hurry: Callable[[], bool] = lambda: False
-) -> tuple[float, int] | None:
-    """Seconds and bytes that a whole run will take, from running its first steps for a moment.
+def estimate(request: Request, seconds: float = 0.8, hurry: Callable[[], bool] = lambda: False) -> Estimate | None:
+    """What a whole run and each reading will take, from running its first steps for a moment.
 
     Args:
         request: What would run.
@@ -75,7 +73,8 @@ def estimate(
     torch.set_num_threads(config.threads)
     experiment = cls(config, request.device)
     experiment.setup()
-    engine, until = Engine(experiment, memory := MemoryRun()), time.perf_counter() + seconds
+    engine = Engine(experiment, memory := MemoryRun(), also=request.also)
+    until = time.perf_counter() + seconds
     taken = 0
     for step in engine:
         taken = step
@@ -84,8 +83,10 @@ def estimate(
         if time.perf_counter() > until:
             break
     engine.flush()
+    engine.price(hurry)
     size = sum(step.nbytes + value.nbytes for step, value in map(memory.series, memory.names()))
-    return config.steps * engine.schedule.seconds_per_step(), int(size * config.steps / max(taken, 1))
+    schedule, size = engine.schedule, int(size * config.steps / max(taken, 1))
+    return Estimate(config.steps * schedule.seconds_per_step(), size, schedule.share(), schedule.prices())
 
 
 def measure(request: Request, at: Sequence[int] = ()) -> list[str]:

@@ -99,5 +99,15 @@ def describe(cls: type[Experiment]) -> dict[str, Any]:
         "presets": list(cls.presets),
         "arms": {name: arm.expect for name, arm in cls.arms.items()},
         "views": [view.id for view in cls.views],
+        "instruments": {
+            item.method: {
+                "series": [series.name for series in item.series],
+                "every": item.every,
+                "exact": item.exact,
+                "optional": item.optional,
+                "estimator": item.series[0].estimator,
+            }
+            for item in cls.instruments()
+        },
         "knobs": knobs,
     }

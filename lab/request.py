@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from lab.stream import Event
@@ -38,6 +38,22 @@ class Request:
     at: int = 0
     replay: tuple[Event, ...] = ()
     also: tuple[str, ...] = ()
+
+
+class Estimate(NamedTuple):
+    """What a whole run will take, measured on its first steps.
+
+    Attributes:
+        seconds: In all.
+        size: Bytes of its series.
+        share: Share of the time that readings take.
+        prices: What one reading of each instrument takes, as ``Schedule.prices`` says it.
+    """
+
+    seconds: float
+    size: int
+    share: float
+    prices: dict[str, dict[str, float]]
 
 
 def runs_folder() -> Path:

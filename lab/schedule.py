@@ -16,14 +16,16 @@ MOST, FEWEST = 50, 6  # checkpoints of a run
 
 @dataclass
 class _Cost:
-    seconds: float = 0.0
+    first: float = 0.0  # seconds of the first reading, which pays for warming up
+    seconds: float = 0.0  # of the others
     count: int = 0
     spacing: int = 1  # multiple of the instrument's own period
     last: int = -1  # step of the last reading
 
     @property
     def mean(self) -> float:
-        return self.seconds / self.count if self.count else 0.0
+        """Seconds of a reading: the first one's, an upper bound, while there is no other."""
+        return self.seconds / self.count if self.count else self.first
 
 
 class Schedule:
@@ -60,7 +62,9 @@ class Schedule:
 
     def read(self, item: Instrument, seconds: float, step: int) -> None:
         cost = self.costs[item.method]
-        if step != self._start:  # the first reading pays for warming up
+        if step == self._start and not cost.first:
+            cost.first = seconds
+        else:
             cost.seconds += seconds
             cost.count += 1
         cost.last = step
@@ -97,16 +101,41 @@ class Schedule:
         share = spent / max(spent + self.training_seconds, 1e-9)
         open_to_change = [i for i in self._instruments if not i.exact]
         rate = {i.method: self._rate(i) for i in open_to_change}
-        if share > budget and open_to_change:
-            item = max(open_to_change, key=lambda i: rate[i.method])
-            if self.costs[item.method].count:
-                return [self._space(item, self.costs[item.method].spacing * 2)]
+        read = [i for i in open_to_change if self.costs[i.method].count]
+        if share > budget and read:
+            item = max(read, key=lambda i: rate[i.method])
+            return [self._space(item, self.costs[item.method].spacing * 2)]
         if share < budget / 3:
             spaced = [i for i in open_to_change if self.costs[i.method].spacing > 1]
             if spaced:
                 item = min(spaced, key=lambda i: rate[i.method])
                 return [self._space(item, self.costs[item.method].spacing // 2)]
         return []
+
+    def unpriced(self) -> list[Instrument]:
+        """Instruments that will be read along the way but were read only once, at the start."""
+        steps = self._config.steps
+        return [i for i in self._instruments if not self.costs[i.method].count and i.period(self._config) < steps]
+
+    def prices(self) -> dict[str, dict[str, float]]:
+        """What a reading of each instrument takes: seconds, the same in training steps, and steps between two readings.
+
+        ``steps`` is missing before the second training step, since the first pays for warming up.
+        """
+        step = self.training_seconds / max(self.steps - 1, 1)
+        found: dict[str, dict[str, float]] = {}
+        for item in self._instruments:
+            cost = self.costs[item.method]
+            if cost.last < 0:
+                continue
+            every = item.period(self._config) * cost.spacing
+            found[item.method] = {"seconds": cost.mean, "every": every} | ({"steps": cost.mean / step} if step else {})
+        return found
+
+    def share(self) -> float:
+        """Share of the time that readings take, as they are spaced now."""
+        whole = self.seconds_per_step()
+        return 1 - self.training_seconds / max(self.steps - 1, 1) / whole if whole else 0.0
 
     def seconds_per_step(self) -> float:
         """Mean cost of a step with its share of the readings, as far as measured."""
@@ -126,6 +155,12 @@ class Schedule:
         cost = self.costs[item.method]
         cost.spacing = spacing
         return {"instrument": item.method, "every": item.period(self._config) * spacing, "seconds": cost.mean}
+
+
+def in_words(price: Mapping[str, float]) -> str:
+    """One of ``Schedule.prices``: "12 steps, 0.02 s a reading, every 100 steps"."""
+    steps = f"{price['steps']:.2g} steps, " if "steps" in price else ""
+    return f"{steps}{price['seconds']:.2g} s a reading, every {price['every']:g} steps"
 
 
 class Checkpoints:

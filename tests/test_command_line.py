@@ -40,6 +40,13 @@ def test_list_names_every_experiment_for_people_and_for_programs(tmp_path: Path)
     }
     assert item["presets"] == ["network", "quadratic", "50-d", "images", "transformer"]
     assert {"title", "theme", "paper", "views"} <= set(item) and item["knobs"]["lr"]["live"] is True
+    assert item["instruments"]["predicted_crossing"] == {
+        "series": ["predicted_crossing"],
+        "every": "record_every",
+        "exact": True,
+        "optional": False,
+        "estimator": "",
+    }
 
 
 def test_a_run_goes_to_the_runs_folder_and_its_verdict_is_printed(tmp_path: Path):
@@ -59,9 +66,26 @@ def test_verdict_exit_codes_tell_the_outcome(finished: Path, tmp_path: Path):
     assert [row["outcome"] for row in json.loads(both.stdout)] == ["reproduced", "not reproduced"]
 
 
+def test_the_cost_of_a_run_and_of_each_reading_is_told_without_running(tmp_path: Path):
+    result = tdlab("run", FAKE, "--cost", "--also", "largest", folder=tmp_path)
+    assert result.returncode == 0 and result.stdout.startswith("about ")
+    for name, every in (("sharpness", 5), ("where", 2), ("largest", 4)):
+        (line,) = [line for line in result.stdout.splitlines() if line.startswith(name)]
+        assert "steps, " in line and line.endswith(f"s a reading, every {every} steps")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_optional_instrument_is_switched_on_from_the_command_line(tmp_path: Path):
+    assert tdlab("run", FAKE, "--also", "largest", "--steps", "8", folder=tmp_path).returncode == 0
+    (path,) = tmp_path.glob("*.h5")
+    with RunReader(path) as reader:
+        assert reader.series("largest")[0].tolist() == [0, 4, 8]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["run", FAKE, "--also", "larges"], "did you mean largest"),
         (["run", "adam-spike"], "did you mean adam-spikes"),
         (["run", FAKE, "--arm", "stabel"], "did you mean stable"),
         (["run", FAKE, "--set", "lr=1e9"], "1e-06 to 1000"),

@@ -21,7 +21,8 @@ def boxes(experiment: type[Experiment], parent: QWidget | None = None) -> dict[s
             box = found[item.method] = QCheckBox(label(item), parent)
             box.setAccessibleName(f"Also measure: {label(item)}")
             every = f"every {item.every} steps" if isinstance(item.every, int) else f"as often as {item.every} says"
-            box.setToolTip(f"Read {every}, less often where the measurement budget is short")
+            how = f"{item.series[0].estimator}. " if item.series[0].estimator else ""
+            box.setToolTip(f"{how}Read {every}, less often where the measurement budget is short")
     return found
 
 

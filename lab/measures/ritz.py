@@ -136,7 +136,10 @@ def ritz_pairs(basis: Basis, k: int, which: Which, gap: float | None = None) -> 
     residuals = rows.norm(dim=1).double().cpu().numpy()
     bounds, outwards = residuals[: len(wanted)].copy(), {"largest": 1, "smallest": -1, "magnitude": 0}[which]
     for sign, neighbour in ((-1, -2), (1, -1)):  # the lower end mirrored, then the upper one
-        end = np.flatnonzero(sign * (wanted - neighbours[neighbour]) > 0) if len(unwanted) else np.arange(len(wanted))
+        if len(unwanted):
+            end = np.flatnonzero(sign * (wanted - neighbours[neighbour]) > 0)
+        else:
+            end = np.arange(len(wanted) if sign == outwards else 0)
         if not len(end):
             continue
         run = end[np.argsort(-sign * wanted[end])]

@@ -107,8 +107,8 @@ class FakeRuns:
     def seconds(self, experiment, config) -> float:
         return 3.0
 
-    def estimate(self, experiment, config) -> str:
-        return f"about {config.steps} s"
+    def estimate(self, experiment, config, also=()) -> str:
+        return " with ".join([f"about {config.steps} s", *also])
 
     def preview(self, experiment, config) -> dict[str, Any]:
         return {"norm": ({}, [0], [config.lr])}

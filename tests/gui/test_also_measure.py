@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QSettings, Qt
 
+from gui.local_runs import cost_in_words
 from gui.main_window import MainWindow
 from gui.measure_dialog import MeasureDialog
 from gui.run_page import RunPage
@@ -16,7 +17,7 @@ from gui.theme import LIGHT
 from gui.transport import Transport
 from lab.hosts import execute, measure
 from lab.link import QueueLink
-from lab.request import Request
+from lab.request import Estimate, Request
 from lab.views import Curves
 from storage.reader import RunReader
 from tests.fakes import Tiny
@@ -52,6 +53,27 @@ def test_a_box_in_the_form_switches_an_instrument_on_and_its_view_is_there(windo
     assert window.runs.started[0].also == ("largest",)
     titles = [view.spec.title for view in window.lab.tabs.currentWidget().page.views]
     assert titles[-1] == "Also: largest parameter"
+
+
+def test_switching_an_instrument_on_asks_anew_what_the_run_costs(window, qtbot) -> None:
+    form = window.lab.knobs.form
+    form.also.open()
+    with qtbot.waitSignal(window.lab._cost.done):
+        form.also.boxes["largest"].click()
+    qtbot.waitUntil(lambda: form.estimate.text().endswith("with largest"))
+
+
+def test_the_cost_names_the_costliest_instrument_and_those_switched_on() -> None:
+    prices = {
+        "where": {"seconds": 0.001, "every": 2, "steps": 0.5},
+        "sharpness": {"seconds": 0.02, "every": 5, "steps": 12.3},
+        "largest": {"seconds": 0.001, "every": 4, "steps": 0.6},
+    }
+    text = cost_in_words(Tiny, Estimate(12.0, 300_000, 0.18, prices), ("largest",))
+    assert text.startswith("About 12 s, 0.3 MB, 18% of the time for measuring.")
+    assert "A reading of sharpness takes as long as 12 steps." in text
+    assert "A reading of largest parameter takes as long as 0.6 steps." in text
+    assert "norm" not in text
 
 
 def test_an_instrument_read_from_checkpoints_gives_what_it_gave_live(tmp_path, qtbot) -> None:

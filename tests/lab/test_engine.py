@@ -10,7 +10,7 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine, NonFinite, untouched
-from lab.schedule import Checkpoints
+from lab.schedule import Checkpoints, in_words
 from lab.state import global_generators, stored_config
 from lab.stream import MemoryRun
 from tests.fakes import Tiny
@@ -199,10 +199,32 @@ def test_instruments_over_budget_are_spaced_out_and_the_file_says_so(monkeypatch
     costly = [change for change in changes if change["instrument"] == "sharpness"]
     assert 10 in [change["every"] for change in costly]
     assert all(change["seconds"] >= 0.004 for change in costly), "an instrument states what a reading costs"
+    price = engine.schedule.prices()["sharpness"]
+    assert price["seconds"] >= 0.004 and price["steps"] > 1 and price["every"] == costly[-1]["every"]
+    assert run.attrs("sharpness")["cost"] == in_words(price)
     steps = run.series("sharpness")[0]
     assert steps[0] == 0 and steps[-1] == 400, "the first and the last boundary are read whatever the budget"
     assert len(steps) < 60
     assert finish_costly_every(Costly) == 81, "a budget of one forces every reading"
+
+
+def test_pricing_reads_once_more_what_was_read_at_the_start_and_records_nothing():
+    experiment, run = make(steps=1000), MemoryRun()
+    engine = Engine(experiment, run, also=("largest",))
+    for step in engine:
+        if step == 3:
+            break
+    engine.flush()
+    before, theta = {name: len(run.series(name)[0]) for name in run.names()}, experiment.theta.clone()
+    assert [item.method for item in engine.schedule.unpriced()] == ["sharpness", "largest"]
+    engine.price(hurry=lambda: True)
+    assert len(engine.schedule.unpriced()) == 2
+    engine.price()
+    engine.flush()
+    assert engine.schedule.unpriced() == []
+    assert set(engine.schedule.prices()) == {"sharpness", "where", "largest"}
+    assert {name: len(run.series(name)[0]) for name in run.names()} == before
+    assert torch.equal(experiment.theta, theta)
 
 
 def finish_costly_every(cls: type[Tiny]) -> int:

@@ -213,7 +213,14 @@ def test_an_estimate_scales_with_the_steps():
     short = estimate(Request(experiment=NAME, config={"steps": 1000}), seconds=0.2)
     long = estimate(Request(experiment=NAME, config={"steps": 1_000_000}), seconds=0.2)
     assert short and long
-    assert long[0] > 100 * short[0] > 0 and short[1] > 0
+    assert long.seconds > 100 * short.seconds > 0 and short.size > 0
+
+
+def test_an_estimate_says_what_a_reading_of_each_instrument_costs_before_the_run():
+    found = estimate(Request(experiment=NAME, config={"steps": 1000}, also=("largest",)), seconds=0.1)
+    assert found and set(found.prices) == {"sharpness", "where", "largest"}
+    assert all(price["steps"] > 0 and price["seconds"] > 0 for price in found.prices.values())
+    assert found.prices["largest"]["every"] == 4 and 0 < found.share < 1
 
 
 def test_an_estimate_in_a_hurry_is_given_up():
@@ -224,7 +231,7 @@ def test_a_spare_child_answers_questions_in_its_place_and_leaves_nothing_behind(
     spare = Spare()
     child = spare.peek()
     answer = child.estimate(Request(experiment=NAME))
-    assert isinstance(answer, tuple) and min(answer) > 0
+    assert isinstance(answer, tuple) and answer.seconds > 0 and answer.size > 0 and answer.prices
     assert "no experiment is called" in str(child.estimate(Request(experiment="no-such")))
     assert ("cpu", "CPU") in (child.devices() or ())
     assert spare.peek() is child
