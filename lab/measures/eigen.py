@@ -30,7 +30,7 @@ class Eigen:
     """One eigenpair.
 
     Attributes:
-        value: λ: the vector's Rayleigh quotient and half of what it may lie short of the eigenvalue.
+        value: λ; of the most wanted pair the vector's Rayleigh quotient and half of what it may lie short of λ.
         vector: Unit eigenvector, shape (P,).
         residual: |A v - θ v| with θ the Rayleigh quotient: some eigenvalue lies within it of θ, whatever else is
             unknown.
@@ -99,8 +99,8 @@ def eigenpairs(
     tried; a random start makes that improbable, and the ``guard`` neighbours that ``start`` carries from reading to
     reading keep an eigenvalue in view that is about to overtake. They are multiplied in every ``look_every``-th
     reading, and whenever they were within 2 % or an eigenvector turned away from its prediction; in between, their
-    last distance, in proportion to λ, is taken for the bound. A Ritz value never lies beyond its eigenvalue, so the
-    middle between it and the bound is returned and half the bound is the error.
+    last distance, in proportion to λ, is taken for the bound. A Ritz value never lies beyond its eigenvalue, so for the
+    most wanted one the middle between it and the bound is returned, with half the bound as its error.
 
     Args:
         operator: A, shape (P, P).

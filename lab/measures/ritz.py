@@ -91,7 +91,8 @@ class RitzPairs:
     """All Ritz values (M,) and coefficients (M, M), most wanted first; vectors and accuracy of the K wanted ones.
 
     A Ritz value lies on the inner side of its eigenvalue, never beyond it (Cauchy), so the eigenvalue is between it and
-    it plus the bound: ``estimates`` are the middles, shape (K,), and ``errors`` half the bounds.
+    it plus the bound: for the most wanted pair ``estimates``, shape (K,), holds the middle, and ``errors`` half the
+    bound. The others are left where they are, since middles of different bounds might change places.
     """
 
     all_values: np.ndarray
@@ -151,14 +152,15 @@ def ritz_pairs(basis: Basis, k: int, which: Which, gap: float | None = None) -> 
             ceiling = max(float(ceiling), known) if len(unwanted) else known
         bounds[run] = temple_kato(sign * values[chosen[run]], residuals[run], float(ceiling))
     floor = 32 * basis.eps * float(np.max(np.abs(values)))
+    middle = np.where(np.arange(len(wanted)) == 0, 0.5, 0.0)
     return RitzPairs(
         all_values=values[order],
         coefficients=coefficients[:, order],
         vectors=vectors[: len(wanted)],
         residual_rows=rows[: len(wanted)],
         residuals=residuals[: len(wanted)],
-        estimates=values[wanted] + (outwards or np.sign(values[wanted])) * bounds / 2,
-        errors=np.maximum(bounds / 2, floor),
+        estimates=values[wanted] + (outwards or np.sign(values[wanted])) * middle * bounds,
+        errors=np.maximum((1 - middle) * bounds, floor),
         floor=floor,
     )
 
