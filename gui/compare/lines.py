@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gui.compare.members import Member
 from gui.views.pyramid import Pyramid
 from lab.compare import Along, Band, NotAligned, laid_along, summary
+from lab.naming import symbols
 from lab.stream import Source, rising
 from lab.views import Curves
 
@@ -140,17 +141,12 @@ def contents(
             for member in group:
                 try:
                     found += rows(members[member].source, members[member].knobs, name, along)
-                    symbol = symbol or _symbol(members[member].source, name)
+                    symbol = symbol or symbols(members[member].source, spec.series)[name]
                 except NotAligned as error:
                     missing[str(error)] = missing.get(str(error), 0) + 1
             if found:
                 drawn.append(_drawn(number, name, symbol, found, band, log=spec.y_log))
     return Contents(drawn, missing)
-
-
-def _symbol(source: Source, name: str) -> str:
-    attrs = source.attrs(name) if name in source.names() else {}
-    return attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
 
 
 def rows(source: Source, knobs: Any, name: str, along: Along) -> list[Path]:

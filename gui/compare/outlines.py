@@ -13,8 +13,9 @@ import numpy as np
 
 from gui.compare.lines import Floats
 from gui.export.drawing import matched
-from gui.export.parts import first_value, symbol, value_at
+from gui.export.parts import first_value, value_at
 from lab.compare import Band, summary
+from lab.naming import symbol
 from lab.stream import Source, steps_of
 from lab.views import Bars, Distribution, Profile, Scatter, Trace
 
@@ -100,7 +101,7 @@ def outlines(
             for shape in drawn[member]:
                 by_series.setdefault(shape.series, []).append(shape)
         for series, shapes in by_series.items():
-            name = symbol(moments[group[0]], series)
+            name = symbol(moments[group[0]].source, series)
             found.append(_together(number, name, shapes, band, log=getattr(spec, "y_log", False)))
     return Outlines(spec, sources, groups, band, found)
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from gui.export.fields import draw_heatmap, draw_images, draw_matrix
 from gui.export.moments import draw_bars, draw_distribution, draw_profile, draw_scatter, draw_table
-from gui.export.parts import dot, inked, names_of, say, typeset, width
+from gui.export.parts import dot, inked, say, typeset, width
 from gui.export.spaces import draw_flow_graph, draw_landscape
 from gui.theme import LIGHT
+from lab.naming import symbols
 from lab.views import (
     Bars,
     Curves,
@@ -139,7 +140,7 @@ def matched(source: Any, x: str, y: str) -> tuple[np.ndarray, np.ndarray, np.nda
 def _lines(spec: Curves, panel: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray, int]]:
     """Series, label, steps, values and column of every line that has a value."""
     found = [name for name in spec.series if name in panel.source.names()]
-    names = names_of(panel, found)
+    names = symbols(panel.source, found)
     for name in found:
         step, value = panel.source.series(name)
         label = names[name] if len(spec.series) > 1 else ""

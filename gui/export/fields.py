@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, norm, one_each, say, split, symbol, typeset, value_at, width
+from gui.export.parts import colour_map, norm, one_each, say, split, typeset, value_at, width
+from lab.naming import symbol
 from lab.views import Heatmap, ImageGrid, Matrix
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def draw_heatmap(axes: Axes, spec: Heatmap, panels: Sequence[Any]) -> None:
         if not np.any(rows % 1):
             cell.yaxis.set_major_locator(MaxNLocator(integer=True))
         say(cell, spec.x_label, spec.y_label)
-        _bar(cell, mesh, spec.z_label or symbol(panel, spec.series))
+        _bar(cell, mesh, spec.z_label or symbol(panel.source, spec.series))
 
 
 def _thinned(step: np.ndarray, value: np.ndarray, centre: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -14,16 +14,15 @@ from gui.export.parts import (
     first_value,
     inked,
     line,
-    names_of,
     norm,
     say,
     split,
-    symbol,
     typeset,
     value_at,
     width,
 )
 from gui.theme import LIGHT
+from lab.naming import symbol, symbols
 from lab.stream import steps_of
 from lab.views import Bars, Distribution, Line, Profile, Scatter, Table, TableRow
 
@@ -58,7 +57,7 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
     _scales(axes, spec.x_log, spec.y_log)
     if spec.y_log and spec.grid is not None:
         axes.set_ylim(bottom=max(axes.get_ylim()[0], axes.get_ylim()[1] * DEPTH))
-    name = spec.x_label or (symbol(panels[0], spec.series) if panels else "")
+    name = spec.x_label or (symbol(panels[0].source, spec.series) if panels else "")
     say(axes, name, "count" if spec.grid is None else "density")
     _legend(axes)
 
@@ -98,7 +97,7 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
         options = {"c": colour, "cmap": colour_map(None), "norm": norm(colour, None)}
         points = axes.scatter(x, y, s=dot(0.9), linewidths=0, zorder=2, label=panel.label or "now", **options)
         if axes.figure is not None:
-            axes.figure.colorbar(points, ax=axes, label=typeset(symbol(panel, spec.colour or "")))
+            axes.figure.colorbar(points, ax=axes, label=typeset(symbol(panel.source, spec.colour or "")))
     _scales(axes, spec.x_log and not spec.polar, spec.y_log)
     if not spec.polar:
         say(axes, spec.x_label, spec.y_label)
@@ -125,7 +124,7 @@ def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
     count = 0
     for panel in panels:
         x = value_at(panel, spec.x)
-        names = names_of(panel, spec.series)
+        names = symbols(panel.source, spec.series)
         for name in spec.series if x is not None else ():
             single = name in panel.source.names() and len(steps_of(panel.source, name)) == 1
             y = first_value(panel, name) if single else value_at(panel, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,24 +32,6 @@ def first_value(panel: Any, name: str) -> np.ndarray | None:
     """The first row of a series."""
     recorded = name in panel.source.names() and len(steps_of(panel.source, name))
     return np.asarray(row_of(panel.source, name, 0), float) if recorded else None
-
-
-def symbol(panel: Any, name: str) -> str:
-    """How the field writes a series."""
-    attrs = panel.source.attrs(name)
-    return attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
-
-
-def names_of(panel: Any, series: Sequence[str]) -> dict[str, str]:
-    """What tells the series of one plot apart: their symbols, or their labels where symbols are shared."""
-    attrs = {name: panel.source.attrs(name) for name in series}
-    shared = Counter(symbol(panel, name) for name in series)
-    return {
-        name: symbol(panel, name)
-        if shared[symbol(panel, name)] == 1
-        else attrs[name].get("label") or name.replace("_", " ")
-        for name in series
-    }
 
 
 def typeset(text: str) -> str:

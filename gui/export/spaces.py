@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, dot, line, norm, one_each, say, symbol, typeset, value_at, width
+from gui.export.parts import colour_map, dot, line, norm, one_each, say, typeset, value_at, width
 from gui.flow_edges import Edges, Frame, bent, checked, masked_edges, strongest_edges
 from gui.theme import LIGHT
+from lab.naming import symbol
 from lab.views import FlowGraph, Landscape
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ def draw_landscape(axes: Axes, spec: Landscape, panels: Sequence[Any]) -> None:
         _contours(cell, x, y, shown, colours, spec.z_log)
         _way(cell, spec, panel)
         cell.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()))
-        say(cell, symbol(panel, spec.x), symbol(panel, spec.y))
+        say(cell, symbol(panel.source, spec.x), symbol(panel.source, spec.y))
         share = value_at(panel, spec.outside) if spec.outside else None
         if share is not None and np.isfinite(share).all():
             said = f"{100 * float(np.ravel(share)[0]):.3g} % of the movement outside"
             box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
             cell.text(0.02, 0.97, said, transform=cell.transAxes, va="top", fontsize="small", bbox=box)
         assert cell.figure is not None
-        cell.figure.colorbar(mesh, ax=cell, label=typeset(spec.z_label or symbol(panel, spec.series)))
+        cell.figure.colorbar(mesh, ax=cell, label=typeset(spec.z_label or symbol(panel.source, spec.series)))
 
 
 def _contours(

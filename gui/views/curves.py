@@ -19,6 +19,7 @@ from gui.views.pyramid import Pyramid
 from gui.views.smoothing import Smoother
 from gui.views.step_plot import CRISP, StepPlot
 from gui.views.text import rich, short, whole
+from lab.naming import symbols
 from lab.stream import Event
 from lab.views import Curves
 
@@ -103,8 +104,7 @@ class CurvesView(StepPlot[Curves]):
         self.axis.grow(int(step.max()))
 
     def _new_tracks(self, name: str, width: int) -> list[Track]:
-        attrs = self.run.source.attrs(name)
-        symbol = attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
+        symbol = symbols(self.run.source, self.spec.series)[name]
         place = self.spec.series.index(name)
         before = sum(len(tracks) for tracks in self._tracks.values())
         drawn = min(width, max(MOST_LINES - before, 1))

@@ -14,6 +14,7 @@ from gui.views.base import Spec
 from gui.views.plot import Plot
 from gui.views.rows import Moment
 from gui.views.text import whole, with_step
+from lab.naming import symbols
 
 FRAME = 0.05  # seconds between drawings at least, however fast the slider moves
 NARROWEST = 1e-290  # a plot's transformation overflows on stretches like 1e-308
@@ -70,9 +71,8 @@ class SnapshotPlot(Plot[Spec]):
         return at[-1] if at else configs[0][1]
 
     def symbol(self, name: str) -> str:
-        """How the field writes a series."""
-        attrs = self.run.source.attrs(name)
-        return attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
+        """How the field writes a series of this view."""
+        return symbols(self.run.source, dict.fromkeys([name, *self.spec.names]))[name]
 
     # What is in sight.
 

@@ -15,6 +15,7 @@ from gui.views.plot import Plot
 from gui.views.pyramid import Pyramid
 from gui.views.step_plot import CRISP
 from gui.views.text import rich, short, whole
+from lab.naming import symbol
 from lab.views import Trace
 
 SHADES = 32
@@ -55,7 +56,7 @@ class TraceView(Plot[Trace]):
         self._x, self._y = Pyramid(), Pyramid()
         self._taken = {spec.x: 0, spec.y: 0}
         self._rows = (np.empty(0, np.int64), np.empty(0), np.empty(0))
-        self._labels = (spec.x_label or self._symbol(spec.x), spec.y_label or self._symbol(spec.y))
+        self._labels = (spec.x_label or symbol(run.source, spec.x), spec.y_label or symbol(run.source, spec.y))
         self._held = False
         self._pieces = [pg.PlotCurveItem() for _ in range(SHADES)]
         self._dot = pg.ScatterPlotItem(size=9, **CRISP)
@@ -67,10 +68,6 @@ class TraceView(Plot[Trace]):
         self.canvas.left_axis.setLabel(rich(self._labels[1]))
         self.canvas.bottom_axis.setLabel(rich(self._labels[0]))
         self._paint()
-
-    def _symbol(self, name: str) -> str:
-        attrs = self.run.source.attrs(name)
-        return attrs.get("symbol") or attrs.get("label") or name.replace("_", " ")
 
     def _pull(self) -> bool:
         new = False
