@@ -189,9 +189,12 @@ class Engine:
         if self._checkpoints is None or self._checkpoints.last == self.step:
             return
         self.flush()  # a run resumed from here must not lack the rows before it
+        started = time.perf_counter()
         state = capture(self.experiment, {"acts": self._acts_here, **self.schedule.memory(self.step)})
         self.sink.checkpoint(self.step, state)
-        spacing = self._checkpoints.made(self.step, sum(array.nbytes for array in state.values()))
+        spacing = self._checkpoints.made(
+            self.step, sum(array.nbytes for array in state.values()), time.perf_counter() - started
+        )
         if spacing is not None:
             self._event("schedule", {"checkpoints": True, "every": spacing})
 

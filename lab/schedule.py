@@ -12,6 +12,7 @@ from lab.experiment import Instrument
 
 REVIEW_SECONDS = 0.5  # how often spacing is reviewed
 MOST, FEWEST = 50, 6  # checkpoints of a run
+SHARE = 0.02  # of the time that checkpoints may take
 
 
 @dataclass
@@ -175,7 +176,7 @@ class Checkpoints:
         begin: Step at which it goes on; the budget of the steps before it is taken as spent.
         every: A spacing that is kept to, whatever its size.
         least: Fewest steps between two.
-        seconds: Shortest time between two.
+        seconds: Shortest time between two, more where SHARE asks for it; 0 for none.
         budget: Bytes.
     """
 
@@ -191,7 +192,7 @@ class Checkpoints:
     ) -> None:
         self._steps = steps
         self._fixed = every is not None
-        self._seconds = 0.0 if every else seconds
+        self._seconds = self._shortest = 0.0 if every else seconds
         self._left = budget * (1 - min(begin / steps, 1.0))
         self._made_at = -1e9
         self.every = every or max(least, -(-steps // MOST))
@@ -206,9 +207,11 @@ class Checkpoints:
         """The first boundary after ``step`` at which the state may be stored."""
         return (step // self.every + 1) * self.every
 
-    def made(self, step: int, size: int) -> int | None:
-        """Take note of a checkpoint of ``size`` bytes; returns the spacing where it had to become wider."""
+    def made(self, step: int, size: int, took: float = 0.0) -> int | None:
+        """Take note of a checkpoint of ``size`` bytes that ``took`` seconds; returns the spacing where it grew."""
         self.last, self._made_at = step, time.monotonic()
+        if self._shortest:
+            self._seconds = max(self._shortest, took / SHARE)
         self._left -= size
         if self._fixed or step >= self._steps:
             return None

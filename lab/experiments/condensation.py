@@ -298,7 +298,7 @@ class Condensation(AlsoMeasure):
                 generator=drawn,
                 dtype=torch.float64,
             ).to(self.device)
-            self.optimizers[name] = torch.optim.Adam(networks[name].parameters(), lr=config.lr)
+            self.optimizers[name] = torch.optim.Adam(networks[name].parameters(), lr=config.lr, fused=True)
         return torch.nn.ModuleDict(networks)
 
     def step(self) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from gui.views.phase_diagram import PhaseDiagramView
 from lab import registry
 from lab.board import Board
 from lab.diagram import diagram_of, edges, tabulate
-from lab.study import Study
+from lab.study import Study, StudyError
 from lab.verdict import StudyRow
 from lab.views import PhaseDiagram
 from tests.fakes import Tiny
@@ -225,6 +225,47 @@ def test_where_studies_compute_is_chosen_by_clicking_and_handed_to_every_study(q
     assert form.where.text() == page.scheduler == "tcp://127.0.0.1:9" and "on the workers of" in form.said.text()
     form.reject()
     studies.finish()
+
+
+class Here:
+    """Workers of a scheduler that is this process."""
+
+    count, problem = 1, ""
+
+    def __init__(self, board: Board, scheduler: str) -> None:
+        if scheduler == "tcp://nobody:1":
+            raise StudyError(f"no scheduler answers at {scheduler}")
+        self.board, self.there = board, scheduler
+
+    def start(self) -> None:
+        while not self.board.over:
+            carry_out(self.board)
+
+    def cut(self) -> None:
+        self.board.drain()
+
+    def join(self, timeout: float | None = None) -> bool:
+        return True
+
+
+def test_a_study_goes_to_the_chosen_scheduler_or_says_that_nobody_answers(
+    qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gui.study_page.Cluster", Here)
+    board = Board(study(seeds=[0, 1]), Tiny, tmp_path)
+    page = StudyPage(board, LIGHT, "tcp://nobody:1")
+    qtbot.addWidget(page)
+    page.show()
+    with qtbot.waitSignal(page.message) as said:
+        qtbot.mouseClick(page.go_button, Qt.MouseButton.LeftButton)
+        assert page.running and "connecting to tcp://nobody:1" in page.said.text()
+    assert said.args == ["no scheduler answers at tcp://nobody:1"]
+    assert not page.running and page.go_button.isVisible()
+    page.scheduler = "tcp://somebody:1"
+    qtbot.mouseClick(page.go_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: board.count("finished") == 2)
+    assert isinstance(page.workers, Here) and page.workers.there == "tcp://somebody:1"
+    page.close_study()
 
 
 def test_studies_open_in_tabs_and_say_what_is_wrong(qtbot, tmp_path: Path):

@@ -265,6 +265,18 @@ def test_a_run_that_goes_on_has_the_budget_of_what_is_left():
     assert made[0] == 500 and len(made) <= 10
 
 
+def test_costly_checkpoints_come_less_often_and_planned_ones_do_not_wait(monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr("lab.schedule.time.monotonic", lambda: now[0])
+    kept, planned = Checkpoints(1000), Checkpoints(1000, seconds=0.0)
+    for checkpoints in (kept, planned):
+        checkpoints.made(20, 100, took=0.1)
+    now[0] = 4.9
+    assert not kept.due(40) and planned.due(40)
+    now[0] = 5.0
+    assert kept.due(60), "a tenth of a second every five is the share that they may take"
+
+
 def test_the_file_says_when_checkpoints_are_spaced_out():
     experiment, run = make(steps=100), MemoryRun()
     list(Engine(experiment, run, checkpoints=Checkpoints(100, seconds=0.0, budget=1)))
