@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from gui.forms.row import Row
-from gui.named import named
+from gui.question import Question
 from gui.theme import Theme
 from gui.views.text import whole
 from lab.config import Config, ConfigError
@@ -14,8 +14,8 @@ from lab.config import Config, ConfigError
 ADD = "Change a knob …"
 
 
-class BranchDialog(QDialog):
-    """Asks which knobs the branch changes; Enter branches, Esc leaves the run alone.
+class BranchDialog(Question):
+    """Asks which knobs the branch changes.
 
     Args:
         step: Where the branch begins.
@@ -26,10 +26,8 @@ class BranchDialog(QDialog):
     given = Signal(int, object)  # step, the branch's config
 
     def __init__(self, step: int, parent_config: Config, wanted: Config, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Branch")
-        self.setMinimumWidth(380)
+        text = "A new run goes on from here. It keeps every knob of this run but those listed."
+        super().__init__("Branch", f"Branch at step {whole(step)}", text, "Branch", parent)
         self._step, self._old, self._theme = step, parent_config, theme
         self._knobs = type(parent_config).knobs()
         self._config: Config | None = parent_config
@@ -39,31 +37,12 @@ class BranchDialog(QDialog):
         self.add.setToolTip("Live knobs come first; the others change too, as the branch is a run of its own")
         self.add.activated.connect(self._chosen)
         self._list = QVBoxLayout()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 24, 24, 24)
-        layout.setSpacing(8)
-        layout.addWidget(named(QLabel(f"Branch at step {whole(step)}"), "title"))
-        text = "A new run goes on from here. It keeps every knob of this run but those listed."
-        layout.addWidget(named(QLabel(text, wordWrap=True), "muted"))
-        layout.addLayout(self._list)
-        layout.addWidget(self.add)
-        layout.addLayout(self._buttons())
+        self.body.addLayout(self._list)
+        self.body.addWidget(self.add)
         for name, (new, _) in wanted.difference(parent_config).items():
             self.change(name, new)
         self._check()
         (next(iter(self.rows.values())).editor if self.rows else self.add).setFocus()
-
-    def _buttons(self) -> QHBoxLayout:
-        self.button = QPushButton("Branch", default=True)
-        self.button.setProperty("primary", True)
-        self.button.clicked.connect(self._give)
-        cancel = QPushButton("Cancel", autoDefault=False)
-        cancel.clicked.connect(self.reject)
-        line = QHBoxLayout()
-        line.addStretch(1)
-        line.addWidget(cancel)
-        line.addWidget(self.button)
-        return line
 
     def change(self, name: str, value: Any = None) -> None:
         """List a knob, with a value where one is given."""

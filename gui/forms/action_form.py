@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from gui.forms.row import Row
-from gui.named import named
+from gui.question import Question
 from gui.theme import Theme
 from lab.config import explain, knob_of
 from lab.experiment import Action, Experiment
@@ -25,45 +25,23 @@ def arguments(method: Callable[..., Any]) -> type[BaseModel]:
     return create_model("Arguments", __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
 
 
-class ActionForm(QDialog):
-    """Asks for the arguments and hands them out validated; Esc leaves the run alone."""
+class ActionForm(Question):
+    """Asks for the arguments and hands them out validated."""
 
     given = Signal(str, dict)  # the action's method, its arguments
 
     def __init__(self, experiment: type[Experiment], action: Action, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(action.label)
-        self.setMinimumWidth(320)
+        super().__init__(action.label, action.label, action.help, action.label, parent)
         self._action = action
         self._model = arguments(getattr(experiment, action.method))
         self._knobs = {name: knob_of(name, field) for name, field in self._model.model_fields.items()}
         self.rows = {name: Row(knob, theme) for name, knob in self._knobs.items()}
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 24, 24, 24)
-        layout.setSpacing(8)
-        layout.addWidget(named(QLabel(action.label), "title"))
-        if action.help:
-            layout.addWidget(named(QLabel(action.help, wordWrap=True), "muted"))
         for name, row in self.rows.items():
             row.set_value(self._knobs[name].default)
             row.edited.connect(self._check)
-            layout.addWidget(row)
-        layout.addLayout(self._buttons())
+            self.body.addWidget(row)
         self._check()
         next(iter(self.rows.values())).editor.setFocus()
-
-    def _buttons(self) -> QHBoxLayout:
-        self.button = QPushButton(self._action.label, default=True)
-        self.button.setProperty("primary", True)
-        self.button.clicked.connect(self._give)
-        cancel = QPushButton("Cancel", autoDefault=False)
-        cancel.clicked.connect(self.reject)
-        line = QHBoxLayout()
-        line.addStretch(1)
-        line.addWidget(cancel)
-        line.addWidget(self.button)
-        return line
 
     def _values(self) -> dict[str, Any] | dict[str, str]:
         return {name: row.editor.value() for name, row in self.rows.items()}
