@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from pydantic import model_validator
 
+from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures import second_moment
 from lab.measures.detectors import Crossing, Spike, SustainedCrossing
 from lab.measures.spike_checks import free_decay_checks, spike_checks
@@ -27,6 +28,8 @@ from lab.views import Curves, Line, Ribbon, Stage, Trace
 
 if TYPE_CHECKING:
     from lab.data.batches import EpochBatches
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
     from lab.measures.warm_start import Start
     from lab.models.flat_loss import FlatLoss
 
@@ -160,7 +163,7 @@ _E: dict[str, Any] = {"scene": "transformer", "width": 64, "samples": 1000, "bat
 _E |= {"beta2": 0.99, "record_every": 10, "seed": 1}
 
 
-class AdamSpikes(Experiment):
+class AdamSpikes(AlsoMeasure):
     title = "Adam spikes"
     theme = "Optimisers"
     claim = "Adam's loss spikes come from its own preconditioner outgrowing 2/η, not from a sharper landscape."
@@ -172,7 +175,7 @@ class AdamSpikes(Experiment):
         Series("theta", "Parameter", "θ"),
         Series("momentum", "Momentum", "m"),
     )
-    also_note = "There are none: sharpness and curvatures are always recorded here."
+    also_note = "These read every scene but the parabola, which has one parameter."
     views = (
         _beside_spikes(
             ("train_loss",),
@@ -328,6 +331,10 @@ class AdamSpikes(Experiment):
         else:
             task = spike_tasks.anchor_decoder(config.samples, PROBE, config.width, config.layers, *common)
         return task, task.start()
+
+    def objective(self) -> tuple[Loss, Params] | None:
+        """The loss over all data; of anchor functions over the sequences that curvature is measured on."""
+        return self.loss.by_name(self.theta)
 
     def _batches(self) -> EpochBatches | None:
         from lab.data.batches import EpochBatches

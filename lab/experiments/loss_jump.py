@@ -8,18 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import model_validator
 
+from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures.detectors import Crossing, Spike
 from lab.stream import Source
 from lab.verdict import Check, Verdict
 from lab.views import Curves, Heatmap, Profile, Table, TableRow, Trace
+
+if TYPE_CHECKING:
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
 
 MODES = 16  # sine coefficients of the error
 CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
@@ -113,7 +118,7 @@ _SCRATCH = {"scene": "scratch", "first": "data", "steps": 2000, "lr_end": 1e-3}
 _MODE_AXES: dict[str, Any] = {"y_label": "k", "z_log": True, "rows": "mode"}
 
 
-class LossJump(Experiment):
+class LossJump(AlsoMeasure):
     title = "Loss jump"
     theme = "Frequency"
     claim = "Switching from the data to the equation's residual makes the error leap at low frequencies."
@@ -137,7 +142,7 @@ class LossJump(Experiment):
         Series("mode_before", "Before the switch", "before"),
         Series("gradient_share", "Boundary's share of the gradient", statistic="of squared norms, at the switch"),
     )
-    also_note = "There are none: the loss is switched, and holds derivatives of the network."
+    also_note = "These read the loss in force; where two networks train, that of the first."
     views = (
         Curves(
             ("relative_error", "data_loss", "model_loss", "second_error"),
@@ -285,6 +290,15 @@ class LossJump(Experiment):
             loss.backward()
             optimizer.step()
         return {"train_loss": losses["first"].detach(), **readings}
+
+    def objective(self) -> tuple[Loss, Params]:
+        """The loss in force, the equation's residual included, over all points."""
+        from lab.measures.directions import trainable
+        from lab.measures.landscape import ClosureLoss
+
+        network = self.networks["first"]
+        closure = self._mixed if switching(self.config) else lambda: self._loss(self.config.first, "first")
+        return ClosureLoss(network, closure), trainable(network)
 
     def _rate(self) -> float:
         """A cosine to the rate at the switch; afterwards constant."""

@@ -9,18 +9,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import model_validator
 
+from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
-from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
+from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures import optimistic
 from lab.stream import Source
 from lab.verdict import Check, StudyRow, Verdict
 from lab.views import Curves, Line, Matrix, Table, TableRow
+
+if TYPE_CHECKING:
+    from lab.measures.directions import Params
+    from lab.measures.landscape import Loss
 
 SAMPLES_FOR = "samples for "  # begins the name of a row's check
 LARGE = 1.0  # size of the start from which on nearly all samples are needed
@@ -139,7 +144,7 @@ def of_matrices(config: Any) -> bool:
     return config.family == "matrix"
 
 
-class OptimisticEstimate(Experiment):
+class OptimisticEstimate(AlsoMeasure):
     title = "Optimistic sample size"
     theme = "Recovery and rank"
     claim = "From a small start a nonlinear model recovers its target from as few samples as its model rank there."
@@ -147,7 +152,7 @@ class OptimisticEstimate(Experiment):
     about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = OptimisticEstimateConfig
     readings = (Series("train_loss", "Training loss", "L", statistic="mean over all cells"),)
-    also_note = "There are none: every cell is a network of its own with a loss of its own."
+    also_note = "These read one cell: the first row's first trial at its optimistic sample size."
     views = (
         Matrix(
             "test_error",
@@ -256,6 +261,23 @@ class OptimisticEstimate(Experiment):
         residual = self.family.predict(dict(self.model.items()), self.x) - self.y
         return (residual.square() * self.share).sum(-1)
 
+    def objective(self) -> tuple[Loss, Params]:
+        """The training error of one cell: first row, first trial, optimistic sample size."""
+        at = self._edge()
+        y, share = self.y[:1], self.share[:, at : at + 1]
+
+        def loss(params: dict[str, torch.Tensor]) -> torch.Tensor:
+            cell = {name: value[None, None, None] for name, value in params.items()}
+            return ((self.family.predict(cell, self.x[:1]) - y[:, :, :1]).square() * share).sum()
+
+        return loss, {name: value[0, at, 0].detach().clone() for name, value in self.model.items()}
+
+    def _edge(self) -> int:
+        """Number of the sample size that is the first row's optimistic one."""
+        sizes = self.config.sample_sizes()
+        place = int(np.searchsorted(sizes, self.family.optimistic_size(self.config.row_targets()[0])))
+        return min(place, len(sizes) - 1)
+
     def step(self) -> Mapping[str, Any]:
         config = self.config
         if config.optimizer == "adam":
@@ -302,8 +324,7 @@ class OptimisticEstimate(Experiment):
             train = (self._errors() / scale).double().cpu().numpy()
             median, train_median = np.median(test, axis=2), np.median(train, axis=2)
             sizes = self.config.sample_sizes()
-            edge = int(np.searchsorted(sizes, self.family.optimistic_size(self.config.row_targets()[0])))
-            edge = min(edge, len(sizes) - 1)
+            edge = self._edge()
             values = torch.linalg.svdvals((theta["a"] @ theta["b"])[0, edge, 0]) if "b" in theta else None
         empirical = [empirical_size(row, sizes) for row in median]
         return median, train_median, test, np.array(empirical), median[0, edge], train_median[0, edge], values

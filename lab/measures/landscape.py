@@ -58,6 +58,32 @@ class FunctionalLoss:
         return functional_call(self.model, (params, buffers), (self.inputs,))
 
 
+class ClosureLoss:
+    """L(θ) of a module as a closure computes it, for losses that are not a criterion of the module's output.
+
+    Args:
+        module: Whose trained parameters the loss depends on.
+        closure: The loss at the parameters that the module has, shape ().
+    """
+
+    def __init__(self, module: nn.Module, closure: Callable[[], Tensor]) -> None:
+        self._whole = _Whole(module, closure)
+
+    def __call__(self, params: dict[str, Tensor]) -> Tensor:
+        return functional_call(self._whole, {f"module.{name}": value for name, value in params.items()}, ())
+
+
+class _Whole(nn.Module):
+    """A module whose call is its loss."""
+
+    def __init__(self, module: nn.Module, closure: Callable[[], Tensor]) -> None:
+        super().__init__()
+        self.module, self._closure = module, closure
+
+    def forward(self) -> Tensor:
+        return self._closure()
+
+
 @dataclass(frozen=True)
 class Section:
     """Values of the loss on a grid of a plane.

@@ -9,7 +9,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from lab.measures.directions import Params, trainable
 from lab.measures.hvp import Hessian
+from lab.measures.landscape import ClosureLoss, Loss
 from lab.measures.operators import Matrix, SymmetricOperator, flatten, unflatten
 
 DENSE_UP_TO = 200  # parameters up to which the matrix costs less than the products of two searches
@@ -26,6 +28,10 @@ class FlatLoss(ABC):
     def curvature(self, theta: Tensor) -> tuple[SymmetricOperator, Tensor]:
         """∇²L, shape (P, P), and ∇L, shape (P,), over all data even where a step sees a batch."""
 
+    @abstractmethod
+    def by_name(self, theta: Tensor) -> tuple[Loss, Params] | None:
+        """L over all data as a function of named parameters, and θ as those; None where θ is a single number."""
+
 
 @final
 class Quadratic(FlatLoss):
@@ -41,6 +47,9 @@ class Quadratic(FlatLoss):
     def curvature(self, theta: Tensor) -> tuple[SymmetricOperator, Tensor]:
         return Matrix(torch.full((1, 1), self.h, dtype=theta.dtype, device=theta.device)), self.h * theta
 
+    def by_name(self, theta: Tensor) -> None:
+        return None
+
 
 @final
 class ModuleLoss(FlatLoss):
@@ -53,6 +62,7 @@ class ModuleLoss(FlatLoss):
     """
 
     def __init__(self, module: nn.Module, objective: Callable[[Tensor], Tensor], probe: Tensor) -> None:
+        self.module = module
         self.params = [p for p in module.parameters() if p.requires_grad]
         self.objective = objective
         self.probe = probe
@@ -72,6 +82,10 @@ class ModuleLoss(FlatLoss):
         self._put(theta)
         hessian = Hessian(lambda: self.objective(self.probe), self.params)
         return hessian, hessian.gradient
+
+    def by_name(self, theta: Tensor) -> tuple[Loss, Params]:
+        self._put(theta)
+        return ClosureLoss(self.module, lambda: self.objective(self.probe)), trainable(self.module)
 
     def _put(self, theta: Tensor) -> None:
         with torch.no_grad():
@@ -130,6 +144,16 @@ class TwoLayerTanh(FlatLoss):
         if hessian.size <= DENSE_UP_TO:
             return Matrix(hessian(torch.eye(hessian.size).to(theta))), q @ jacobian
         return hessian, q @ jacobian
+
+    def by_name(self, theta: Tensor) -> tuple[Loss, Params]:
+        inner, outer, bias = theta.split([2 * self.width, self.width, 1])
+
+        def loss(params: dict[str, Tensor]) -> Tensor:
+            hidden = torch.tanh(self.powers.T @ params["inner"].T)
+            return ((hidden @ params["outer"].T)[:, 0] + params["bias"] - self.y).square().mean()
+
+        units = inner.view(2, self.width).T  # a row for each hidden unit: its w and b are one filter
+        return loss, {"inner": units.clone(), "outer": outer.view(1, -1).clone(), "bias": bias.clone()}
 
 
 @final
