@@ -12,13 +12,15 @@ from gui.theme import Theme
 from gui.views.base import ViewWidget
 
 HEAD_PX = 30
+VALUES_APART = "&nbsp;&nbsp; "  # between the values of a read-out
 
 
 class ReadOut(QWidget):
-    """One line of rich text at the right edge; where room is short it loses its end, never its first values."""
+    """One line of rich text at the right edge; where room is short its last values give way to dots."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._html = self.text = ""  # everything, what there is no room for included
         self._document = QTextDocument(self)
         self._document.setDocumentMargin(0)
         self._document.setDefaultFont(font(12))
@@ -27,13 +29,24 @@ class ReadOut(QWidget):
 
     @Slot(str)
     def show_html(self, html: str) -> None:
+        self._html = html
         self._document.setHtml(html)
-        self.setAccessibleName(self._document.toPlainText())
+        self.text = self._document.toPlainText()
+        self.setAccessibleName(self.text)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Keep as many values as there is room for."""
+        values = self._html.split(VALUES_APART)
+        self._document.setHtml(self._html)
+        while len(values) > 1 and self._document.idealWidth() > self.width():
+            values.pop()
+            self._document.setHtml(VALUES_APART.join([*values, "…"]))
         self.update()
 
-    @property
-    def text(self) -> str:
-        return self._document.toPlainText()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -111,7 +124,12 @@ class Head(QWidget):
         buttons.addWidget(self.maximise)
         buttons.addWidget(self.close_button)
         layout.addLayout(buttons)
-        view.readout_changed.connect(self.readout.show_html)
+        view.readout_changed.connect(self._read_out)
+
+    @Slot(str)
+    def _read_out(self, html: str) -> None:
+        self.readout.show_html(html)
+        self.setToolTip(self.readout.text)  # also what there is no room for
 
     def _button(self, name: str, tip: str, theme: Theme) -> QToolButton:
         button = QToolButton()

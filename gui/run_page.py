@@ -141,6 +141,8 @@ class RunPage(QWidget):
         parts = [title, header.get("preset"), header.get("arm"), None if seed is None else f"seed {seed}"]
         if header.get("parent_run"):
             parts.append(f"branch at {whole(int(header['parent_step']))}")
+        if self._wide is not None:  # what tells neighbours apart comes first
+            parts = [*parts[2:], *parts[:2]]
         return " \N{EN DASH} ".join(str(part) for part in parts if part)
 
     def _panels_menu(self) -> QMenu:
@@ -193,10 +195,12 @@ class RunPage(QWidget):
             self.restore_panels()
             self._wide = self.docks.saveState()
             self._arrange(stacked=True)
+            self.title.show_text(self.heading())
         elif not narrow and self._wide is not None:
             self.restore_panels()
             self.docks.restoreState(self._wide)
             self._wide = None
+            self.title.show_text(self.heading())
 
     @Slot()
     def reset_layout(self) -> None:

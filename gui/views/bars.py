@@ -21,6 +21,8 @@ MOST_VALUES = 24  # up to so many bars have their value written on top
 class BarsView(SnapshotPlot[Bars]):
     """One bar for each number, with its name beneath."""
 
+    valued = True
+
     def __init__(self, spec: Bars, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, IndexAxis("bottom", slanted=True), Axis("left"))
         self._bars = pg.BarGraphItem(x=[], height=[], width=WIDTH)

@@ -4,15 +4,11 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QColor, QDoubleValidator, QImage, QPainter, QPen
+from PySide6.QtGui import QAction, QActionGroup, QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QFormLayout,
     QGraphicsObject,
     QGraphicsSceneMouseEvent,
     QGraphicsTextItem,
-    QLineEdit,
     QMenu,
     QStyleOptionGraphicsItem,
     QWidget,
@@ -20,7 +16,8 @@ from PySide6.QtWidgets import (
 
 from gui.theme import LIGHT, Theme
 from gui.views.axes import TICK_PX, font_px, log_ticks, round_ticks
-from gui.views.scale import COUNT, Scale, palette
+from gui.views.limits import LimitsDialog
+from gui.views.scale import COUNT, MAPS, Scale, palette
 from gui.views.text import decade, rich, short
 
 BAR_PX = 84
@@ -54,6 +51,7 @@ class ColourBar(QGraphicsObject):
         super().__init__()
         self.label, self.log, self.centre = label, log, centre
         self.held = fixed
+        self.map = MAPS[0]
         self._fixed, self._dots = fixed, dots
         self._data = (math.nan, math.nan)
         self.colour_scale = Scale.over(math.nan, math.nan)
@@ -89,6 +87,12 @@ class ColourBar(QGraphicsObject):
         self._rescale()
         self.changed.emit()
 
+    def set_map(self, name: str) -> None:
+        """Take another sequential colour map; diverging colours keep theirs, whose middle is the ground."""
+        self.map = name
+        self._rescale()
+        self.changed.emit()
+
     def _rescale(self) -> None:
         centre = self.centre
         if self.held is None:
@@ -98,7 +102,7 @@ class ColourBar(QGraphicsObject):
             middle = centre if self.held == self._fixed else None
             scale = Scale.over(*self.held, log=self.log, centre=middle)
             self.colour_scale = Scale(scale.low, scale.high, self.log, centre is not None)
-        self.colours = palette(self._theme, self.colour_scale.diverging, dots=self._dots)
+        self.colours = palette(self._theme, self.colour_scale.diverging, dots=self._dots, name=self.map)
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -193,6 +197,13 @@ class ColourBar(QGraphicsObject):
             log = QAction("Logarithmic colours", menu, checkable=True, checked=self.log)
             log.toggled.connect(self.set_log)
             menu.addAction(log)
+        if not self.colour_scale.diverging:
+            maps = menu.addMenu("Colour map")
+            group = QActionGroup(maps)
+            for name in MAPS:
+                action = group.addAction(QAction(name, maps, checkable=True, checked=name == self.map))
+                maps.addAction(action)
+            group.triggered.connect(self._map_chosen)
 
     @Slot()
     def release(self) -> None:
@@ -203,16 +214,23 @@ class ColourBar(QGraphicsObject):
     def ask(self) -> None:
         """Open a small window in which both limits can be typed."""
         views = self.scene().views() if self.scene() else []
-        dialog = LimitsDialog(self.colour_scale.low, self.colour_scale.high, views[0] if views else None)
+        dialog = LimitsDialog(
+            "colours", self.colour_scale.low, self.colour_scale.high, views[0] if views else None, positive=self.log
+        )
         dialog.chosen.connect(self._chosen)
         dialog.open()
+
+    @Slot(QAction)
+    def _map_chosen(self, action: QAction) -> None:
+        self.set_map(action.text())
 
     @Slot(float, float)
     def _chosen(self, low: float, high: float) -> None:
         self.hold((low, high))
 
     def settings(self) -> dict[str, object]:
-        return {"limits": None if self.held is None else list(self.held), "log_colour": self.log}
+        limits = None if self.held is None else list(self.held)
+        return {"limits": limits, "log_colour": self.log, "colour_map": self.map}
 
     def restore(self, settings: dict[str, object]) -> None:
         limits = settings.get("limits")
@@ -220,42 +238,5 @@ class ColourBar(QGraphicsObject):
             self.hold((float(limits[0]), float(limits[1])))
         if isinstance(log := settings.get("log_colour"), bool):
             self.set_log(log)
-
-
-class LimitsDialog(QDialog):
-    """Two numbers, the lower one first."""
-
-    chosen = Signal(float, float)
-
-    def __init__(self, low: float, high: float, parent: QWidget | None) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Colour limits")
-        self.low, self.high = QLineEdit(f"{low:.6g}"), QLineEdit(f"{high:.6g}")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        self._ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
-        form = QFormLayout(self)
-        for name, field in (("Highest", self.high), ("Lowest", self.low)):
-            field.setValidator(QDoubleValidator(field))
-            field.setAccessibleName(f"{name} value of the colours")
-            field.textChanged.connect(self._check)
-            form.addRow(name, field)
-        form.addRow(buttons)
-        buttons.accepted.connect(self._accept)
-        buttons.rejected.connect(self.reject)
-
-    def _limits(self) -> tuple[float, float]:
-        try:
-            return float(self.low.text()), float(self.high.text())
-        except ValueError:
-            return math.nan, math.nan
-
-    @Slot()
-    def _check(self) -> None:
-        low, high = self._limits()
-        self._ok.setEnabled(low < high)
-
-    @Slot()
-    def _accept(self) -> None:
-        self.chosen.emit(*self._limits())
-        self.accept()
+        if (name := settings.get("colour_map")) in MAPS:
+            self.set_map(str(name))

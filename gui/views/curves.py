@@ -9,11 +9,12 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction, QActionGroup, QColor
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QGraphicsTextItem, QMenu
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
-from gui.views.axes import Axis, StepAxis
+from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
+from gui.views.line_colours import LineColours
 from gui.views.marks import marked
 from gui.views.pyramid import Pyramid
 from gui.views.smoothing import Smoother
@@ -35,9 +36,12 @@ Path = tuple[np.ndarray, np.ndarray]
 class Track:
     """One drawn line: its rows, raw and smoothed, and its items."""
 
+    key: str  # what its colour is kept under
+    number: int  # within a vector series
     symbol: str
-    colour: str
-    dash: tuple[float, ...]
+    order: int  # its place in the colour table
+    colour: str = ""
+    dash: tuple[float, ...] = ()
     raw: Pyramid = field(default_factory=Pyramid)
     smooth: Pyramid = field(default_factory=Pyramid)
     smoother: Smoother | None = None
@@ -57,7 +61,9 @@ class Track:
 
 
 class CurvesView(StepPlot[Curves]):
-    """Lines over the step."""
+    """Lines over the step. Of a wide vector series a few are drawn, evenly spaced, and the picked one among them."""
+
+    valued = True
 
     def __init__(self, spec: Curves, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("left"), spec.x_label, spec.x_log)
@@ -65,7 +71,12 @@ class CurvesView(StepPlot[Curves]):
         self._taken: dict[str, int] = dict.fromkeys(spec.series, 0)
         self._y_log = spec.y_log
         self._smoothing = 0
-        self._hidden = 0  # lines of vector series beyond those drawn
+        self._widths: dict[str, int] = {}
+        self.colours = LineColours(self)
+        self.colours.changed.connect(self._recolour)
+        self._count = QGraphicsTextItem(self.canvas.frame)
+        self._count.setFont(font_px(TICK_PX))
+        self._count.setToolTip("Evenly spaced; one that is picked in another view is drawn too")
         self._thresholds = [pg.PlotCurveItem() for _ in spec.lines]
         self._guides = [pg.PlotCurveItem() for _ in spec.guides]
         self._guide_rows: list[Path | None] = [None] * len(spec.guides)
@@ -99,21 +110,20 @@ class CurvesView(StepPlot[Curves]):
         value = value.astype(float, copy=False).reshape(len(step), -1)
         if name not in self._tracks:
             self._tracks[name] = self._new_tracks(name, value.shape[1])
-        for number, track in enumerate(self._tracks[name][: value.shape[1]]):
-            track.append(step, value[:, number])
+        for track in self._tracks[name]:
+            if track.number < value.shape[1]:
+                track.append(step, value[:, track.number])
         self.axis.grow(int(step.max()))
 
     def _new_tracks(self, name: str, width: int) -> list[Track]:
-        symbol = symbols(self.run.source, self.spec.series)[name]
         place = self.spec.series.index(name)
         before = sum(len(tracks) for tracks in self._tracks.values())
-        drawn = min(width, max(MOST_LINES - before, 1))
-        self._hidden += width - drawn
+        self._widths[name] = width
         tracks = []
-        for number in range(drawn):
-            order = place if width == 1 else before + number
-            colour, dash = self.theme.line(order)
-            track = Track(symbol if width == 1 else f"{symbol} {number + 1}", colour, dash)
+        for rank, number in enumerate(self._drawn(width, min(width, max(MOST_LINES - before, 1)))):
+            order = place if width == 1 else before + rank
+            key = name if width == 1 else f"{name} {rank}"
+            track = Track(key, number, self._symbol(name, number), order)
             track.smooth_over(self._smoothing, self._y_log)
             self.box.addItem(track.behind, ignoreBounds=True)
             self.box.addItem(track.curve, ignoreBounds=True)
@@ -121,7 +131,40 @@ class CurvesView(StepPlot[Curves]):
             track.behind.setZValue(5)
             tracks.append(track)
         self._pen(tracks)
+        self._say_count({**self._tracks, name: tracks})
         return tracks
+
+    def _symbol(self, name: str, number: int) -> str:
+        symbol = symbols(self.run.source, self.spec.series)[name]
+        return symbol if self._widths[name] == 1 else f"{symbol} {number + 1}"
+
+    def _drawn(self, width: int, count: int) -> list[int]:
+        """Which of the ``width`` lines of a series are drawn: even spaced, the nearest giving way to the pick."""
+        numbers = np.round(np.linspace(0, width - 1, count)).astype(int)
+        picked = self.selection.picked(self.kind)
+        if picked is not None and picked < width:
+            numbers[np.argmin(np.abs(numbers - picked))] = picked
+        return numbers.tolist()
+
+    def _say_count(self, tracks: dict[str, list[Track]]) -> None:
+        cut = {name: len(drawn) for name, drawn in tracks.items() if self._widths[name] > len(drawn)}
+        there = sum(self._widths[name] for name in cut)
+        self._count.setPlainText(f"{sum(cut.values())} of {there} lines shown" if cut else "")
+
+    def _draw_the_picked(self) -> None:
+        """Read the picked line of a series that has more of them than are drawn."""
+        for name, tracks in self._tracks.items():
+            wanted = self._drawn(self._widths[name], len(tracks))
+            changed = [(track, number) for track, number in zip(tracks, wanted, strict=True) if track.number != number]
+            if not changed:
+                continue
+            step, value = (part[: self._taken[name]] for part in self.run.source.series(name))
+            value = np.asarray(value, float).reshape(len(step), -1)
+            for track, number in changed:
+                track.number, track.symbol, track.raw = number, self._symbol(name, number), Pyramid()
+                track.smooth_over(self._smoothing, self._y_log)
+                track.append(step, value[:, number])
+            self._later()
 
     def tracks(self) -> list[Track]:
         """Lines in the order of the declaration."""
@@ -247,8 +290,10 @@ class CurvesView(StepPlot[Curves]):
                 reaches = step[shown[0] + 1 :].any() or step[shown[0]] >= self.axis.high
                 x = self.x_range[1] if reaches else float(self.x_of(step[shown])[0])
                 names.append((symbol, colour, x, y))
-        self.names.place(names)
+        self.names.place(names, [(self.x_of(step), self.y_of(value, floor)) for step, value in paths])
         self.axis.need(self.names.width)
+        area = self.box.geometry()
+        self._count.setPos(area.left() + 2, area.top() - 2)
 
     # Crosshair.
 
@@ -267,8 +312,6 @@ class CurvesView(StepPlot[Curves]):
             f'<span style="color:{self.readable(track.colour)}">{rich(track.symbol)}&nbsp;{short(value)}</span>'
             for track, _, value in found
         ]
-        if self._hidden:
-            texts.append(f'<span style="color:{self.theme.muted}">{self._hidden} more not drawn</span>')
         self._read_out("&nbsp;&nbsp; ".join(texts))
         if step is None:
             self._dots.setData([], [])
@@ -286,13 +329,20 @@ class CurvesView(StepPlot[Curves]):
         super()._paint()
         self._pen(self.tracks())
         muted = QColor(self.theme.muted)
+        self._count.setDefaultTextColor(muted)
         for item in self._thresholds:
             item.setPen(pg.mkPen(muted, width=1, dash=[5, 4]))
         for item in self._guides:
             item.setPen(pg.mkPen(muted, width=1, dash=[1, 3]))
 
+    @Slot()
+    def _recolour(self) -> None:
+        self._pen(self.tracks())
+        self._later()
+
     def _pen(self, tracks: list[Track]) -> None:
         for track in tracks:
+            track.colour, track.dash = self.colours.line(track.key, track.order, self.theme)
             faint = QColor(track.colour)
             faint.setAlpha(80)
             track.behind.setPen(pg.mkPen(faint, width=1))
@@ -306,10 +356,11 @@ class CurvesView(StepPlot[Curves]):
         far: list[tuple[float, int]] = []
         floor = self._floor([(track.raw.steps, track.raw.values) for track in self.tracks()])
         for tracks in self._tracks.values():
-            for number, track in enumerate(tracks if len(tracks) > 1 else []):
+            for track in tracks if len(tracks) > 1 else []:
                 row = track.raw.at(float(self.step_of(np.array(x))))
                 if row is not None and math.isfinite(row[1]):
-                    far.append((abs(float(self.y_of(np.array(row[1]), floor)) - y) / self._pixel_height(), number))
+                    y_there = float(self.y_of(np.array(row[1]), floor))
+                    far.append((abs(y_there - y) / self._pixel_height(), track.number))
         return min(far)[1] if far and min(far)[0] <= REACH_PX else None
 
     def _pick_line(self, x: float, y: float) -> None:
@@ -318,12 +369,13 @@ class CurvesView(StepPlot[Curves]):
 
     def _show_picked(self, kind: str) -> None:
         if kind == self.kind:
+            self._draw_the_picked()
             self._pen(self.tracks())
 
     def _stands_back(self, track: Track) -> bool:
         picked = self.selection.picked(self.kind)
         family = next((tracks for tracks in self._tracks.values() if track in tracks), [])
-        return picked is not None and len(family) > 1 and picked < len(family) and family[picked] is not track
+        return len(family) > 1 and picked in {one.number for one in family} and track.number != picked
 
     def marked_events(self) -> list[Event]:
         return marked(self.history.events, self.spec.events)
@@ -361,12 +413,16 @@ class CurvesView(StepPlot[Curves]):
             group.addAction(action)
             smoothing.addAction(action)
         group.triggered.connect(self._smoothing_chosen)
+        self.colours.add_menu(menu, {track.key: track.symbol for track in self.tracks()}, self.theme)
         return menu
 
     def settings(self) -> dict[str, Any]:
-        return {"y_log": self._y_log, "smoothing": self._smoothing}
+        own = {"y_log": self._y_log, "smoothing": self._smoothing, "colours": self.colours.settings()}
+        return {**own, **super().settings()}
 
     def restore(self, settings: dict[str, Any]) -> None:
+        super().restore(settings)
+        self.colours.restore(settings.get("colours"))
         if "y_log" in settings:
             self.set_log(bool(settings["y_log"]))
         if settings.get("smoothing") in WINDOWS:

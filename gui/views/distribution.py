@@ -46,6 +46,8 @@ def bin_edges(samples: list[np.ndarray], bins: int, log: bool) -> np.ndarray:
 class DistributionView(SnapshotPlot[Distribution]):
     """A histogram of samples, or a density over its grid; the first row is pale behind the present one."""
 
+    valued = True
+
     def __init__(self, spec: Distribution, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
         self._x_log, self._y_log = spec.x_log, spec.y_log
@@ -186,9 +188,10 @@ class DistributionView(SnapshotPlot[Distribution]):
         return menu
 
     def settings(self) -> dict[str, Any]:
-        return {"x_log": self._x_log, "y_log": self._y_log}
+        return {"x_log": self._x_log, "y_log": self._y_log, **super().settings()}
 
     def restore(self, settings: dict[str, Any]) -> None:
+        super().restore(settings)
         self.set_x_log(bool(settings.get("x_log", self._x_log)))
         self.set_y_log(bool(settings.get("y_log", self._y_log)))
 

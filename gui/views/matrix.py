@@ -64,7 +64,7 @@ class MatrixView(TiledPlot[Matrix]):
         found = self.moment.value(self.spec.order) if self.spec.order and self.reordered else None
         if found is None:
             return np.arange(count)
-        order = np.asarray(found).ravel().astype(int)
+        order = counted(found)
         if not np.array_equal(np.sort(order), np.arange(count)):
             raise ValueError(f"{self.spec.order} does not order the {count} rows of {self.spec.series}")
         return order
@@ -126,7 +126,7 @@ class MatrixView(TiledPlot[Matrix]):
     def _numbers(self) -> np.ndarray:
         """What each row shown is, as the other views of the run count it."""
         numbers = self.moment.value(self.spec.numbers) if self.spec.numbers else None
-        return self._order[0] if numbers is None else np.ravel(numbers).astype(int)[self._order[0]]
+        return self._order[0] if numbers is None else counted(numbers)[self._order[0]]
 
     def outlined(self) -> list[tuple[float, float, float, float]]:
         """Left, top, width and height of the frames around the picked row, and column of a square matrix, per tile."""
@@ -259,3 +259,9 @@ class MatrixView(TiledPlot[Matrix]):
             for i, values in zip(self._order[0], self.tiles[row, column].tolist(), strict=True):
                 lines.append("\t".join([self.label(i), *map(repr, values)]))
         return "\n".join(line for line in lines if line)
+
+
+def counted(values: np.ndarray) -> np.ndarray:
+    """Recorded numbers of things as integers (n,); -1, which nothing has, for NaN and what is no count."""
+    values = np.asarray(values, float).ravel()
+    return np.where(np.abs(values) < 2.0**53, values, -1.0).astype(int)

@@ -1,10 +1,13 @@
 """The drawing area of a view: axes, zoom and pan by mouse, the crosshair, names in the margin."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence, QMouseEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsTextItem, QGraphicsWidget, QMenu
 
@@ -12,12 +15,15 @@ from gui.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis, font_px
 from gui.views.base import Spec, ViewWidget, readable
+from gui.views.limits import LimitsDialog
 from gui.views.text import rich
 
 LABEL_PX = 12
+PLACES = ((-0.5, -1.0), (-0.5, 0.1), (-1.0, -1.0), (-1.0, 0.1), (0.05, -0.5), (-0.5, -2.2), (-0.5, 1.3), (-1.6, -1.0))
 LONGEST = 20  # characters of a name in the margin
 LEFT_PX = 64  # left of the data, the axis and its label included
 EDGE_PX = 4
+Path = tuple[np.ndarray, np.ndarray]
 
 
 class Box(pg.ViewBox):
@@ -109,11 +115,12 @@ class Names:
         """Points that the widest name needs."""
         return round(max((item.boundingRect().width() for item in self._items), default=0.0)) + 4
 
-    def place(self, names: list[tuple[str, str, float, float]]) -> None:
+    def place(self, names: list[tuple[str, str, float, float]], curves: Sequence[Path] = ()) -> None:
         """Show names.
 
         Args:
             names: Symbol, colour and the place where its line ends, in box coordinates, of each.
+            curves: Places and heights, in box coordinates, of lines that a name inside the box keeps clear of.
         """
         texts = [(symbol, colour) for symbol, colour, _, _ in names]
         if texts != self._texts:
@@ -129,9 +136,27 @@ class Names:
         places = apart(wanted, height * 0.8, area.height())
         for item, x, y in zip(self._items, ends, places, strict=True):
             inside = x < area.right() - 1  # there the name stands above the end, not on the line
-            lift, reach = (height, item.boundingRect().width()) if inside else (height / 2, 0.0)
-            left = max(min(x - reach / 2, area.right() - reach), area.left()) if inside else area.right() + 2
-            item.setPos(left, max(area.top() + y - lift, area.top()) if inside else area.top() + y - lift)
+            item.setPos(
+                self._clear_place(x, y, item.boundingRect().width(), height, area, curves)
+                if inside
+                else QPointF(area.right() + 2, area.top() + y - height / 2)
+            )
+
+    def _clear_place(
+        self, x: float, y: float, width: float, height: float, area: QRectF, curves: Sequence[Path]
+    ) -> QPointF:
+        """Near the end of a line, above it, below or a little further on: where the fewest curves are met."""
+        (left, right), (bottom, top) = self._canvas.box.viewRange()
+        met: list[tuple[int, int, QPointF]] = []
+        for rank, (aside, lift) in enumerate(PLACES):
+            corner = QPointF(x + aside * width, area.top() + y + lift * height)
+            corner.setX(max(min(corner.x(), area.right() - width), area.left()))
+            corner.setY(max(min(corner.y(), area.bottom() - height), area.top()))
+            columns = np.linspace(corner.x(), corner.x() + width, 24)
+            columns = left + (columns - area.left()) / area.width() * (right - left)
+            rows = top - (np.array([corner.y() + height, corner.y()]) - area.top()) / area.height() * (top - bottom)
+            met.append((sum(_meets(curve, columns, rows) for curve in curves), rank, corner))
+        return min(met, key=lambda one: one[:2])[2]
 
     def _write(self, texts: list[tuple[str, str]]) -> None:
         for item in self._items:
@@ -145,6 +170,16 @@ class Names:
             item.setHtml(f'<span style="color:{colour}">{rich(shortened)}</span>')
             self._items.append(item)
         self._texts = texts
+
+
+def _meets(curve: Path, columns: np.ndarray, rows: np.ndarray) -> int:
+    """At how many of the rising places ``columns`` (n,), and drawn points between them, a curve lies within rows."""
+    x, y = curve
+    if not len(x):
+        return 0
+    near = slice(int(np.searchsorted(x, columns[0])), int(np.searchsorted(x, columns[-1])))
+    heights = np.concatenate([np.interp(columns, x, y, left=np.nan, right=np.nan), y[near]])
+    return int(((heights >= rows[0]) & (heights <= rows[1])).sum())
 
 
 def apart(wanted: np.ndarray, gap: float, height: float) -> np.ndarray:
@@ -161,13 +196,20 @@ def apart(wanted: np.ndarray, gap: float, height: float) -> np.ndarray:
 
 
 class Plot(ViewWidget[Spec]):
-    """A view with axes, a crosshair and the mouse's habits: drag pans, wheel zooms, double click fills the centre."""
+    """A view with axes, a crosshair and the mouse's habits: drag pans, wheel zooms, double click fills the centre.
+
+    Attributes:
+        limits: What the user holds the values on the vertical axis to; None where they follow the data.
+    """
+
+    valued = False  # its vertical axis shows values, whose limits can be set
 
     def __init__(self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, bottom: Axis, left: Axis) -> None:
         super().__init__(spec, run, theme, axis)
         self.canvas = Canvas(bottom, left)
         self.box = self.canvas.box
         self.names = Names(self.canvas)
+        self.limits: tuple[float, float] | None = None
         layout = self.layout()
         assert layout is not None
         layout.addWidget(self.canvas)
@@ -212,6 +254,48 @@ class Plot(ViewWidget[Spec]):
     def _held_by_hand(self) -> None:
         """The user panned or zoomed."""
 
+    def _let_go(self) -> None:
+        """Forget how the user zoomed the values."""
+
+    def hold_values(self, low: float, high: float) -> None:
+        """Hold the values on the vertical axis to these limits, in the values' own unit."""
+        if math.isfinite(low) and low < high < math.inf:
+            self.limits = (low, high)
+            self._let_go()
+            self._later()
+
+    @Slot()
+    def release_values(self) -> None:
+        """Let the values' limits follow the data again."""
+        self.limits = None
+        self._let_go()
+        self._later()
+
+    def limited(self, y: tuple[float, float]) -> tuple[float, float]:
+        """The vertical stretch to show, in box coordinates: what the user holds it to, or the data's ``y``."""
+        if self.limits is None or (self.canvas.left_axis.log and self.limits[0] <= 0):
+            return y
+        low, high = self.limits
+        return (math.log10(low), math.log10(high)) if self.canvas.left_axis.log else (low, high)
+
+    @Slot()
+    def ask_values(self) -> None:
+        """Open a small dialog in which both limits of the values can be typed."""
+        log = self.canvas.left_axis.log
+        low, high = self.box.viewRange()[1]
+        low, high = (10.0 ** min(low, 300.0), 10.0 ** min(high, 300.0)) if log else (low, high)
+        dialog = LimitsDialog("values", low, high, self, positive=log)
+        dialog.chosen.connect(self.hold_values)
+        dialog.open()
+
+    def settings(self) -> dict[str, Any]:
+        return {"values": self.limits and list(self.limits)} if self.valued else {}
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        held = settings.get("values")
+        if isinstance(held, list) and len(held) == 2 and all(isinstance(value, int | float) for value in held):
+            self.hold_values(float(held[0]), float(held[1]))
+
     @abstractmethod
     def _hovered(self, x: float, y: float) -> None:
         """The pointer is at these box coordinates."""
@@ -250,4 +334,10 @@ class Plot(ViewWidget[Spec]):
     def menu(self) -> QMenu:
         menu = super().menu()
         menu.addActions(self._shortcuts)
+        if self.valued:
+            menu.addSeparator()
+            menu.addAction("Limits of the values …").triggered.connect(self.ask_values)
+            follow = menu.addAction("Values follow the data")
+            follow.setEnabled(self.limits is not None)
+            follow.triggered.connect(self.release_values)
         return menu

@@ -1,11 +1,15 @@
 """Functions of one variable at the slider's step: target, output, residual; spectra against frequency."""
 
+from typing import Any
+
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtWidgets import QMenu
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
+from gui.views.line_colours import LineColours
 from gui.views.reference import References
 from gui.views.snapshot import SnapshotPlot, flat, stretch_of
 from gui.views.step_plot import CRISP
@@ -19,8 +23,12 @@ SMOOTH_POINTS = 300  # up to so many points a line is drawn smooth and thicker
 class ProfileView(SnapshotPlot[Profile]):
     """Lines and dots over one variable; a series with a single row, a target, stays as it is."""
 
+    valued = True
+
     def __init__(self, spec: Profile, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
+        self.colours = LineColours(self)
+        self.colours.changed.connect(self._later)
         self._curves = {name: pg.PlotCurveItem() for name in spec.series if name not in spec.points}
         self._dots = {name: pg.ScatterPlotItem(size=7, **CRISP) for name in spec.points}
         for item in self._curves.values():
@@ -87,7 +95,7 @@ class ProfileView(SnapshotPlot[Profile]):
         self._name_ends([name for name in names if low <= name[3] <= high])
 
     def _colour(self, name: str) -> str:
-        return self.theme.line(self.spec.series.index(name))[0]
+        return self.colours.line(name, self.spec.series.index(name), self.theme)[0]
 
     def _pens(self) -> None:
         for name, item in self._curves.items():
@@ -118,6 +126,18 @@ class ProfileView(SnapshotPlot[Profile]):
             value = short(float(y[place]))
             texts.append(f'<span style="color:{colour}">{rich(self.symbol(name))}&nbsp;{value}</span>')
         return "&nbsp;&nbsp; ".join(texts)
+
+    def menu(self) -> QMenu:
+        menu = super().menu()
+        self.colours.add_menu(menu, {name: self.symbol(name) for name in self.spec.series}, self.theme)
+        return menu
+
+    def settings(self) -> dict[str, Any]:
+        return {"colours": self.colours.settings(), **super().settings()}
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        super().restore(settings)
+        self.colours.restore(settings.get("colours"))
 
     def numbers(self) -> str:
         if not self._rows:

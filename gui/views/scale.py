@@ -11,6 +11,7 @@ from gui.colour_maps import DIVERGING, DIVERGING_DARK, steps_between
 from gui.theme import Theme
 
 COUNT = 256
+MAPS = ("viridis", "cividis", "magma", "grey")  # sequential ones, even in lightness
 DECADES = 12  # a logarithmic scale reaches so far below its top; what is smaller has the lowest colour
 
 
@@ -74,27 +75,28 @@ class Scale:
         return shade.astype(np.uint16)
 
 
-def viridis(places: np.ndarray) -> NDArray[np.uint8]:
-    """Colours (n, 4) of the sequential map at places (n,) from 0 to 1."""
-    found = pg.colormap.get("viridis")
+def viridis(places: np.ndarray, name: str = MAPS[0]) -> NDArray[np.uint8]:
+    """Colours (n, 4) of viridis, or of another sequential map, at places (n,) from 0 to 1."""
+    found = pg.colormap.get("CET-L1" if name == "grey" else name)
     assert found is not None  # pyqtgraph ships it
     return np.asarray(found.map(places, mode=pg.ColorMap.BYTE))
 
 
-def palette(theme: Theme, diverging: bool, *, dots: bool = False) -> NDArray[np.uint8]:
+def palette(theme: Theme, diverging: bool, *, dots: bool = False, name: str = MAPS[0]) -> NDArray[np.uint8]:
     """Colours (COUNT + 1, 4) as red, green, blue, alpha; the last one is for missing values.
 
     Args:
         theme: Which ground they are for.
         diverging: They part at their middle.
         dots: They are for dots: none that would drown in the ground.
+        name: The sequential map.
     """
     ends = ((0.2, 1.0) if theme.dark else (0.0, 0.9)) if dots else (0.0, 1.0)
     rgba = np.full((COUNT + 1, 4), 255, np.uint8)
     if diverging:
         rgba[:COUNT, :3] = steps_between(DIVERGING_DARK if theme.dark else DIVERGING, COUNT)
     else:
-        rgba[:COUNT] = viridis(np.linspace(*ends, COUNT))
+        rgba[:COUNT] = viridis(np.linspace(*ends, COUNT), name)
     missing = theme.sunken
     rgba[COUNT, :3] = [int(missing[i : i + 2], 16) for i in (1, 3, 5)]
     return rgba

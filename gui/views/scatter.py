@@ -40,6 +40,7 @@ class ScatterView(SnapshotPlot[Scatter]):
     def __init__(self, spec: Scatter, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
         self.selected: int | None = None
+        self.valued = not spec.polar
         self.trails = spec.trails
         self._blocks = (Block(run.source, spec.x), Block(run.source, spec.y)) if spec.trails else None
         self._now: Points = (np.empty(0), np.empty(0))
@@ -283,9 +284,10 @@ class ScatterView(SnapshotPlot[Scatter]):
         return menu
 
     def settings(self) -> dict[str, Any]:
-        return {"trails": self.trails, **(self.bar.settings() if self.bar else {})}
+        return {"trails": self.trails, **(self.bar.settings() if self.bar else {}), **super().settings()}
 
     def restore(self, settings: dict[str, Any]) -> None:
+        super().restore(settings)
         self.set_trails(bool(settings.get("trails", self.trails)))
         if self.bar is not None:
             self.bar.restore(settings)

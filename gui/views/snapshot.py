@@ -83,6 +83,9 @@ class SnapshotPlot(Plot[Spec]):
     def follow(self) -> None:
         self.show_all()
 
+    def _let_go(self) -> None:
+        self._held, self._stretch = False, None
+
     def _held_by_hand(self) -> None:
         self._held = True
         self._later()
@@ -94,6 +97,7 @@ class SnapshotPlot(Plot[Spec]):
         if self._stretch is not None:
             x, y = _calm(self._stretch[0], x), _calm(self._stretch[1], y)
         self._stretch = (x, y)
+        y = self.limited(y)
         self.box.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
 
     # The pointer.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QColor, QCursor
+from PySide6.QtGui import QColor, QCursor, QFontMetricsF
 from PySide6.QtWidgets import QGraphicsTextItem, QToolTip
 
 from gui.open_run import OpenRun
@@ -83,6 +83,9 @@ class StepPlot(Plot[Spec]):
         self.axis.follow()
         self._later()
 
+    def _let_go(self) -> None:
+        self._y_held = None
+
     def _held_by_hand(self) -> None:
         (x0, x1), (y0, y1) = self.box.viewRange()
         if max(abs(y0 - self._y[0]), abs(y1 - self._y[1])) > 1e-9 * (self._y[1] - self._y[0]):
@@ -95,11 +98,20 @@ class StepPlot(Plot[Spec]):
 
     def _show_range(self, y: tuple[float, float]) -> None:
         self.canvas.set_gutter(self.axis.gutter)
-        # the axis' name stands at the end of its ticks, so that it takes no height
-        corner = self.box.geometry().bottomRight()
-        self._x_name.setPos(corner.x() + 4, corner.y())
-        self._y = self._y_held or y
+        self._y = self._y_held or self.limited(y)
         self.canvas.show_range(self.x_range, self._y)
+        self._place_x_name()
+
+    def _place_x_name(self) -> None:
+        """Put the axis' name at the end of its ticks, so that it takes no height, and clear of the last one's text."""
+        (low, high), area, ticks = self.x_range, self.box.geometry(), self.canvas.bottom_axis
+        spacing, places = ticks.tickValues(low, high, area.width())[0]
+        left = area.right() + 4
+        if len(places):
+            text = ticks.tickStrings(places[-1:], 1.0, spacing)[0]
+            reach = QFontMetricsF(font_px(TICK_PX)).horizontalAdvance(text) / 2 + 4
+            left = max(left, area.left() + (places[-1] - low) / (high - low) * area.width() + reach)
+        self._x_name.setPos(left, area.bottom())
 
     # Marks of events.
 

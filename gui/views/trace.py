@@ -29,7 +29,7 @@ class _Key(QGraphicsItem):
         super().__init__()
         self.colours: list[QColor] = []
         self.ink = QColor()
-        self.last = 0
+        self.first = self.last = 0
         self.height = 0.0
 
     def boundingRect(self) -> QRectF:
@@ -45,11 +45,13 @@ class _Key(QGraphicsItem):
         painter.setPen(self.ink)
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(4, 0, KEY_PX, 14), left, whole(self.last))
-        painter.drawText(QRectF(4, self.height - 14, KEY_PX, 14), left, "step 0")
+        painter.drawText(QRectF(4, self.height - 14, KEY_PX, 14), left, f"step {whole(self.first)}")
 
 
 class TraceView(Plot[Trace]):
     """A path through the plane of two series."""
+
+    valued = True
 
     def __init__(self, spec: Trace, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
@@ -97,10 +99,11 @@ class TraceView(Plot[Trace]):
         (left, right), (bottom, top) = self.box.viewRange()
         wide, high = (left, right), (bottom, top)
         if not self._held and usable.any():
-            wide, high = _wide(x[usable]), _wide(y[usable])
+            wide, high = _wide(x[usable]), self.limited(_wide(y[usable]))
         self.canvas.show_range(wide, high, columns=True)
         place, x, y = self._thinned(x, y)
-        shade = np.minimum(steps[place] * SHADES // max(self.axis.end, 1), SHADES - 1) if len(steps) else steps
+        first = int(steps[0]) if len(steps) else 0
+        shade = np.minimum((steps[place] - first) * SHADES // max(self.axis.end - first, 1), SHADES - 1)
         cuts = np.searchsorted(shade, np.arange(SHADES + 1))
         for number, item in enumerate(self._pieces):
             # one point more joins a piece to the next
@@ -108,7 +111,7 @@ class TraceView(Plot[Trace]):
             item.setData(x[piece], y[piece], connect="finite")
         area = self.box.geometry()
         self._key.prepareGeometryChange()
-        self._key.last, self._key.height = self.axis.end, area.height()
+        self._key.first, self._key.last, self._key.height = first, self.axis.end, area.height()
         self._key.setPos(area.topRight())
         self._key.update()
         return bool(len(steps))
@@ -148,6 +151,9 @@ class TraceView(Plot[Trace]):
 
     def follow(self) -> None:
         self.show_all()
+
+    def _let_go(self) -> None:
+        self._held = False
 
     def _held_by_hand(self) -> None:
         self._held = True

@@ -288,7 +288,7 @@ def test_settings_come_back(qtbot) -> None:
     view.set_log(True)
     view.set_smoothing(30)
     other.restore(view.settings())
-    assert other.settings() == {"y_log": True, "smoothing": 30}
+    assert other.settings() == {"y_log": True, "smoothing": 30, "colours": {}, "values": None}
 
 
 @pytest.mark.parametrize("low, high", [(-30, 1), (-6, 0.2), (-0.2, 0.3), (0.301, 0.302), (2.05, 2.95), (-320, 308)])

@@ -64,7 +64,7 @@ def beside(window: Any, qtbot) -> tuple[Any, Any]:
 
 def test_one_slider_moves_both_runs_and_reaches_over_the_longer_one(window, qtbot):
     left, right = beside(window, qtbot)
-    assert right.heading() == "Tiny quadratic – demo – long – seed 0" and right.isVisible()
+    assert right.heading() == "long – seed 0 – Tiny quadratic – demo" and right.isVisible()
     slider = window.lab.transport.slider
     assert (slider.steps, slider.reached) == (200, 200)
     slider.select(60)
