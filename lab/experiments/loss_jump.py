@@ -23,8 +23,8 @@ from lab.verdict import Check, Verdict
 from lab.views import Curves, Heatmap, Profile, Table, TableRow, Trace
 
 if TYPE_CHECKING:
+    from lab.measures import landscape
     from lab.measures.directions import Params
-    from lab.measures.landscape import Loss
 
 MODES = 16  # sine coefficients of the error
 CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
@@ -291,7 +291,7 @@ class LossJump(AlsoMeasure):
             optimizer.step()
         return {"train_loss": losses["first"].detach(), **readings}
 
-    def objective(self) -> tuple[Loss, Params]:
+    def objective(self) -> tuple[landscape.Loss, Params]:
         """The loss in force, the equation's residual included, over all points."""
         from lab.measures.directions import trainable
         from lab.measures.landscape import ClosureLoss
