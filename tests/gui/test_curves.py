@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -13,7 +15,7 @@ from lab.views import Curves, Line
 from tests.gui.runs import MadeUpRun
 
 
-def _view(qtbot, spec: Curves, source: object, axis: StepAxis | None = None, **state) -> CurvesView:
+def _view(qtbot, spec: Curves, source: Any, axis: StepAxis | None = None, **state) -> Any:
     view = make_view(spec, MadeUpRun(source, **state), LIGHT, axis)
     assert isinstance(view, CurvesView)
     qtbot.addWidget(view)
@@ -30,7 +32,7 @@ LOSS = Curves(("train_loss",), title="Loss", y_label="MSE", y_log=True)
 LINEAR = Curves(("train_loss",), title="Loss", y_label="MSE")
 
 
-def _drawn(view: CurvesView, number: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _drawn(view: CurvesView, number: int = 0) -> Any:
     return view.tracks()[number].curve.getData()
 
 

@@ -30,9 +30,11 @@ def source() -> MemoryRun:
 
 def entry(menu: QMenu, *path: str) -> QAction:
     """The menu's entry under these texts."""
+    action = QAction()
     for text in path:
         action = next(action for action in menu.actions() if action.text() == text)
-        menu = action.menu() or menu
+        inner = action.menu()
+        menu = inner if isinstance(inner, QMenu) else menu
     return action
 
 
