@@ -39,9 +39,10 @@ class ReadOut(QWidget):
         """Keep as many values as there is room for."""
         values = self._html.split(VALUES_APART)
         self._document.setHtml(self._html)
-        while len(values) > 1 and self._document.idealWidth() > self.width():
-            values.pop()
-            self._document.setHtml(VALUES_APART.join([*values, "…"]))
+        kept = len(values)
+        while kept > 1 and (wide := self._document.idealWidth()) > self.width():
+            kept = max(1, min(kept - 1, int(kept * self.width() / wide)))  # laying text out takes a while: few tries
+            self._document.setHtml(VALUES_APART.join([*values[:kept], "…"]))
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -30,8 +30,8 @@ class StoredRun(OpenRun):
         self.config = self._config()
         self.state = self.reader.state
         self.problem = self._failure() if self.state == "failed" else ""
-        self._series, self._rows, self._step = "", 0, 0
-        self._look()
+        self._step = self.reader.last_step()
+        self._checkpoints: list[int] | None = None  # those of a run that is over stay as they are
         self._timer = QTimer(self, interval=PERIOD)
         self._timer.timeout.connect(self._follow)
         if self.state in LIVE_STATES:
@@ -46,7 +46,9 @@ class StoredRun(OpenRun):
         return int(getattr(self.config, "steps", self.step))
 
     def checkpoints(self) -> list[int]:
-        return self.reader.checkpoints()
+        if self._checkpoints is None or self.state in LIVE_STATES:
+            self._checkpoints = self.reader.checkpoints()
+        return self._checkpoints
 
     def close(self) -> None:
         """Let the file go."""
@@ -66,19 +68,9 @@ class StoredRun(OpenRun):
         failures = [event for event in self.reader.events() if event["kind"] == "failure"]
         return str(failures[-1]["payload"].get("message", "")) if failures else ""
 
-    def _look(self) -> None:
-        """The newest step of the series that is recorded first."""
-        names = [self._series] if self._series else self.reader.names()
-        for name in names[:1]:
-            self._series = name
-            steps, _ = self.reader.series(name, max(self._rows - 1, 0))
-            if len(steps):
-                self._rows = max(self._rows - 1, 0) + len(steps)
-                self._step = int(steps[-1])
-
     def _follow(self) -> None:
         before, self.state = self.state, self.reader.state
-        self._look()
+        self._step = self.reader.last_step()
         if self.state not in LIVE_STATES:
             self._timer.stop()
         if self.state != before:

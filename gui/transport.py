@@ -45,6 +45,7 @@ class Transport(QWidget):
         self.theme = theme
         self.run: OpenRun | None = None
         self._history: History | None = None
+        self._pulled = False  # the events of a run that is over are read once
         self._beside: Sequence[OpenRun] = ()
         self.setObjectName("transport")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -121,6 +122,7 @@ class Transport(QWidget):
         self._hold()
         self._beside = ()
         self.run, self._history = run, History(run) if run is not None else None
+        self._pulled = False
         self.slider.show_step(None)
         if run is not None:
             run.state_changed.connect(self._state_changed)
@@ -133,6 +135,7 @@ class Transport(QWidget):
 
     @Slot()
     def _state_changed(self, _: str = "") -> None:
+        self._pulled = False
         self.refresh()
         run = self.run
         live = run is not None and run.live
@@ -164,9 +167,11 @@ class Transport(QWidget):
             self.counter.setText("")
             self.branch_button.setEnabled(False)
             return
-        # a file that another process writes may be unreadable just now; the next tick tries again
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            history.pull()
+        if self._going_on or not self._pulled:
+            # a file that another process writes may be unreadable just now; the next tick tries again
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                history.pull()
+                self._pulled = True
         reached, steps = max(one.reached for one in self._shown), max(one.steps for one in self._shown)
         self.slider.show_run(steps, reached, marked(history.events))
         if not self._going_on:

@@ -173,11 +173,11 @@ def examine(path: str) -> Found:
 
 
 def steps_taken(path: str) -> int:
-    """The newest recorded step of the series that is recorded first; 0 before there is any."""
+    """The newest recorded step; 0 before there is any."""
     try:
         with RunReader(path) as reader:
-            return max((int(reader.steps(name)[-1]) for name in reader.names()[:1]), default=0)
-    except (RunFileError, KeyError, IndexError):
+            return reader.last_step()
+    except RunFileError:
         return 0
 
 

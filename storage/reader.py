@@ -46,6 +46,7 @@ from .pages import PagedFile
 T = TypeVar("T")
 
 _ATTEMPTS = 12
+_LAST = 8  # rows at the end among which one is whole
 _TICK = 50_000_000  # nanoseconds; two changes that are nearer may leave the same time stamp
 
 
@@ -189,13 +190,26 @@ class RunReader:
         def read(file: h5py.File) -> NDArray[np.int64] | None:
             if (columns := self._columns(file, name)) is None:
                 return None
-            steps = safe.numbers(columns[0], start, columns[2])
+            steps = safe.numbers(columns[0], start, columns[2], self._pages)
             return steps[: _whole(steps)]
 
         steps = self._read(read)
         if steps is None:
             raise KeyError(name)
         return steps
+
+    def last_step(self) -> int:
+        """The newest recorded step of any series, without reading any whole; 0 before the first."""
+
+        def read(file: h5py.File) -> int:
+            newest = 0
+            for name in safe.names(safe.group(file, SERIES)):
+                if (columns := self._columns(file, name)) is not None:
+                    ends = safe.numbers(columns[0], max(columns[2] - _LAST, 0), columns[2])
+                    newest = max([newest, *ends[: _whole(ends)].tolist()])
+            return newest
+
+        return self._read(read)
 
     def row(self, name: str, index: int) -> np.ndarray:
         """The values of one row, shape (...), without those of any other.
@@ -336,8 +350,8 @@ class RunReader:
         if (columns := self._columns(file, name)) is None:
             return None
         step, value, count = columns
-        steps = safe.numbers(step, start, count)
-        values = safe.numbers(value, start, count)
+        steps = safe.numbers(step, start, count, self._pages)
+        values = safe.numbers(value, start, count, self._pages)
         whole = _whole(steps)
         return steps[:whole], values[:whole]
 
@@ -444,6 +458,8 @@ def _whole(steps: np.ndarray) -> int:
     """How many rows count: up to the first whose step was never written or does not rise."""
     if not len(steps):
         return 0
+    if steps[0] >= 0 and (steps[1:] > steps[:-1]).all():
+        return len(steps)
     broken = np.flatnonzero((np.diff(steps) <= 0) | (steps[1:] < 0))
     return 0 if steps[0] < 0 else int(broken[0]) + 1 if len(broken) else len(steps)
 

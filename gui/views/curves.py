@@ -194,14 +194,15 @@ class CurvesView(StepPlot[Curves]):
         rows = pyramid.rows(edges)
         start, stop = max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, len(pyramid))
         if stop - start <= RAW_ROWS * self.columns:
-            return pyramid.steps[start:stop].astype(float), pyramid.values[start:stop]
+            steps, values = pyramid.part(start, stop)
+            return steps.astype(float), values
         low, high = pyramid.extremes(rows)
         filled = np.diff(rows) > 0
         middle = ((edges[:-1] + edges[1:]) / 2)[filled]
-        before, after = slice(start, int(rows[0])), slice(int(rows[-1]), stop)
-        step = np.concatenate([pyramid.steps[before], np.repeat(middle, 2), pyramid.steps[after]])
+        before, after = pyramid.part(start, int(rows[0])), pyramid.part(int(rows[-1]), stop)
+        step = np.concatenate([before[0], np.repeat(middle, 2), after[0]])
         pairs = np.stack([low[filled], high[filled]], axis=1).ravel()
-        return step, np.concatenate([pyramid.values[before], pairs, pyramid.values[after]])
+        return step, np.concatenate([before[1], pairs, after[1]])
 
     def _floor(self, paths: list[Path]) -> float:
         """The smallest value that a logarithmic axis shows."""
@@ -316,7 +317,7 @@ class CurvesView(StepPlot[Curves]):
         if step is None:
             self._dots.setData([], [])
             return
-        floor = self._floor([(track.raw.steps, track.raw.values[-1:]) for track in self.tracks()])
+        floor = self._floor([(np.empty(0), track.raw.values[-1:]) for track in self.tracks()])
         x = self.x_of(np.array([row for _, row, _ in found], float))
         y = np.clip(self.y_of(np.array([value for _, _, value in found]), floor), *self._y)
         kept = np.isfinite(y)
@@ -354,7 +355,7 @@ class CurvesView(StepPlot[Curves]):
     def line_at(self, x: float, y: float) -> int | None:
         """Number, within its vector series, of the line within a few pixels of a place; None where there is none."""
         far: list[tuple[float, int]] = []
-        floor = self._floor([(track.raw.steps, track.raw.values) for track in self.tracks()])
+        floor = self._floor([(np.empty(0), track.raw.values) for track in self.tracks()])
         for tracks in self._tracks.values():
             for track in tracks if len(tracks) > 1 else []:
                 row = track.raw.at(float(self.step_of(np.array(x))))
@@ -433,7 +434,7 @@ class CurvesView(StepPlot[Curves]):
         for track in self.tracks():
             start, stop = track.raw.rows(np.array([self.axis.low, math.floor(self.axis.high) + 1]))
             lines.append(f"step\t{track.symbol}")
-            rows = zip(track.raw.steps[start:stop].tolist(), track.raw.values[start:stop].tolist(), strict=True)
+            rows = zip(*(part.tolist() for part in track.raw.part(start, stop)), strict=True)
             lines += [f"{step}\t{value!r}" for step, value in rows]
         return "\n".join(lines)
 

@@ -24,6 +24,55 @@ class _Growing:
         return self._data[: self.count]
 
 
+class _Steps:
+    """Rising steps. While they follow each other evenly only the first, the spacing and their count are kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first, self._spacing = 0, 1
+        self._listed: _Growing | None = None
+
+    def extend(self, steps: NDArray[np.int64]) -> None:
+        if self._listed is None and not self._goes_on(steps):
+            before = self.part(0, self.count)
+            self._listed = _Growing(np.int64)
+            self._listed.extend(before)
+        if self._listed is not None:
+            self._listed.extend(steps)
+        self.count += len(steps)
+
+    def _goes_on(self, steps: NDArray[np.int64]) -> bool:
+        """Whether the even row goes on with these; a row of one takes the spacing of what follows."""
+        if self.count == 0:
+            self._first = int(steps[0])
+        if self.count <= 1 and self.count + len(steps) > 1:
+            second = steps[0] if self.count else steps[1]
+            self._spacing = int(second) - self._first
+        if steps[0] != self._first + self._spacing * self.count:
+            return False
+        # rising whole numbers that reach no farther than their count leave none out
+        reach = int(steps[-1] - steps[0])
+        return reach == len(steps) - 1 if self._spacing == 1 else bool((np.diff(steps) == self._spacing).all())
+
+    def truncate(self, count: int) -> None:
+        self.count = count
+        if self._listed is not None:
+            self._listed.count = count
+
+    def part(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Steps of the rows from ``start`` up to and without ``stop``."""
+        if self._listed is not None:
+            return self._listed.view()[start:stop]
+        start, stop = min(max(start, 0), self.count), min(max(stop, 0), self.count)
+        return self._first + self._spacing * np.arange(start, max(start, stop))
+
+    def rows(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first row at or after each of ``steps`` (n,)."""
+        if self._listed is not None:
+            return np.searchsorted(self._listed.view(), steps)
+        return np.clip(-(-(steps - self._first) // self._spacing), 0, self.count)
+
+
 class Pyramid:
     """A scalar series against rising steps, with the minima and maxima of its blocks of 8, 64, 512, ... rows.
 
@@ -33,7 +82,7 @@ class Pyramid:
     """
 
     def __init__(self) -> None:
-        self._step = _Growing(np.int64)
+        self._step = _Steps()
         self._value = _Growing(np.float64)
         self._levels: list[tuple[_Growing, _Growing]] = []
 
@@ -43,7 +92,11 @@ class Pyramid:
     @property
     def steps(self) -> NDArray[np.int64]:
         """Steps (T,), strictly rising."""
-        return self._step.view()
+        return self._step.part(0, len(self))
+
+    def part(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Steps and values of the rows from ``start`` up to and without ``stop``."""
+        return self._step.part(start, stop), self.values[start:stop]
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -54,18 +107,19 @@ class Pyramid:
         """Add rows: ``step`` (k,), ``value`` (k,)."""
         if not len(step):
             return
-        following = np.append(np.minimum.accumulate(step[::-1])[::-1][1:], np.iinfo(np.int64).max)
-        kept = step < following
-        if not kept.all():
+        if not (step[1:] > step[:-1]).all():
+            following = np.append(np.minimum.accumulate(step[::-1])[::-1][1:], np.iinfo(np.int64).max)
+            kept = step < following
             step, value = step[kept], value[kept]
-        if len(self) and step[0] <= self.steps[-1]:
-            self._truncate(int(np.searchsorted(self.steps, step[0])))
+        if len(self) and step[0] <= self._step.part(len(self) - 1, len(self))[0]:
+            self._truncate(int(self._step.rows(step[:1])[0]))
         self._step.extend(step)
         self._value.extend(value)
         self._complete_blocks()
 
     def _truncate(self, count: int) -> None:
-        self._step.count = self._value.count = count
+        self._step.truncate(count)
+        self._value.count = count
         for low, high in self._levels:
             count //= FACTOR
             low.count = high.count = count
@@ -81,8 +135,8 @@ class Pyramid:
             new = slice(lows.count * FACTOR, len(low) // FACTOR * FACTOR)
             if new.start == new.stop:
                 return
-            lows.extend(np.fmin.reduce(low[new].reshape(-1, FACTOR), axis=1))
-            highs.extend(np.fmax.reduce(high[new].reshape(-1, FACTOR), axis=1))
+            lows.extend(_reduced(np.fmin, low[new]))
+            highs.extend(_reduced(np.fmax, high[new]))
             low, high = lows.view(), highs.view()
 
     def extremes(self, edges: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -139,9 +193,18 @@ class Pyramid:
     def rows(self, edges: NDArray[np.float64]) -> NDArray[np.int64]:
         """The first row at or after each of the steps ``edges`` (n,)."""
         # whole numbers: for others numpy would first copy all steps into floats
-        return np.searchsorted(self.steps, np.ceil(np.clip(edges, -(2.0**62), 2.0**62)).astype(np.int64))
+        return self._step.rows(np.ceil(np.clip(edges, -(2.0**62), 2.0**62)).astype(np.int64))
 
     def at(self, step: float) -> tuple[int, float] | None:
         """The newest row at or before ``step``; None before the first."""
         row = int(self.rows(np.array([np.floor(step) + 1]))[0]) - 1
-        return None if row < 0 else (int(self.steps[row]), float(self.values[row]))
+        return None if row < 0 else (int(self._step.part(row, row + 1)[0]), float(self.values[row]))
+
+
+def _reduced(pick: np.ufunc, values: np.ndarray) -> np.ndarray:
+    """``pick`` over each FACTOR values; by columns, which is ten times quicker than numpy's reduce over short rows."""
+    columns = values.reshape(-1, FACTOR)
+    found = columns[:, 0].copy()
+    for number in range(1, FACTOR):
+        pick(found, columns[:, number], out=found)
+    return found

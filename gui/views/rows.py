@@ -24,6 +24,7 @@ class Rows:
         self.steps = np.empty(0, np.int64)
         self._places = np.empty(0, np.int64)  # row of each step in the source
         self._taken = 0
+        self._kept: tuple[int, np.ndarray] | None = None  # the row read last: many hold while the slider moves
 
     def pull(self) -> bool:
         """Read new steps; whether there were any."""
@@ -49,8 +50,11 @@ class Rows:
 
     def value(self, row: int) -> np.ndarray | None:
         """The values of a row; None where the source has lost it."""
+        place = int(self._places[row])
         try:
-            return np.asarray(row_of(self._source, self._name, int(self._places[row])))
+            if self._kept is None or self._kept[0] != place:
+                self._kept = place, np.asarray(row_of(self._source, self._name, place))
+            return self._kept[1]
         except (KeyError, IndexError):  # the source has begun anew with fewer rows
             self._forget()
             return None

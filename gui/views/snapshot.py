@@ -16,7 +16,7 @@ from gui.views.rows import Moment
 from gui.views.text import whole, with_step
 from lab.naming import symbols
 
-FRAME = 0.05  # seconds between drawings at least, however fast the slider moves
+FRAME = 0.033  # seconds between drawings at least, however fast the slider moves
 NARROWEST = 1e-290  # a plot's transformation overflows on stretches like 1e-308
 Stretch = tuple[float, float]
 

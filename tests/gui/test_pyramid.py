@@ -67,3 +67,27 @@ def test_a_value_is_read_at_the_newest_row_not_after_the_step() -> None:
     assert pyramid.at(10) == (10, 1.0)
     assert pyramid.at(19.9) == (10, 1.0)
     assert pyramid.at(1e9) == (20, 2.0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    begin=st.integers(0, 9),
+    parts=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 12), st.integers(-15, 9)), max_size=6),
+    asked=st.lists(st.integers(-5, 200), min_size=1, max_size=8),
+)
+def test_steps_are_the_same_whether_kept_as_a_row_or_one_by_one(
+    begin: int, parts: list[tuple[int, int, int]], asked: list[int]
+) -> None:
+    pyramid, plain = Pyramid(), np.empty(0, np.int64)
+    at = begin
+    for spacing, count, jump in parts:
+        step = at + spacing * np.arange(count)
+        pyramid.append(step, step.astype(float))
+        plain = np.append(plain[plain < step[0]], step)
+        at = max(int(step[-1]) + jump, 0)  # now and then the run goes back
+        np.testing.assert_array_equal(pyramid.steps, plain)
+        np.testing.assert_array_equal(pyramid.values, plain)
+        edges = np.sort(np.array(asked, float))
+        np.testing.assert_array_equal(pyramid.rows(edges), np.searchsorted(plain, edges))
+        half = len(plain) // 2
+        np.testing.assert_array_equal(pyramid.part(half, half + 3)[0], plain[half : half + 3])
