@@ -13,6 +13,7 @@ from lab.views import (
     Landscape,
     Line,
     Matrix,
+    PhaseDiagram,
     Profile,
     Ribbon,
     Scatter,
@@ -88,3 +89,4 @@ SPECS: tuple[View, ...] = (
     FlowGraph("attention", tokens="tokens", title="Information flow"),
     ImageGrid("filters", title="Image grid"),
 )
+DIAGRAM = PhaseDiagram("order", x="lr", y="width", title="Phase diagram", z_label="order", centre=0.0)

