@@ -32,6 +32,8 @@ class Section:
 SECTIONS = {
     "start": Section("Start-up", 180),
     "window": Section("Training beside the window", 900),
+    "mixed": Section("Training beside six kinds of views", 600),
+    "stored": Section("A large stored run", 600),
     "recording": Section("Recording", 180),
     "drawing": Section("Drawing", 300),
     "curvature": Section("Curvature against other libraries", 3600),
