@@ -190,23 +190,3 @@ def test_plain_h5py_reads_arrays_and_text_and_nothing_else(tmp_path):
         texts = [file[name] for name in ("config", "log", "events/payload")]
         assert all(h5py.check_string_dtype(text.dtype) for text in texts)
     assert kinds == {"i", "f", "O"}  # h5py's O is text here: checked above
-
-
-def test_long_series_are_read_chunk_by_chunk_as_hdf5_reads_them(tmp_path):
-    rows = 70_000
-    path = tmp_path / "long.h5"
-    with RunWriter.create(path, {"experiment": "made-up", "seed": 0}, {}, {}) as writer:
-        for begin in range(0, rows, 10_000):  # chunks of both lie between each other
-            step = np.arange(begin, begin + 10_000)
-            writer.append("a", step, np.sin(step))
-            writer.append("b", step, step.astype(np.float32))
-            writer.flush()
-        writer.append("once", [7], [1.0])
-    with RunReader(path) as reader, h5py.File(path, locking=False) as file:
-        for name in ("a", "b"):
-            step, value = reader.series(name)
-            np.testing.assert_array_equal(step, np.arange(rows))
-            np.testing.assert_array_equal(value, file[f"series/{name}/value"][:])
-            np.testing.assert_array_equal(reader.series(name, 3)[1], value[3:])
-            assert value.dtype == file[f"series/{name}/value"].dtype
-        assert reader.last_step() == rows - 1
