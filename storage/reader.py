@@ -206,7 +206,9 @@ class RunReader:
             for name in safe.names(safe.group(file, SERIES)):
                 if (columns := self._columns(file, name)) is not None:
                     ends = safe.numbers(columns[0], max(columns[2] - _LAST, 0), columns[2])
-                    newest = max([newest, *ends[: _whole(ends)].tolist()])
+                    if not _whole(ends):  # rows that a crash left without their steps
+                        ends = safe.numbers(columns[0], 0, columns[2], self._pages)
+                    newest = max([newest, *ends[: _whole(ends)][-1:].tolist()])
             return newest
 
         return self._read(read)
