@@ -14,8 +14,9 @@ EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
         ("detectors", "first crossed 2/η at step 790"),
         ("frequency", "sin 6x on the grid: peaks at k = [6]"),
         ("landscape", "49 points along an axis"),
+        ("torchrun_decoder", "one process: loss 5.3865 to 1.95"),
     ],
 )
 def test_an_example_runs_and_says_what_it_found(name, says, capsys):
-    runpy.run_path(str(EXAMPLES / f"{name}.py"))
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert says in capsys.readouterr().out
