@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("PYQTGRAPH_QT_LIB", "PySide6")
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # of numpy, for the same reason as torch's below; read when it is imported
 
 import pytest
 

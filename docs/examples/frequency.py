@@ -19,11 +19,11 @@ for name, x in (("grid", grid), ("chosen samples", samples)):
 x = grid[::5]
 target = torch.sin(x) + torch.sin(4 * x)
 model = nn.Sequential(nn.Linear(1, 50), nn.Tanh(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 1)).double()
-optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+optimizer = torch.optim.Adam(model.parameters(), 3e-3)
 wanted = nudft(x, target, torch.tensor([1.0, 4.0]))
-for step in range(1201):
+for step in range(401):
     output = model(x[:, None])[:, 0]
-    if step % 200 == 0:  # low frequencies first: the error at k = 1 falls before that at k = 4
+    if step % 80 == 0:  # low frequencies first: the error at k = 1 falls before that at k = 4
         low, high = relative_error(wanted, nudft(x, output, torch.tensor([1.0, 4.0]))).tolist()
         (part,) = gaussian_split(x[:, None], target - output, [0.5])
         rest = part.low.norm()

@@ -30,7 +30,7 @@ sizes = Architecture(vocabulary=task.vocabulary, positions=6, width=64, layers=2
 model = Transformer(sizes, generator)
 normal_init(model, generator, gamma=0.8)
 optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.1)
-for _ in range(300):
+for _ in range(200):
     rows = torch.randint(len(train.labels), (100,), generator=generator)
     loss = cross_entropy(model.predict(train.tokens[rows]), train.labels[rows])
     optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""Attention maps and what is read off them: weights between roles, entropy, alignment, rollout.
+"""Attention maps and what is read off them: weights between roles, entropy, alignment, rollout, rank.
 
 Maps have shape (L, B, H, n, n) or any (..., n, n): the row is the token that reads, the column the token that is read.
 """
@@ -101,3 +101,12 @@ def rollout(maps: Tensor) -> Tensor:
     for pattern in maps:
         total = (pattern + eye) / 2 @ total
     return total
+
+
+def attention_stable_rank(maps: Tensor) -> Tensor:
+    """‖A‖_F²/‖A‖₂² of every map, (...), float64: 1 when all tokens read the same mixture, n for the identity.
+
+    Hang et al. (2025), arXiv 2505.23013, whose low-complexity models have attention of low rank. Cost: an SVD a map.
+    """
+    sigma = torch.linalg.svdvals(maps.double())
+    return sigma.square().sum(-1) / sigma[..., 0].square()

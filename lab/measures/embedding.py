@@ -1,5 +1,5 @@
-"""Geometry of token embeddings: principal components and spectrum; their cosines are those of neurons, measured in
-``lab.measures.condensation``.
+"""Geometry of embeddings: principal components, spectrum, contrast between classes. Their cosine matrices are those of
+neurons, ``lab.measures.condensation``.
 
 Zhang et al. (2024), arXiv 2405.05409: with a small start, embeddings order themselves by the tokens' values and need
 few directions.
@@ -46,3 +46,26 @@ def covariance_eigenvalues(embeddings: Tensor) -> Tensor:
     if len(embeddings) < 2:
         raise ValueError(f"{len(embeddings)} row has no covariance: at least 2 are needed")
     return torch.linalg.svdvals(embeddings - embeddings.mean(0)).square() / (len(embeddings) - 1)
+
+
+def similarity_contrast(first: Tensor, second: Tensor, same: Tensor) -> float:
+    """Mean cosine of the pairs that should be alike minus that of the other pairs, in [-2, 2].
+
+    1 for one direction per class and orthogonal classes; 0 where the class leaves no trace. For fused vectors of equal
+    and different targets: Zhang et al. (2024), arXiv 2405.05409, Fig. 4.
+
+    Args:
+        first: Vectors, shape (N, d), none zero.
+        second: Vectors, shape (M, d), none zero.
+        same: Which pairs should be alike, bool, shape (N, M).
+
+    Raises:
+        ValueError: There are no pairs of one of the two kinds, or a vector is zero.
+    """
+    if same.shape != (len(first), len(second)) or same.all() or not same.any():
+        raise ValueError(f"the mask {tuple(same.shape)} must mark some pairs of {len(first)} x {len(second)}, not all")
+    left, right = (rows.double() / rows.double().norm(dim=1, keepdim=True) for rows in (first, second))
+    cosines = left @ right.T
+    if not torch.isfinite(cosines).all():
+        raise ValueError("a vector is zero or not finite: it has no direction")
+    return float(cosines[same].mean() - cosines[~same].mean())

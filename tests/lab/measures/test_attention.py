@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from lab.measures.attention import aligned_mean, attention_between, attention_entropy, attention_maps, rollout
+from lab.measures.attention import (
+    aligned_mean,
+    attention_between,
+    attention_entropy,
+    attention_maps,
+    attention_stable_rank,
+    rollout,
+)
 from lab.models.architecture import Architecture
 from lab.models.transformer import Transformer
 
@@ -90,3 +97,14 @@ def test_rollout_rows_sum_to_one_and_equal_the_product():
 def test_impossible_entropies_are_refused(options):
     with pytest.raises(ValueError, match=str(next(iter(options.values())))):
         attention_entropy(some_maps(), **options)
+
+
+def test_the_stable_rank_is_one_for_one_mixture_n_for_the_identity_and_that_of_the_matrix_between():
+    uniform, eye = torch.full((5, 5), 0.2), torch.eye(5)
+    torch.testing.assert_close(attention_stable_rank(torch.stack([uniform, eye])), torch.tensor([1.0, 5.0]).double())
+    maps = some_maps()
+    found = attention_stable_rank(maps)
+    assert found.shape == maps.shape[:-2]
+    one = maps[1, 2, 0]
+    expected = (one**2).sum() / torch.linalg.eigvalsh(one.T @ one)[-1]
+    assert found[1, 2, 0].item() == pytest.approx(expected.item(), rel=1e-12)

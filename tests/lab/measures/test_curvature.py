@@ -204,6 +204,18 @@ def test_sharpness_per_layer_is_that_of_the_diagonal_blocks():
         first += size
 
 
+def test_preconditioned_sharpness_per_block_is_that_of_the_block_with_its_part_of_the_diagonal():
+    model, loss, optimizer = trained(OPTIMIZERS["adam"])
+    hessian = Hessian(loss, model.parameters())
+    whole, first = preconditioner(optimizer, model.parameters()).diagonal.numpy(), 0
+    for params in blocks(model).values():
+        block = hessian.block(params)
+        part = slice(first, first := first + block.size)
+        exact = np.linalg.eigvals(whole[part, None] * hessian.dense()[part, part]).real.max()
+        found = lambda_max(preconditioned(block, preconditioner(optimizer, params)), tol=1e-10)
+        assert found.value == pytest.approx(exact, rel=1e-7)
+
+
 def test_parameters_are_grouped_by_layer_and_by_block():
     model = transformer()[0]
     assert list(blocks(model)) == ["embedding", "blocks", "head"]

@@ -43,7 +43,7 @@ def fed_in_pieces(detector, step, value, cuts):
     return [item for a, b in pairwise(bounds) for item in machine.feed(step[a:b], value[a:b])], machine.unfinished()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(rows=rows, cuts=st.lists(st.integers(0, 60), max_size=8), which=st.sampled_from(DETECTORS))
 def test_feeding_rows_in_any_pieces_finds_the_same_events(rows, cuts, which):
     step, value = np.cumsum([gap for gap, _ in rows]), np.array([number for _, number in rows])
@@ -52,7 +52,7 @@ def test_feeding_rows_in_any_pieces_finds_the_same_events(rows, cuts, which):
     assert fed_in_pieces(which, step, value, range(len(step))) == whole
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(rows=rows, which=st.sampled_from(DETECTORS))
 def test_events_are_causal_and_strict_json(rows, which):
     step, value = np.cumsum([gap for gap, _ in rows]), np.array([number for _, number in rows])
@@ -80,7 +80,7 @@ def spike_starts_by_the_words(step, value, factor, window, merge):
     return starts
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     rows=st.lists(
         st.tuples(st.integers(1, 3), st.sampled_from([0.5, 1, 2, 3, 5, 8, 40, float("nan")])), min_size=1, max_size=80

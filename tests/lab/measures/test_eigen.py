@@ -67,7 +67,7 @@ def test_the_value_is_the_middle_between_the_rayleigh_quotient_and_its_bound(rea
 def test_a_random_start_does_not_stop_at_the_second_eigenvalue():
     exact = np.concatenate([[1.02, 1.0], np.linspace(-0.3, 0.3, 198)])
     matrix = Matrix(symmetric(exact))
-    values = [lambda_max(matrix, seed=seed).value for seed in range(60)]
+    values = [lambda_max(matrix, seed=seed).value for seed in range(40)]
     np.testing.assert_allclose(values, 1.02, rtol=1e-3)
 
 

@@ -7,6 +7,7 @@ import torch
 from lab.measures.embedding import (
     covariance_eigenvalues,
     principal_components,
+    similarity_contrast,
 )
 
 
@@ -47,3 +48,19 @@ def test_the_signs_do_not_flip_between_equal_readings():
 def test_geometry_that_does_not_exist_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_contrast_is_the_difference_of_mean_cosines():
+    rows = random_rows(6, 4)
+    classes = torch.tensor([0, 1, 0, 2, 1, 2])
+    same = classes[:, None] == classes[:3]
+    cosines = np.array([[float(a @ b / a.norm() / b.norm()) for b in rows[:3]] for a in rows])
+    expected = cosines[same.numpy()].mean() - cosines[~same.numpy()].mean()
+    assert similarity_contrast(rows, rows[:3], same) == pytest.approx(expected, rel=1e-12)
+    axes = torch.eye(3)[classes]
+    assert similarity_contrast(5 * axes, axes, classes[:, None] == classes) == pytest.approx(1.0)
+    for wrong in (torch.ones(6, 3, dtype=torch.bool), torch.zeros(6, 3, dtype=torch.bool), same.T):
+        with pytest.raises(ValueError, match="must mark some pairs"):
+            similarity_contrast(rows, rows[:3], wrong)
+    with pytest.raises(ValueError, match="no direction"):
+        similarity_contrast(torch.zeros_like(rows), rows[:3], same)

@@ -1,12 +1,14 @@
 """Sections, planes, projections and rivers against closed forms, in float64."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from lab.measures.curvature import top_eigenpairs
 from lab.measures.directions import (
     Plane,
     flatten,
@@ -20,11 +22,12 @@ from lab.measures.directions import (
     trainable,
     unflatten,
 )
+from lab.measures.hvp import Hessian
 from lab.measures.landscape import FunctionalLoss, interpolation, losses, path_losses, refined, section
 from lab.measures.river import mountain_shares, river_direction, river_profile, split
 from lab.measures.smooth_section import smooth_section
 
-torch_double = {"dtype": torch.float64}
+torch_double: dict[str, Any] = {"dtype": torch.float64}
 
 
 def network(seed=0):
@@ -179,6 +182,37 @@ def test_three_checkpoints_lie_in_their_plane_and_the_section_there_is_their_los
     np.testing.assert_allclose(path_losses(loss, like, plane.points(torch.from_numpy(corners))), own, rtol=1e-12)
     for model, value in zip(models, own, strict=True):
         assert value == pytest.approx(nn.functional.mse_loss(model(loss.inputs), loss.targets).item(), rel=1e-12)
+
+
+def test_the_plane_of_the_top_eigenvectors_has_their_eigenvalues_as_curvatures():
+    model = network()
+    loss, like = problem(model), trainable(model)
+    params = {name: p.requires_grad_() for name, p in trainable(model).items()}
+    pairs = top_eigenpairs(Hessian(lambda: loss(params), params.values()), 2, tol=1e-10)
+    step = 1e-3
+    axis = np.array([-step, 0.0, step])
+    values = section(loss, plane_of(like, list(pairs.vectors), ("v₁", "v₂")), [axis, axis]).values
+    curvatures = [values[:, 1] @ [1, -2, 1] / step**2, values[1] @ [1, -2, 1] / step**2]
+    np.testing.assert_allclose(curvatures, pairs.values, rtol=1e-4)
+    assert abs((values[2, 2] - values[2, 0] - values[0, 2] + values[0, 0]) / (4 * step**2)) < 1e-4 * pairs.values[0]
+
+
+def test_the_plane_of_gradient_and_update_rises_along_the_gradient_alone():
+    model = network()
+    loss, like = problem(model), trainable(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    gradient = torch.autograd.grad(nn.functional.mse_loss(model(loss.inputs), loss.targets), list(model.parameters()))
+    for p, g in zip(model.parameters(), gradient, strict=True):
+        p.grad = g
+    optimizer.step()
+    update = flatten(trainable(model)) - flatten(like)
+    flat = torch.cat([g.reshape(-1) for g in gradient])
+    plane = plane_of(like, (flat, update), ("gradient", "update"))
+    axis = np.array([-1e-5, 1e-5])
+    values = section(loss, plane, [axis, axis]).values
+    along, across = (values[1] - values[0]).mean() / 2e-5, (values[:, 1] - values[:, 0]).mean() / 2e-5
+    assert along == pytest.approx(float(flat.norm()), rel=1e-6) and abs(across) < 1e-6 * along
+    assert plane.project((flatten(like) + update)[None])[1] == pytest.approx(0, abs=1e-12)
 
 
 def test_planes_that_are_none_are_refused():
