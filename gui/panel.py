@@ -38,11 +38,15 @@ class ReadOut(QWidget):
     def _fit(self) -> None:
         """Keep as many values as there is room for."""
         values = self._html.split(VALUES_APART)
+        self._document.setDefaultFont(font(12))
         self._document.setHtml(self._html)
         kept = len(values)
         while kept > 1 and (wide := self._document.idealWidth()) > self.width():
             kept = max(1, min(kept - 1, int(kept * self.width() / wide)))  # laying text out takes a while: few tries
-            self._document.setHtml(VALUES_APART.join([*values[:kept], "…"]))
+            dots = ["…"] * (kept > 1)  # a single value needs their room itself
+            self._document.setHtml(VALUES_APART.join([*values[:kept], *dots]))
+        if self._document.idealWidth() > self.width():
+            self._document.setDefaultFont(font(11))
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -106,12 +106,11 @@ class StepPlot(Plot[Spec]):
         """Put the axis' name at the end of its ticks, so that it takes no height, and clear of the last one's text."""
         (low, high), area, ticks = self.x_range, self.box.geometry(), self.canvas.bottom_axis
         spacing, places = ticks.tickValues(low, high, area.width())[0]
-        left = area.right() + 4
-        if len(places):
-            text = ticks.tickStrings(places[-1:], 1.0, spacing)[0]
-            reach = QFontMetricsF(font_px(TICK_PX)).horizontalAdvance(text) / 2 + 4
-            left = max(left, area.left() + (places[-1] - low) / (high - low) * area.width() + reach)
-        self._x_name.setPos(left, area.bottom())
+        metrics = QFontMetricsF(font_px(TICK_PX))
+        halves = [metrics.horizontalAdvance(text) / 2 for text in ticks.tickStrings(places, 1.0, spacing)]
+        ends = area.left() + (places - low) / (high - low) * area.width() + np.array(halves)
+        ends = ends[ends <= area.right() + 1]  # a text that would reach farther is not drawn
+        self._x_name.setPos(max(area.right() + 4, float(ends.max(initial=0.0)) + 8), area.bottom())
 
     # Marks of events.
 

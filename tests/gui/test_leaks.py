@@ -96,8 +96,8 @@ def start_and_stop(window: Any, qtbot) -> None:
     Path(run.path).unlink()
 
 
-def nothing_is_left_of(count: int, window: Any, qtbot) -> None:
-    for _ in range(WARM_UP):
+def nothing_is_left_of(count: int, window: Any, qtbot, warm_up: int = WARM_UP) -> None:
+    for _ in range(warm_up):
         start_and_stop(window, qtbot)
     spare = 1 if window.runs.host == "process" else 0
     qtbot.waitUntil(lambda: len(multiprocessing.active_children()) >= spare, timeout=20_000)
@@ -115,7 +115,7 @@ def test_ten_runs_in_the_windows_own_process_leave_nothing_behind(lab, qtbot) ->
 
 
 def test_two_runs_in_child_processes_leave_nothing_behind(lab, qtbot) -> None:
-    nothing_is_left_of(2, lab("process"), qtbot)
+    nothing_is_left_of(2, lab("process"), qtbot, warm_up=1)
 
 
 @pytest.mark.torture

@@ -153,12 +153,14 @@ def test_the_phase_plots_colours_begin_where_its_rows_do(qtbot) -> None:
 def test_a_read_out_drops_whole_values_and_keeps_them_for_the_tooltip(qtbot) -> None:
     out = ReadOut()
     qtbot.addWidget(out)
-    out.resize(90, 30)
+    out.resize(140, 30)
     out.show()
     out.show_html("&nbsp;&nbsp; ".join(f"v{i}&nbsp;{i}.25" for i in range(6)))
     shown = out._document.toPlainText()
     assert shown.endswith("…") and shown.startswith("v0 0.25") and len(shown) < 40
-    assert "v5" in out.text and out._document.idealWidth() <= 90
+    assert "v5" in out.text and out._document.idealWidth() <= 140
+    out.resize(60, 30)
+    qtbot.waitUntil(lambda: out._document.toPlainText() == "v0 0.25")
     out.resize(600, 30)
     qtbot.waitUntil(lambda: "v5" in out._document.toPlainText())
 
