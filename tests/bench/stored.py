@@ -146,7 +146,7 @@ def measure() -> Iterator[Result]:
         window.show()
         window.set_experiments({"large": Large}, [])
         application.processEvents()
-        first, first_busy, page = opened(window, path)
+        first, first_busy = opened(window, path)[:2]  # its page must not live on here
         window.lab.close_tab()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         gc.collect()
