@@ -318,7 +318,7 @@ def compare(
     With --out, draw their views instead: a saved comparison as it was saved, runs overlaid with a band over seeds.
     """
     from gui.compare import recipe, tables
-    from gui.compare.members import groups, opened
+    from gui.compare.members import first_number, groups, opened
     from storage.numbers import Number
 
     try:
@@ -336,7 +336,7 @@ def compare(
     if out is not None:
         _draw_comparison(saved or recipe.Recipe(tuple(paths)), members, out, size=size, data=data)
         return
-    if not numbers and (first := members[0].source.default_series):
+    if not numbers and (first := first_number(members)):
         numbers = [Number(first)]
     table = tables.rows(members, groups(members, (saved.band if saved else "SD") if seeds else ""), numbers)
     print((tables.as_latex if latex else tables.as_csv if as_csv else tables.as_text)(table).rstrip())

@@ -63,6 +63,7 @@ class Controls(QWidget):
         box.setToolTip(name)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         box.setMaximumWidth(180)
+        box.setMinimumWidth(72)  # all of them fit beside runs and tables in a window of 1280 px
         for text, value in items:
             box.addItem(text, value)
         box.activated.connect(self._choose)

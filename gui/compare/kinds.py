@@ -53,7 +53,7 @@ class Kind:
 COLOURS = "colours cannot lie over one another"
 KINDS: Mapping[type[View], Kind] = {
     Curves: Kind("overlay.Overlay"),
-    Ribbon: Kind("strips.Strips", whole="stages are names, which have no difference"),
+    Ribbon: Kind("strips.Strips", whole="stages are names, not numbers"),
     Profile: Kind("moment.MomentOverlay"),
     Bars: Kind("moment.MomentOverlay"),
     Trace: Kind("moment.MomentOverlay"),

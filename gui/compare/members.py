@@ -135,6 +135,13 @@ def _usual(values: Sequence[Any]) -> Any:
     return value if 2 * most > len(values) else object()
 
 
+def first_number(members: Sequence[Member]) -> str:
+    """A scalar series to begin a table with: the default plot's, else the training loss, else the first."""
+    scalars = members[0].source.last_numbers()
+    likely = (members[0].source.default_series, "train_loss", *scalars)
+    return next((name for name in likely if name in scalars), "")
+
+
 def study_row(member: Member) -> StudyRow | None:
     """A finished run as the numbers that its claim compares; None for one of an unknown experiment."""
     if member.experiment is None or member.state != "finished" or not member.verdict:

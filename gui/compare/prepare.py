@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gui.compare.kinds import overlaid, placed_apart, why_alone, why_whole
-from gui.compare.members import Member, groups, model_of, opened, specs, study_row
+from gui.compare.members import Member, first_number, groups, model_of, opened, specs, study_row
 from gui.compare.recipe import Recipe
 from lab.compare import Along, NotAligned, laid_along
 from lab.differing import Difference, difference_view, flat, on_common_scale
@@ -45,6 +45,7 @@ class Prepared:
         alongs: What the runs can be laid along.
         rows: The runs reduced to numbers, for their verdict together.
         models: Their modules and shapes.
+        number: A scalar series to begin their table with.
     """
 
     recipe: Recipe
@@ -54,6 +55,7 @@ class Prepared:
     alongs: list[Along]
     rows: list[StudyRow | None]
     models: list[dict[str, str]]
+    number: str = ""
 
 
 def prepared(recipe: Recipe, known: dict[str, Member]) -> Prepared:
@@ -67,7 +69,7 @@ def prepared(recipe: Recipe, known: dict[str, Member]) -> Prepared:
     grouped = groups(members, recipe.band if recipe.layout == "overlay" else "")
     panels = {view.id: panel(view, recipe, members, grouped) for view in shown}
     rows, models = [study_row(member) for member in members], [model_of(member) for member in members]
-    return Prepared(recipe, members, problems, panels, alongs(members), rows, models)
+    return Prepared(recipe, members, problems, panels, alongs(members), rows, models, first_number(members))
 
 
 def shown_views(recipe: Recipe, members: Sequence[Member]) -> list[View]:

@@ -178,6 +178,8 @@ class Tabs(QTabWidget):
                 own = self._found.members[number]
                 many = f", seed {own.header['seed']}" if len(group) > 1 else ""
                 self._add_verdict(name + many, own.verdict)
+        self.verdicts.header().setStretchLastSection(False)
+        self.verdicts.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.verdicts.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def _add_verdict(self, name: str, verdict: Mapping[str, Any], *, why: bool = False) -> None:
@@ -203,13 +205,11 @@ class Tabs(QTabWidget):
     # numbers
 
     def numbers(self) -> list[Number]:
-        """Those chosen, else the last of each run's first series."""
+        """Those chosen, else the last value of a series that most runs have."""
         chosen = [Number.parse(text) for text in self.recipe.numbers]
         if chosen or not self._members:
             return chosen
-        first = self._members[0].source
-        name = first.default_series or next(iter(first.names()), "")
-        return [Number(name)] if name else []
+        return [Number(self._found.number)] if self._found.number else []
 
     def rows(self) -> list[dict[str, Any]]:
         kept = [group for number, group in enumerate(self._groups) if number in self._shown]

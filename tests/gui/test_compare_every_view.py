@@ -112,7 +112,7 @@ def test_fields_are_subtracted_at_their_places_with_colours_about_zero(qtbot, pl
     assert heatmap.bar.colour_scale.diverging and not heatmap.bar.log
     profile = [outline for outline in shown["Solution profile"].visible() if outline.shape.series == "output"]
     assert np.allclose(profile[1].shape.y, 0.1 * SOURCE.series("output")[1][-1])
-    assert "Stage ribbon has no difference: stages are names" in place.said.text()
+    assert "Stage ribbon has no difference: stages are names, not numbers" in place.said.text()
 
 
 def test_a_run_on_another_grid_is_left_out_of_the_difference_and_said(qtbot, place, tmp_path):
@@ -180,3 +180,9 @@ def test_curves_of_a_figure_lie_where_the_comparison_has_them(runs, tmp_path):
     assert panel["band"] == "all lines" and len(panel["runs"]) == 4
     for member in members:
         member.source.close()
+
+
+def test_a_table_begins_with_a_number_that_the_runs_have(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), views=("matrix",)))
+    assert [str(number) for number in place.tabs.numbers()] == ["last(train_loss)"]
+    assert all(np.isfinite(row["last(train_loss)"]) for row in place.tabs.rows())

@@ -385,12 +385,13 @@ def test_an_empty_place_shows_no_choices_without_a_meaning(qtbot, place, runs):
     assert all(widget.isVisible() for widget in (place.controls, place.slider, place.tabs))
 
 
-def test_the_side_needs_no_scrolling_of_its_tabs(qtbot, place, runs):
+def test_everything_fits_a_window_of_1280_pixels(qtbot, place, runs):
     place.resize(1280, 752)
     place.show()
     show(qtbot, place, Recipe(tuple(runs)))
     bar = place.tabs.tabBar()
     assert bar.sizeHint().width() <= place.tabs.width()
+    assert place.minimumSizeHint().width() <= place.width() == 1280
 
 
 def test_views_are_sent_to_the_figure_as_they_are_compared(qtbot, place, runs):
