@@ -24,7 +24,7 @@ from lab.compare import Along
 from lab.views import Curves, Line
 
 CROWD = 24  # lines from which their extremes are looked up together
-POINTS = 40_000  # drawn at once; beyond, columns become wider, and still hold their extremes
+POINTS = 32_000  # drawn at once; beyond, columns become wider, and still hold their extremes
 BAND_ALPHA, SINGLE_ALPHA = 48, 90
 
 
