@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.compare.colours import coloured, hues
+from gui.compare.controls import BAND_TEXT
 from gui.compare.crowd import Crowd
 from gui.compare.lines import Stroke, contents
 from gui.compare.members import groups, names, opened, settings
@@ -45,6 +46,7 @@ def runs(tmp_path):
             writer.append("train_loss", step, loss)
             writer.append("norm", step[::2], 1.0 + step[::2] / 1000)
             writer.append("stage", step[::2], np.ones(500))
+            writer.append("epoch", step, step / 10)
             writer.event(100 + 100 * seed, "spike", {})
             writer.set_verdict({"outcome": "reproduced" if lr > 0.05 else "not reproduced", "checks": []})
             writer.set_default_view(["train_loss"])
@@ -424,6 +426,51 @@ def test_the_command_line_draws_a_saved_comparison(runs, tmp_path, capsys):
     assert "steps since the first spike" in " ".join(PdfReader(out).pages[0].extract_text().split())
     with pytest.raises(main.BadInput, match="figures are"):
         command(["compare", *runs, "--out", str(tmp_path / "figure.doc")], standalone_mode=False)
+
+
+def pick(qtbot, place, box, text):
+    """Open a list, walk to an entry and take it, as a person does."""
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton)
+    away = box.findText(text) - box.currentIndex()
+    for _ in range(abs(away)):
+        qtbot.keyClick(box.view(), Qt.Key.Key_Down if away > 0 else Qt.Key.Key_Up)
+    with qtbot.waitSignal(place.background.done):
+        qtbot.keyClick(box.view(), Qt.Key.Key_Return)
+    assert box.currentText() == text
+    return place.grid.cells[0].view
+
+
+def test_every_axis_is_chosen_by_hand(qtbot, place, runs):
+    place.show()
+    show(qtbot, place, Recipe(tuple(runs), views=("loss",)))
+    ends = {"epoch": (0, 99.9), "first spike = 0": (-100, 899), "norm": (1, 1.998), "step": (0, 999)}
+    for text, (low, high) in ends.items():
+        x = pick(qtbot, place, place.controls.along_box, text).visible_lines()[0].line.x
+        if text != "first spike = 0":  # seeds have theirs at different steps
+            assert (x.min(), x.max()) == pytest.approx((low, high))
+        else:
+            assert x.min() == -300 and x.max() == 899
+    clock = pick(qtbot, place, place.controls.along_box, "time")
+    assert clock.along.label == "time (s)" and clock.visible_lines()[0].line.x.min() >= 0
+
+
+def test_every_band_colour_split_and_layout_is_chosen_by_hand(qtbot, place, runs):
+    place.show()
+    show(qtbot, place, Recipe(tuple(runs), views=("loss",)))
+    for band, text in BAND_TEXT.items():
+        if text != place.controls.band_box.currentText():
+            pick(qtbot, place, place.controls.band_box, text)
+        lines = place.grid.cells[0].view.visible_lines()
+        assert len(lines) == (2 if band else 6)
+        assert all((line.low is not None) == (band not in ("", "all lines")) for line in lines)
+        assert all(line.count is None or set(line.count) == {3} for line in lines)
+        assert [len(line.single) for line in lines] == ([3, 3] if band == "all lines" else [0] * len(lines))
+    pick(qtbot, place, place.controls.colour_box, "lr")
+    assert len(set(place.colours)) == 2
+    pick(qtbot, place, place.controls.facet_box, "lr")
+    assert [cell.view.title for cell in place.grid.cells] == ["Loss – lr 0.1", "Loss – lr 0.01"]
+    pick(qtbot, place, place.controls.layout_box, "side by side")
+    assert len(place.grid.cells) == 6
 
 
 def test_any_series_can_be_the_axis_of_many_runs(runs):

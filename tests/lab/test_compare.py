@@ -60,6 +60,9 @@ def test_bands_of_equal_axes_are_those_of_the_rows(runs, rows, data):
     assert se.centre - se.low == pytest.approx(spread / math.sqrt(runs), abs=1e-9 * scale)
     assert quartiles.centre == pytest.approx(np.median(values, axis=0))
     assert quartiles.low == pytest.approx(np.quantile(values, 0.25, axis=0))
+    wide = summary(lines, "5-95 %")
+    assert wide.high == pytest.approx(np.quantile(values, 0.95, axis=0))
+    assert (wide.low <= quartiles.low + 1e-9 * scale).all() and (quartiles.high <= wide.high + 1e-9 * scale).all()
     assert (sd.count == runs).all()
 
 
@@ -114,6 +117,17 @@ def test_runs_are_laid_along_steps_events_epochs_and_other_series():
 def test_a_run_that_cannot_be_laid_along_an_axis_says_why(along, missing):
     with pytest.raises(NotAligned, match=missing):
         laid_along(along, np.array([0, 1]), MemoryRun(loss=([0, 1], [1.0, 2.0])), {})
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40, unique=True).map(sorted), st.data())
+def test_runs_aligned_at_an_event_keep_their_spacing_and_meet_there(steps, data):
+    at = data.draw(st.sampled_from(steps))
+    run = MemoryRun(loss=(steps, np.zeros(len(steps))))
+    for step in (at + 7, at):  # the first one counts, whatever the order in the file
+        run.event(step, "spike", {})
+    x = laid_along(Along("event", "spike"), np.array(steps), run, {})
+    assert x[steps.index(at)] == 0
+    assert np.diff(x).tolist() == np.diff(steps).tolist()
 
 
 def test_time_between_sessions_does_not_count():
