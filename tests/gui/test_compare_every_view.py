@@ -158,7 +158,7 @@ def test_a_comparison_is_drawn_as_a_figure(runs, tmp_path, layout):
     members, _ = opened(runs)
     recipe = Recipe(tuple(runs), layout=layout, views=ALL, colour="lr", along=Along("event", "spike"))
     panels = figure_panels(recipe, members)
-    page = {"panels": panels, "size": [400, 60 * -(-len(panels) // 4)], "columns": 4, "data": "csv"}
+    page = {"panels": panels, "size": [800, 100 * -(-len(panels) // 4)], "columns": 4, "data": "csv"}
     files = write_recipe(checked(page), tmp_path / "figure.pdf")
     assert all(file.stat().st_size for file in files)
     shown = {panel["view"] for panel in panels}
