@@ -43,7 +43,10 @@ def draw_landscape(axes: Axes, spec: Landscape, panels: Sequence[Any]) -> None:
         if share is not None and np.isfinite(share).all():
             said = f"{100 * float(np.ravel(share)[0]):.3g} % of the movement outside"
             box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
-            cell.text(0.02, 0.97, said, transform=cell.transAxes, va="top", fontsize="small", bbox=box)
+            text = cell.text(
+                0.02, 0.97, said, transform=cell.transAxes, va="top", fontsize="small", bbox=box, clip_on=True
+            )
+            text.set_in_layout(False)  # it stands in the plot, and must not push narrow plots off the page
         assert cell.figure is not None
         cell.figure.colorbar(mesh, ax=cell, label=typeset(spec.z_label or symbol(panel.source, spec.series)))
 
@@ -64,7 +67,8 @@ def _contours(
         # dark on the bright half of the colours
         inks = ["black" if colours(level) > 0.6 else "white" for level in levels]
         lines = axes.contour(x, y, values, levels, colors=inks, linewidths=width(0.5), alpha=0.7)
-        axes.clabel(lines, fmt="%.3g", fontsize="x-small")
+        for text in axes.clabel(lines, fmt="%.3g", fontsize="x-small") or ():
+            text.set_in_layout(False)  # as the share above
 
 
 def _way(axes: Axes, spec: Landscape, panel: Any) -> None:
