@@ -211,14 +211,19 @@ class LabPlace(QMainWindow):
             run.go()
 
     def start(self) -> None:
+        """Run with the knobs of the form."""
+        if wanted := self._wanted():
+            self.add_run(self.runs.start(*wanted))
+
+    def _wanted(self) -> tuple[type[Experiment], Any, str, str, tuple[str, ...]] | None:
+        """Experiment, knobs, preset, arm and optional instruments of the form; None while a knob is wrong."""
         form = self.knobs.form
-        if form is None:
-            return
-        config = form.config()
-        if config is None:
-            form.focus_first_error()
-            return
-        self.add_run(self.runs.start(form.experiment, config, form.preset(), form.arm(), form.also.chosen()))
+        config = form.config() if form is not None else None
+        if form is None or config is None:
+            if form is not None:
+                form.focus_first_error()
+            return None
+        return form.experiment, config, form.preset(), form.arm(), form.also.chosen()
 
     def _show_queue(self) -> None:
         if self.docks["queue"].isHidden():
@@ -228,14 +233,8 @@ class LabPlace(QMainWindow):
 
     def put_in_queue(self) -> None:
         """Let a run with the knobs of the form wait for its turn."""
-        form = self.knobs.form
-        if form is None:
-            return
-        config = form.config()
-        if config is None:
-            form.focus_first_error()
-            return
-        self.queue.add(form.experiment, config, form.preset(), form.arm(), form.also.chosen())
+        if wanted := self._wanted():
+            self.queue.add(*wanted)
 
     def open_path(self, path: str) -> None:
         """Open a run file, or show its tab where it is open already."""
