@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
+from superqt import QFlowLayout
 
 from gui.compare.recipe import LAYOUTS, Recipe
 from gui.icons import put
@@ -41,9 +42,10 @@ class Controls(QWidget):
         put(self.views_button, "panels", theme, "muted")
         self.views_menu = QMenu(self)
         self.views_button.setMenu(self.views_menu)
-        layout = QHBoxLayout(self)
+        layout = QFlowLayout(self)  # a second row where one is too short
         layout.setContentsMargins(12, 8, 8, 8)
-        layout.setSpacing(6)
+        layout.setHorizontalSpacing(8)
+        layout.setVerticalSpacing(8)
         for text, box in (
             ("", self.layout_box),
             ("along", self.along_box),
@@ -51,10 +53,14 @@ class Controls(QWidget):
             ("colour", self.colour_box),
             ("split", self.facet_box),
         ):
+            pair = QWidget()
+            row = QHBoxLayout(pair)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(6)
             if text:
-                layout.addWidget(named(QLabel(text), "muted"))
-            layout.addWidget(box)
-        layout.addStretch(1)
+                row.addWidget(named(QLabel(text), "muted"))
+            row.addWidget(box)
+            layout.addWidget(pair)
         layout.addWidget(self.views_button)
 
     def _box(self, name: str, items: Sequence[tuple[str, object]]) -> QComboBox:
@@ -63,7 +69,6 @@ class Controls(QWidget):
         box.setToolTip(name)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         box.setMaximumWidth(180)
-        box.setMinimumWidth(72)  # all of them fit beside runs and tables in a window of 1280 px
         for text, value in items:
             box.addItem(text, value)
         box.activated.connect(self._choose)

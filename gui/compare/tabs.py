@@ -38,6 +38,7 @@ from lab.differing import differences, told_apart
 from storage.numbers import Number
 
 MOST_COLUMNS = 4  # runs whose values stand in columns of their own
+LEAST_COLUMN_PX = 72
 MOST_SERIES = 40
 FEW = 8  # rows of a part that is open at first although it is long
 STATISTICS = ("last", "min", "max", "first")
@@ -159,8 +160,10 @@ class Tabs(QTabWidget):
                     item.setToolTip(column, item.text(column))
                 top.addChild(item)
             top.setExpanded(title != "Environment" or len(found) <= FEW)
-        for column in range(tree.columnCount()):
-            tree.resizeColumnToContents(column)
+        tree.resizeColumnToContents(0)
+        room = max((tree.viewport().width() - tree.columnWidth(0)) // len(heads[1:] or [""]), LEAST_COLUMN_PX)
+        for column in range(1, tree.columnCount()):  # a long value is cut, its tooltip has it whole
+            tree.setColumnWidth(column, min(tree.sizeHintForColumn(column) + 8, room))
 
     def _fill_verdicts(self, kept: Sequence[Sequence[int]]) -> None:
         """The claim over all runs that are drawn, then each run's own."""
