@@ -58,6 +58,11 @@ class Held:
         files = len(list(Path("/proc/self/fd").iterdir())) if LINUX else 0
         return cls(threading.active_count(), len(multiprocessing.active_children()), qt, files)
 
+    def beyond(self, before: "Held") -> dict[str, tuple[int, int]]:
+        """What is more than it was: before and now."""
+        pairs = {name: (was, getattr(self, name)) for name, was in vars(before).items()}
+        return {name: pair for name, pair in pairs.items() if pair[1] > pair[0]}
+
 
 def megabytes() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1]) if LINUX else 0
@@ -101,10 +106,15 @@ def nothing_is_left_of(count: int, window: Any, qtbot, warm_up: int = WARM_UP) -
         start_and_stop(window, qtbot)
     spare = 1 if window.runs.host == "process" else 0
     qtbot.waitUntil(lambda: len(multiprocessing.active_children()) >= spare, timeout=20_000)
+    window.lab.recent.background.wait()
     before, memory = Held.now(), megabytes()
     for _ in range(count):
         start_and_stop(window, qtbot)
-    qtbot.waitUntil(lambda: Held.now() == before, timeout=20_000)
+
+    def nothing_grew() -> None:
+        assert Held.now().beyond(before) == {}
+
+    qtbot.waitUntil(nothing_grew, timeout=20_000)
     grown = megabytes() - memory
     print(f"{count} runs: {before}, {grown:+.1f} MB from {memory:.0f} MB")
     assert grown <= MOST_MB
