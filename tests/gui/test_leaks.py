@@ -1,4 +1,4 @@
-"""Runs that are started, stopped and closed leave no thread, process, timer, file or memory behind."""
+"""Runs that are started, stopped and closed leave no thread, process, timer or memory behind."""
 
 import gc
 import multiprocessing
@@ -33,9 +33,6 @@ class OnHost(LocalRuns):
 
     host: HostKind = "process"
 
-    def estimate(self, experiment: Any, config: Any) -> str:
-        return ""  # a question that is still being thought about would hold a thread and its files
-
     def _start(self, request: Request) -> OpenRun:
         run = LiveRun(request, self._spare, self.host)
         run.state_changed.connect(self._after)
@@ -50,7 +47,6 @@ class Held:
     threads: int
     children: int
     qt: int
-    files: int
 
     @classmethod
     def now(cls) -> "Held":
@@ -58,8 +54,7 @@ class Held:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         gc.collect()
         qt = sum(issubclass(type(o), (QTimer, QThread, OpenRun, LiveRun)) for o in gc.get_objects())
-        files = len(list(Path("/proc/self/fd").iterdir())) if LINUX else 0
-        return cls(threading.active_count(), len(multiprocessing.active_children()), qt, files)
+        return cls(threading.active_count(), len(multiprocessing.active_children()), qt)
 
     def beyond(self, before: "Held") -> dict[str, tuple[int, int]]:
         """What is more than it was: before and now."""
