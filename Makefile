@@ -13,7 +13,7 @@ run: $(VENV)/installed
 	$(BIN)/python main.py
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 install: $(VENV)/installed
 
