@@ -23,7 +23,7 @@ from lab.views import Ribbon, View
 
 INTERVAL = 25  # ms between turns at least; in each, the views that are due and fit the budget
 DRAW_BUDGET = 0.005  # seconds of drawing before other events get their turn; painting takes as long again
-VIEW_EVERY = 0.1  # seconds between drawings of one view
+VIEW_EVERY = 0.125  # seconds between drawings of one view
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 RIBBON_PX = 76
 STACKED = 3  # plots in sight where runs stand side by side

@@ -126,8 +126,8 @@ class LiveRun(OpenRun):
         request: What to run.
         spare: Where a warmed-up child comes from.
         host: "process" keeps the arithmetic off the window's interpreter lock; "thread" computes inside the QThread.
-            The process is the default on every device: beside four live views, on two cores with one other busy
-            program, it made 496 steps a second, the thread 222 (docs/benchmarks.md).
+            The process is the default on every device: beside four live views on two idle cores it kept 0.93 of the
+            bare loop's speed, the thread 0.50 (docs/benchmarks.md).
     """
 
     def __init__(

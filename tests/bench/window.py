@@ -37,7 +37,7 @@ from tests.bench.plain import CLOCK_EVERY, WARM_UP, Plain
 from tests.bench.table import Result
 
 STRETCH, STRETCHES = 600, 8  # steps of a turn, turns of a run
-ROUNDS = 5  # runs on each host
+ROUNDS = 4  # runs on each host
 HOSTS: tuple[HostKind, ...] = ("process", "thread")
 VIEWS = "4 live views"
 
@@ -157,8 +157,8 @@ def stretch(run: LiveRun, alone: np.ndarray, found: Measured) -> None:
     found.processor.append(float(processor))
     at, busy = np.array(turns).T
     inside = (at >= kept[0, 0]) & (at <= kept[-1, 0])
-    found.gaps.extend(np.diff(at[inside]) * 1000)
-    found.busy.extend(np.diff(busy[inside]) * 1000)
+    found.gaps.extend((np.diff(at[inside]) * 1000).tolist())
+    found.busy.extend((np.diff(busy[inside]) * 1000).tolist())
     found.shares.append(float(np.ptp(busy[inside]) / np.ptp(at[inside])))
 
 
