@@ -33,7 +33,7 @@ class StepAxis(QObject):
         super().__init__(parent)
         self.mode: Literal["all", "follow", "held"] = "all"
         self.low, self.high, self.end = 0.0, 1.0, 0
-        self.gutter = 24
+        self.gutter = 44  # the word under the end of the axis fits, before there are names
         self._hovered: int | None = None
         self._pinned: int | None = None
 

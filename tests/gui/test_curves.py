@@ -199,6 +199,13 @@ def test_a_vector_series_draws_one_line_per_entry(qtbot) -> None:
     assert [_drawn(view, i)[1][0] for i in range(3)] == [0.0, 1.0, 2.0]
 
 
+def test_the_word_under_the_end_of_the_axis_is_whole_before_there_are_names(qtbot) -> None:
+    view = _view(qtbot, LOSS, MemoryRun())
+    word = view._x_name
+    assert word.toPlainText().strip() == "step"
+    assert word.sceneBoundingRect().right() <= view.canvas.viewport().width()
+
+
 def test_before_the_first_row_the_view_says_what_will_come(qtbot) -> None:
     run = MemoryRun()
     view = _view(qtbot, LOSS, run, live=True, state="running")
