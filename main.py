@@ -122,7 +122,7 @@ def run(
 
 
 def _print_cost(request: Any) -> None:
-    from lab.hosts import estimate
+    from lab.hosts.estimate import estimate
     from lab.schedule import in_words
 
     found = estimate(request)
@@ -156,9 +156,9 @@ def study(
 ) -> None:
     """Run arms, a grid or seeds of an experiment; the same line again runs what is missing."""
     from lab import registry
-    from lab.board import Board
     from lab.request import runs_folder
-    from lab.study import Axis, Study, typed
+    from lab.studies.board import Board
+    from lab.studies.study import Axis, Study, typed
     from lab.terminal import carry_out_study, list_points
 
     if (Path(name) / "study.toml").exists():
@@ -290,7 +290,7 @@ def export(
             raise BadInput("name run files and a --view, or a --recipe")
         elif (files[0] / "study.toml").exists():
             from gui.export.diagram import write_diagram
-            from lab.board import Board
+            from lab.studies.board import Board
 
             whole, cls = _stored_study(files[0])
             written = write_diagram(_admissible(lambda: Board(whole, cls, files[0])), view, out, size=size, data=data)
@@ -399,7 +399,7 @@ def _known(function: Any, *arguments: Any) -> Any:
 def _admissible(make: Any) -> Any:
     from lab.config import ConfigError
     from lab.registry import UnknownName
-    from lab.study import StudyError
+    from lab.studies.study import StudyError
 
     try:
         return make()
@@ -490,7 +490,7 @@ def _run_files(paths: list[Path]) -> list[Path]:
 def _stored_study(folder: Path) -> tuple[Any, Any]:
     """The study of a folder and its experiment."""
     from lab import registry
-    from lab.study import Study
+    from lab.studies.study import Study
 
     try:
         text = (folder / "study.toml").read_text(encoding="utf-8")
@@ -501,7 +501,7 @@ def _stored_study(folder: Path) -> tuple[Any, Any]:
 
 
 def _judge_study(folder: Path) -> Any:
-    from lab.board import Board
+    from lab.studies.board import Board
 
     whole, cls = _stored_study(folder)
     return _admissible(lambda: Board(whole, cls, folder)).verdict(anew=True)
@@ -509,17 +509,14 @@ def _judge_study(folder: Path) -> Any:
 
 def _judge(path: Path) -> tuple[dict[str, Any], Any]:
     from lab import registry
-    from lab.verdict import Verdict
+    from lab.hosts.files import judged
     from storage.reader import RunReader
 
     with _opened(RunReader, path) as reader:
         header = {key: reader.header[key] for key in ("run_id", "experiment", "preset", "arm", "seed")}
         cls = _known(registry.experiment, str(header["experiment"]))
         config = _admissible(lambda: cls.Config.parse(reader.config))
-        try:
-            return header, cls.verdict(config, reader)
-        except (KeyError, IndexError, ValueError) as error:
-            return header, Verdict.not_comparable(f"too little was recorded ({error})")
+        return header, judged(cls, config, reader)
 
 
 def _print_checks(judged: Any) -> None:

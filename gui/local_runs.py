@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
-from lab.children import Child, Spare
+from lab.hosts.children import Child, Spare
 from lab.request import Request, runs_folder
 
 if TYPE_CHECKING:

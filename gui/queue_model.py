@@ -11,7 +11,7 @@ from gui.delegate import Role
 from gui.transport import time_left
 
 if TYPE_CHECKING:
-    from lab.cells import Cell  # its queue brings pydantic, which the first paint does without
+    from lab.studies.cells import Cell  # its queue brings pydantic, which the first paint does without
 
 Index = QModelIndex | QPersistentModelIndex
 ROWS = "application/x-tdlab-queue"

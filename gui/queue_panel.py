@@ -27,11 +27,11 @@ from gui.runs import Runs
 from gui.theme import Theme
 
 if TYPE_CHECKING:  # they bring pydantic, which the first paint does without
-    from lab.cells import Cell
     from lab.config import Config
     from lab.experiment import Experiment
-    from lab.pool import Pool
-    from lab.run_queue import RunQueue
+    from lab.studies.cells import Cell
+    from lab.studies.pool import Pool
+    from lab.studies.run_queue import RunQueue
 
 INTERVAL = 400  # ms between looks at the queue
 MOST = 8  # runs at once
@@ -152,7 +152,7 @@ class QueuePanel(QWidget):
 
     def _made(self) -> RunQueue:
         if self.queue is None:
-            from lab.run_queue import RunQueue
+            from lab.studies.run_queue import RunQueue
 
             self.queue = RunQueue(self._runs.folder)
             self._apply()
@@ -180,7 +180,7 @@ class QueuePanel(QWidget):
     def _staff(self, queue: RunQueue) -> None:
         """Have workers at it, as long as anything waits."""
         if queue.count("waiting") and not queue.draining and not self.running:
-            from lab.pool import Pool
+            from lab.studies.pool import Pool
 
             self.pool = Pool(queue, [""] * MOST)  # a run's device was chosen with it
             self.pool.start()

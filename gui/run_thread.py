@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from gui.open_run import OpenRun
 from lab import registry
-from lab.children import Spare
 from lab.columns import WIDE
-from lab.link import Command, Message, QueueLink
+from lab.hosts.children import Spare
+from lab.hosts.link import Command, Message, QueueLink
 from lab.request import Request
 from lab.stream import Event, MemoryRun, Rows
 from storage.errors import RunFileError
@@ -49,7 +49,7 @@ class RunThread(QThread):
         if self._host == "process":
             self._spare.take().run(self._request, self.commands, self._deliver)
         else:
-            from lab.hosts import execute
+            from lab.hosts.run import execute
 
             execute(self._request, QueueLink(self.commands, self._deliver))
 

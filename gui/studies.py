@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # they bring plots, HDF5, pydantic and numpy, and the window 
     from gui.forms import Form
     from gui.study_form import Basis, StudyForm
     from gui.study_page import StudyPage
-    from lab.board import Board
-    from lab.study import Study
+    from lab.studies.board import Board
+    from lab.studies.study import Study
 
 Ask = Callable[..., bool]
 
@@ -99,7 +99,7 @@ class Studies(QObject):
 
     def open_folder(self, folder: Path) -> None:
         """Show the study in a folder; it goes on when asked to."""
-        from lab.study import FILE, Study, StudyError
+        from lab.studies.study import FILE, Study, StudyError
 
         try:
             study = Study.from_toml((folder / FILE).read_text(encoding="utf-8"))
@@ -171,6 +171,6 @@ class Studies(QObject):
 def _board(study: Study, folder: Path) -> Board:
     """Reads the files of a study that was begun: not for the window's thread."""
     from lab import registry
-    from lab.board import Board
+    from lab.studies.board import Board
 
     return Board(study, registry.experiment(study.experiment), folder)

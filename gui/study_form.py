@@ -33,9 +33,9 @@ from gui.runs import Runs
 from gui.theme import Theme
 from lab.config import Config, ConfigError
 from lab.experiment import Experiment
-from lab.machine import worker_devices
 from lab.registry import UnknownName
-from lab.study import Axis, Study, StudyError
+from lab.studies.machine import worker_devices
+from lab.studies.study import Axis, Study, StudyError
 
 
 @dataclass(frozen=True)

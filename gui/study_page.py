@@ -30,14 +30,14 @@ from gui.style import font
 from gui.theme import Theme
 from gui.verdict_panel import VerdictPanel
 from gui.views.phase_diagram import PhaseDiagramView
-from lab.board import Board
-from lab.cells import Cell
-from lab.cluster import Cluster
 from lab.config import ConfigError
-from lab.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
-from lab.machine import worker_devices
-from lab.pool import Pool, Workers
-from lab.study import Study, StudyError
+from lab.studies.board import Board
+from lab.studies.cells import Cell
+from lab.studies.cluster import Cluster
+from lab.studies.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
+from lab.studies.machine import worker_devices
+from lab.studies.pool import Pool, Workers
+from lab.studies.study import Study, StudyError
 from lab.verdict import StudyRow, Verdict
 from storage.errors import RunFileError
 from storage.reader import RunReader

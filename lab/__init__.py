@@ -1,4 +1,4 @@
-"""The science: experiments, measures, engine. No Qt; only hosts.py knows of run files.
+"""The science: experiments, measures, engine. No Qt; only lab.hosts knows of run files.
 
 Importing torch takes seconds and holds the interpreter lock, and the window needs none of it to list experiments, build
 forms, draw stored runs and judge them. So once ``lab`` is imported, a plain ``import torch`` is lazy: the module is

@@ -167,7 +167,7 @@ class Experiment(ABC):
     detectors: ClassVar[tuple[Detector, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ("model", "optimizer")
     small: ClassVar[Mapping[str, Any]] = {}  # knobs with which a few steps of any preset are cheap, for tests
-    previews: ClassVar[tuple[str, ...]] = ()  # quick instruments shown as knobs move, before any step (lab.preview)
+    previews: ClassVar[tuple[str, ...]] = ()  # quick instruments shown as knobs move, before any step (hosts.preview)
 
     def __init__(self, config: Config, device: str = "cpu") -> None:
         self.config: Any = config

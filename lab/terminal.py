@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.board import Board
-from lab.cells import Cell
-from lab.machine import worker_devices
-from lab.pool import RETRY_SECONDS, Pool, Workers
 from lab.request import Request
-from lab.study import Study
+from lab.studies.board import Board
+from lab.studies.cells import Cell
+from lab.studies.machine import worker_devices
+from lab.studies.pool import RETRY_SECONDS, Pool, Workers
+from lab.studies.study import Study
 
 TALK_SECONDS = 10.0  # between lines that say how long it takes, when piped
 
@@ -40,8 +40,8 @@ class Ending:
 
 def carry_out_run(request: Request) -> Ending:
     """Run in this process with progress; Ctrl-C stops at the next step and keeps the file."""
-    from lab.hosts import execute  # brings torch, which a study leaves to its workers
-    from lab.link import QueueLink
+    from lab.hosts.link import QueueLink
+    from lab.hosts.run import execute  # brings torch, which a study leaves to its workers
 
     commands: queue.Queue[Any] = queue.Queue()
     interrupted: list[bool] = []
@@ -147,7 +147,7 @@ def carry_out_study(board: Board, *, workers: int | None, scheduler: str, retry:
 
 def _carriers(board: Board, workers: int | None, scheduler: str) -> Workers:
     if scheduler:
-        from lab.cluster import Cluster
+        from lab.studies.cluster import Cluster
 
         return Cluster(board, scheduler)
     threads = max(cell.point.config.threads for cell in board.cells)

@@ -48,8 +48,8 @@ def jobs(experiments: Iterable[type[Experiment]], presets: list[str], seeds: lis
 
 def run_arm(job: Job) -> Row:
     """Run one arm to its end in this process and judge it by its file."""
-    from lab.hosts import execute
-    from lab.link import QueueLink
+    from lab.hosts.link import QueueLink
+    from lab.hosts.run import execute
     from lab.request import Request
     from storage.reader import RunReader
 

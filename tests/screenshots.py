@@ -41,8 +41,8 @@ def with_display() -> None:
 def demo_run(name: str, folder: Path) -> Path:
     """A finished run of the experiment's first preset and arm; the kept one where there is one."""
     from lab import registry
-    from lab.hosts import execute
-    from lab.link import QueueLink
+    from lab.hosts.link import QueueLink
+    from lab.hosts.run import execute
     from lab.request import Request
 
     cls = registry.experiment(name)
@@ -79,7 +79,7 @@ def phase_diagram() -> str:
 
     from gui.theme import LIGHT
     from gui.views.phase_diagram import PhaseDiagramView
-    from lab.diagram import Diagram
+    from lab.studies.diagram import Diagram
     from tests.fakes import Tiny
     from tests.made_up_views import DIAGRAM
 

@@ -152,10 +152,10 @@ def test_a_branch_differs_from_its_step_on(finished: Path, tmp_path: Path):
 
 
 def test_a_run_files_config_with_its_events_reproduces_the_series(tmp_path: Path):
-    from lab.hosts import execute
-    from lab.link import QueueLink
+    from lab.hosts.link import QueueLink
+    from lab.hosts.run import execute
     from lab.request import Request
-    from tests.lab.test_hosts import Watcher, at_step
+    from tests.lab.hosts.test_run import Watcher, at_step
 
     watcher = Watcher()
     watcher.when(at_step(50), "set", {"lr": 0.4})

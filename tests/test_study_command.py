@@ -12,7 +12,7 @@ import pytest
 
 from lab.request import Request
 from storage.reader import RunReader
-from tests.lab.test_hosts import here
+from tests.lab.hosts.test_run import here
 from tests.test_command_line import FAKE, ROOT, tdlab
 
 

@@ -15,9 +15,9 @@ from gui.export.page import MM, drawing
 from gui.export.parts import colour_map, norm
 from gui.export.recipe import LOOK_OF, SIZES
 from lab import environment
-from lab.board import Board
-from lab.diagram import Diagram, diagram_of, edges, is_log, levels_of, tabulate
 from lab.experiment import Experiment
+from lab.studies.board import Board
+from lab.studies.diagram import Diagram, diagram_of, edges, is_log, levels_of, tabulate
 from lab.views import PhaseDiagram
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from gui.style import font
 from gui.theme import Theme
 from gui.views.scale import COUNT, Scale, finite_range, palette
 from gui.views.text import short
-from lab.diagram import Diagram, edges, is_log, levels_of
 from lab.experiment import Experiment
+from lab.studies.diagram import Diagram, edges, is_log, levels_of
 from lab.views import PhaseDiagram
 
 LEFT, RIGHT, TOP, BOTTOM = 92, 96, 12, 48

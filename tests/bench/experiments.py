@@ -20,8 +20,8 @@ import torch
 from torch.nn import functional
 
 from lab import registry
-from lab.hosts import execute
-from lab.link import QueueLink
+from lab.hosts.link import QueueLink
+from lab.hosts.run import execute
 from lab.request import Request
 from tests.bench.table import Result
 

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from lab import registry
-from lab.board import Board
 from lab.experiment import Experiment
-from lab.pool import Pool
-from lab.study import Study, spaced
+from lab.studies.board import Board
+from lab.studies.pool import Pool
+from lab.studies.study import Study, spaced
 from tests.bench.table import Result
 
 NETS = 32

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from lab.engine import Engine
-from lab.hosts import Tee
-from lab.link import Outbox, QueueLink
+from lab.hosts.link import Outbox, QueueLink
+from lab.hosts.sink import Tee
 from lab.stream import Sink
 from storage.writer import RunWriter
 from tests.bench.plain import Plain, bare

@@ -30,7 +30,7 @@ from gui.run_thread import HostKind, LiveRun
 from gui.runs import ACTIVE
 from gui.theme import LIGHT
 from gui.transport import Transport
-from lab.children import Spare
+from lab.hosts.children import Spare
 from lab.request import Request
 from lab.views import Landscape
 from tests.bench.plain import CLOCK_EVERY, WARM_UP, Plain

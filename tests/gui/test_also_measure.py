@@ -15,8 +15,9 @@ from gui.run_page import RunPage
 from gui.stored_run import StoredRun
 from gui.theme import LIGHT
 from gui.transport import Transport
-from lab.hosts import execute, measure
-from lab.link import QueueLink
+from lab.hosts.link import QueueLink
+from lab.hosts.measure import measure
+from lab.hosts.run import execute
 from lab.request import Estimate, Request
 from lab.views import Curves
 from storage.reader import RunReader

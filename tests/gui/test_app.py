@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.hosts import execute
-from lab.link import QueueLink
+from lab.hosts.link import QueueLink
+from lab.hosts.run import execute
 from lab.registry import experiment
 from lab.request import Request
 

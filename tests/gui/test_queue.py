@@ -13,7 +13,7 @@ from gui.main_window import MainWindow
 from gui.theme import LIGHT
 from gui.transport import Transport
 from lab import registry
-from lab.cells import Cell
+from lab.studies.cells import Cell
 from tests.gui.test_main_window import Answers, make_window
 
 NAME = "tests.fakes:"
@@ -52,7 +52,7 @@ class HandPool:
 @pytest.fixture
 def window(qtbot, tmp_path, monkeypatch) -> Any:
     monkeypatch.setattr(TINY, "name", NAME)
-    monkeypatch.setattr("lab.pool.Pool", HandPool)
+    monkeypatch.setattr("lab.studies.pool.Pool", HandPool)
     window = make_window(qtbot, tmp_path)
     window.show()
     return window

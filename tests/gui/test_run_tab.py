@@ -14,10 +14,10 @@ from gui.run_tab import RunTab
 from gui.run_thread import LiveRun
 from gui.theme import LIGHT
 from gui.verdict_panel import VerdictPanel
-from lab.children import Spare
 from lab.experiment import Experiment
-from lab.hosts import execute
-from lab.link import QueueLink
+from lab.hosts.children import Spare
+from lab.hosts.link import QueueLink
+from lab.hosts.run import execute
 from lab.request import Request
 from lab.verdict import Check, Verdict
 from storage.reader import RunReader

@@ -10,8 +10,8 @@ import pytest
 from gui.local_runs import LocalRuns, duration
 from gui.runs import label, started, title_of
 from gui.stored_run import StoredRun
-from lab.hosts import execute
-from lab.link import QueueLink
+from lab.hosts.link import QueueLink
+from lab.hosts.run import execute
 from lab.request import Request
 from storage.catalogue import RunEntry
 from storage.errors import RunFileError

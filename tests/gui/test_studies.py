@@ -20,14 +20,14 @@ from gui.study_page import StudyPage
 from gui.theme import DARK, LIGHT
 from gui.views.phase_diagram import PhaseDiagramView
 from lab import registry
-from lab.board import Board
-from lab.diagram import diagram_of, edges, tabulate
-from lab.study import Study, StudyError
+from lab.studies.board import Board
+from lab.studies.diagram import diagram_of, edges, tabulate
+from lab.studies.study import Study, StudyError
 from lab.verdict import StudyRow
 from lab.views import PhaseDiagram
 from tests.fakes import Tiny
 from tests.gui.standins import FakeRuns
-from tests.lab.test_board import carry_out, study
+from tests.lab.studies.test_board import carry_out, study
 
 TINY = registry.experiment("tests.fakes:")
 GRID = [{"knob": "lr", "values": [0.01, 0.1, 1.0]}, {"knob": "width", "values": [2, 4]}]

@@ -9,7 +9,7 @@ import torch
 from lab.config import ConfigError
 from lab.engine import Engine
 from lab.experiments.grokking_frequency import GrokkingFrequency
-from lab.preview import preview
+from lab.hosts.preview import preview
 from lab.stream import MemoryRun
 from lab.verdict import Verdict
 

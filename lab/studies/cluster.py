@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.board import Board
-from lab.cells import Cell
-from lab.link import Command, Message
+from lab.hosts.link import Command, Message
 from lab.request import Request
-from lab.study import StudyError
+from lab.studies.board import Board
+from lab.studies.cells import Cell
+from lab.studies.study import StudyError
 
 LOOK_SECONDS = 1.0  # between looks at the files of running points, and for the stop file
 CONNECT_SECONDS = 15
@@ -32,8 +32,9 @@ def carry_out(requests: Sequence[Request], stop_file: str) -> str:
 
     One call at a time in a process, however many threads it has: generators and thread counts are the process's own.
     """
-    from lab.hosts import examine, execute
-    from lab.many import execute_many
+    from lab.hosts.files import examine
+    from lab.hosts.many import execute_many
+    from lab.hosts.run import execute
 
     with _one_at_a_time:
         link = _FolderLink(Path(stop_file))
@@ -146,7 +147,7 @@ class Cluster:
 
     def _look(self) -> None:
         """How far running points are, by their files."""
-        from lab.hosts import steps_taken
+        from lab.hosts.files import steps_taken
 
         now = time.monotonic()
         for cells, since in self._futures.values():

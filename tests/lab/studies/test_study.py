@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.config import ConfigError
-from lab.study import Axis, Study, StudyError, spaced
+from lab.studies.study import Axis, Study, StudyError, spaced
 from tests.fakes import Tiny, TinyConfig
 
 quick = settings(max_examples=40, deadline=None)

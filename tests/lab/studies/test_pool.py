@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from lab import machine
-from lab.board import Board
-from lab.pool import Pool
+from lab.studies import machine
+from lab.studies.board import Board
+from lab.studies.pool import Pool
 from storage.reader import RunReader
 from tests.fakes import Tiny
-from tests.lab.test_board import states, study
+from tests.lab.studies.test_board import states, study
 
 
 def test_workers_share_a_study_and_a_killed_one_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lab.cells.TRIES", 1)  # a process costs seconds; test_board counts tries
+    monkeypatch.setattr("lab.studies.cells.TRIES", 1)  # a process costs seconds; test_board counts tries
     axes = [{"knob": "die_at", "values": [100, "null", 10**6]}]
     board = Board(study(axes=axes), Tiny, tmp_path)
     pool = Pool(board, ["cpu"])
@@ -69,7 +69,7 @@ def test_a_worker_that_cannot_start_fails_its_points_and_lets_the_study_end(
     def no_process() -> None:
         raise OSError("cannot allocate memory")
 
-    monkeypatch.setattr("lab.pool.Child", no_process)
+    monkeypatch.setattr("lab.studies.pool.Child", no_process)
     board = Board(study(seeds=[0, 1]), Tiny, tmp_path)
     pool = Pool(board, ["cpu"])
     pool.start()

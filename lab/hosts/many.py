@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lab import load_torch, registry
-from lab.hosts import Run, execute, explain
-from lab.link import Command, Link, Message, Outbox
+from lab.hosts.link import Command, Link, Message, Outbox
+from lab.hosts.run import Run, execute, explain
 from lab.request import Request
 from lab.schedule import Checkpoints
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from lab.request import Request
-    from lab.study import Point
+    from lab.studies.study import Point
 
 State = Literal["waiting", "running", "elsewhere", "finished", "failed"]
 
@@ -148,7 +148,7 @@ class Cells(ABC):
 
 def look(cell: Cell) -> None:
     """Set a cell by its file."""
-    from lab.hosts import examine
+    from lab.hosts.files import examine
 
     found = examine(str(cell.path))
     cell.outcome, cell.problem = found.outcome, found.problem

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from lab.board import Board
-from lab.cells import Cell
-from lab.hosts import execute
-from lab.link import QueueLink
-from lab.study import FILE, Study, StudyError
+from lab.hosts.link import QueueLink
+from lab.hosts.run import execute
+from lab.studies.board import Board
+from lab.studies.cells import Cell
+from lab.studies.study import FILE, Study, StudyError
 from lab.verdict import Check, Verdict
 from storage.reader import RunReader
 from tests.fakes import Tiny
-from tests.lab.test_hosts import Watcher, at_step
+from tests.lab.hosts.test_run import Watcher, at_step
 
 NAME = "tests.fakes:"
 
@@ -160,7 +160,7 @@ def test_a_damaged_run_file_is_a_failed_point(tmp_path: Path):
 
 def test_the_time_left_follows_from_the_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
-    monkeypatch.setattr("lab.board.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lab.studies.board.time.monotonic", lambda: now[0])
     board = Board(study(axes=rates(0.1, 0.2, 0.3, 0.4)), Tiny, tmp_path)
     assert board.seconds_left() is None
     carry_out(board)

@@ -11,9 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from lab.children import Child, Spare
-from lab.hosts import estimate, execute
-from lab.link import Command, Message, QueueLink
+from lab.hosts.children import Child, Spare
+from lab.hosts.estimate import estimate
+from lab.hosts.link import Command, Message, QueueLink
+from lab.hosts.run import execute
 from lab.request import Request
 from storage.reader import RunReader
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lab.request import Request
-from tests.lab.test_hosts import NAME, here, request, rows
+from tests.lab.hosts.test_run import NAME, here, request, rows
 
 
 def test_a_branch_from_the_last_step_reads_there_what_its_parent_had_read_already(tmp_path: Path):

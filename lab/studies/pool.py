@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from lab.cells import Cell, Cells
-from lab.children import Child, Died
-from lab.link import Command, Message
+from lab.hosts.children import Child, Died
+from lab.hosts.link import Command, Message
+from lab.studies.cells import Cell, Cells
 
 LOOK_SECONDS = 0.5  # between looks for work, and at points that another process runs
 RETRY_SECONDS = 10.0  # between looks for room on a full disk

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lab import registry
-from lab.cells import Cell, Cells, look
 from lab.request import Request, new_path
-from lab.study import Point
+from lab.studies.cells import Cell, Cells, look
+from lab.studies.study import Point
 
 OnFailure = Literal["hold", "skip"]
 

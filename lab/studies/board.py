@@ -10,10 +10,10 @@ import time
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
-from lab.cells import Cell, Cells, look
 from lab.experiment import Experiment
 from lab.request import Request
-from lab.study import FILE, Point, Study, StudyError
+from lab.studies.cells import Cell, Cells, look
+from lab.studies.study import FILE, Point, Study, StudyError
 from lab.verdict import StudyRow, Verdict, judge_together
 
 BATCH = 64  # points trained at once at most
@@ -74,7 +74,7 @@ class Board(Cells):
 
     def rows(self, *, anew: bool = False) -> list[StudyRow]:
         """The finished runs as numbers; reads their files, each once. ``anew``: judge them instead of reading that."""
-        from lab.hosts import study_row
+        from lab.hosts.files import study_row
 
         if not anew:
             return self.read(self.unread())
@@ -89,7 +89,7 @@ class Board(Cells):
 
     def read(self, cells: Iterable[Cell]) -> list[StudyRow]:
         """Read the numbers of some finished runs; all that are read so far."""
-        from lab.hosts import study_row
+        from lab.hosts.files import study_row
 
         for cell in cells:
             self._rows[cell.point.key] = study_row(str(cell.path), self.experiment, anew=False)

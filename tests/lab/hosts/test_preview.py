@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.preview import preview
+from lab.hosts.preview import preview
 from lab.stream import MemoryRun
 from tests.fakes import Tiny
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from lab.cells import Cell
-from lab.hosts import execute
-from lab.link import QueueLink
-from lab.pool import Pool
+from lab.hosts.link import QueueLink
+from lab.hosts.run import execute
 from lab.request import Request
-from lab.run_queue import RunQueue
+from lab.studies.cells import Cell
+from lab.studies.pool import Pool
+from lab.studies.run_queue import RunQueue
 from storage.reader import RunReader
 from tests.fakes import Tiny
-from tests.lab.test_hosts import Watcher
+from tests.lab.hosts.test_run import Watcher
 
 
 def run(arm: str = "", **knobs: Any) -> Request:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lab import load_torch
-from lab.link import Command, Message, PipeLink, QuietLink
+from lab.hosts.link import Command, Message, PipeLink, QuietLink
 from lab.request import Estimate, Request
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Child:
         return self._ask("estimate", request)
 
     def measure(self, request: Request, at: tuple[int, ...]) -> str | None:
-        """Read ``request.also`` from the checkpoints of its file (see lab.offline): why not, or nothing.
+        """Read ``request.also`` from the checkpoints of its file (see lab.hosts.measure): why not, or nothing.
 
         None when the child was given a run instead.
 
@@ -75,7 +75,7 @@ class Child:
         return self._ask("measure", request, at)
 
     def preview(self, request: Request) -> dict[str, Any] | str | None:
-        """What a run would start from (see lab.preview): name -> attrs, steps, values; or why it cannot be said.
+        """What a run would start from (see lab.hosts.preview): name -> attrs, steps, values; or why it cannot be said.
 
         None when the child was given a run instead.
 
@@ -165,7 +165,7 @@ class Child:
     def _buried(self) -> str:
         """Why the process is gone, in one line; its run file is marked failed."""
 
-        from lab.hosts import mark_failed
+        from lab.hosts.files import mark_failed
 
         kept = f" What was recorded is in {self._path}; it can be resumed." if self._path else ""
         why = self._how_it_went() + kept
@@ -187,12 +187,12 @@ def _serve(connection: Connection) -> None:
         while True:
             what, *arguments = connection.recv()
             if what == "run":
-                from lab.hosts import execute
+                from lab.hosts.run import execute
 
                 execute(arguments[0], PipeLink(connection))
                 return
             if what == "study":
-                from lab.many import execute_many
+                from lab.hosts.many import execute_many
 
                 execute_many(arguments[0], QuietLink(connection))
                 continue
@@ -207,7 +207,7 @@ def _warm_up() -> None:
     load_torch()
     import torch
 
-    import lab.hosts  # noqa: F401 - imported to be warm: h5py and the writer
+    import lab.hosts.run  # noqa: F401 - imported to be warm: h5py and the writer
 
     torch.set_num_threads(1)
     weight = torch.ones(2, requires_grad=True)
@@ -217,7 +217,8 @@ def _warm_up() -> None:
 
 
 def _estimate(request: Request, hurry: Callable[[], bool]) -> Estimate | str | None:
-    from lab.hosts import estimate, explain
+    from lab.hosts.estimate import estimate
+    from lab.hosts.run import explain
 
     try:
         return estimate(request, hurry=hurry)
@@ -226,7 +227,8 @@ def _estimate(request: Request, hurry: Callable[[], bool]) -> Estimate | str | N
 
 
 def _measure(request: Request, at: tuple[int, ...]) -> str:
-    from lab.hosts import explain, measure
+    from lab.hosts.measure import measure
+    from lab.hosts.run import explain
 
     try:
         measure(request, at)
@@ -237,8 +239,8 @@ def _measure(request: Request, at: tuple[int, ...]) -> str:
 
 def _preview(request: Request) -> dict[str, Any] | str:
     from lab import registry
-    from lab.hosts import explain
-    from lab.preview import preview
+    from lab.hosts.preview import preview
+    from lab.hosts.run import explain
 
     try:
         cls = registry.experiment(request.experiment)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lab.experiment import Experiment
-from lab.study import Study
+from lab.studies.study import Study
 from lab.verdict import StudyRow
 from lab.views import PhaseDiagram
 

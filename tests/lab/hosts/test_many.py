@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from lab import registry
-from lab.board import Board
 from lab.experiments.condensation import Condensation
-from lab.hosts import execute
-from lab.link import QueueLink
-from lab.many import execute_many
+from lab.hosts.link import QueueLink
+from lab.hosts.many import execute_many
+from lab.hosts.run import execute
 from lab.request import Request
-from lab.study import Study
+from lab.studies.board import Board
+from lab.studies.study import Study
 from storage.reader import RunReader
-from tests.lab.test_hosts import Watcher
+from tests.lab.hosts.test_run import Watcher
 
 TOLERANCE = 1e-6  # relative; measured 1e-9 and less: rounding in another order, which Adam's division amplifies
 SINGLE = 1e-4  # the same in single precision

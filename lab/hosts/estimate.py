@@ -1,0 +1,48 @@
+"""What a run would take, from running its first steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from lab import load_torch, registry
+from lab.devices import check_device
+from lab.engine import Engine
+from lab.request import Estimate, Request
+from lab.stream import MemoryRun
+
+
+def estimate(request: Request, seconds: float = 0.8, hurry: Callable[[], bool] = lambda: False) -> Estimate | None:
+    """What a whole run and each reading will take, from running its first steps for a moment.
+
+    Args:
+        request: What would run.
+        seconds: Length of the moment.
+        hurry: Asked after every step; True gives up, and the result is None.
+
+    Raises:
+        ConfigError, UnknownName, or whatever the experiment raises.
+    """
+    load_torch()
+    cls = registry.experiment(request.experiment)
+    check_device(request.device)
+    config = cls.Config.parse(request.config)
+    torch.set_num_threads(config.threads)
+    experiment = cls(config, request.device)
+    experiment.setup()
+    engine = Engine(experiment, memory := MemoryRun(), also=request.also)
+    until = time.perf_counter() + seconds
+    taken = 0
+    for step in engine:
+        taken = step
+        if hurry():
+            return None
+        if time.perf_counter() > until:
+            break
+    engine.flush()
+    engine.price(hurry)
+    size = sum(step.nbytes + value.nbytes for step, value in map(memory.series, memory.names()))
+    schedule, size = engine.schedule, int(size * config.steps / max(taken, 1))
+    return Estimate(config.steps * schedule.seconds_per_step(), size, schedule.share(), schedule.prices())
