@@ -3,7 +3,7 @@
 import difflib
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, Union, get_args, get_origin
 
@@ -41,6 +41,23 @@ def param(
     """
     extra = {"symbol": symbol, "unit": unit, "log": log, "live": live, "group": group, "paper": paper}
     return Field(default, title=label, description=help, ge=min, le=max, json_schema_extra=extra)
+
+
+def numbers(text: str, kind: Callable[[str], Any] = float) -> tuple[Any, ...]:
+    """The numbers in a knob that lists them with spaces or commas between, ascending, each once.
+
+    Raises:
+        ValueError: A word is no such number.
+    """
+    found = set()
+    for word in text.replace(",", " ").split():
+        try:
+            found.add(kind(word))
+        except ValueError:
+            raise ValueError(f"{word!r} in {text!r} is no {'whole ' * (kind is int)}number") from None
+    if not all(map(math.isfinite, found)):
+        raise ValueError(f"{text!r} is not all finite")
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)

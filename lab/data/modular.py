@@ -1,5 +1,6 @@
 """Modular arithmetic as classification: every pair of residues, and labels of which a share is drawn anew."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -27,3 +28,31 @@ def corrupted(labels: Tensor, count: int, classes: int, generator: torch.Generat
     given = labels.clone()
     given[:count] = torch.randint(classes, (count,), generator=generator)
     return given
+
+
+def corrupted_alike(labels: Tensor, counts: Sequence[int], classes: int, generator: torch.Generator) -> Tensor:
+    """:func:`corrupted` for several counts from the same draws, of which each has more or fewer, shape (C, n)."""
+    draws, rows = generator.get_state(), []
+    for count in counts:
+        generator.set_state(draws)
+        rows.append(corrupted(labels, count, classes, generator))
+    return torch.stack(rows)
+
+
+def label_groups(size: int, count: int, given: Tensor, true: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Which pairs are asked for which labels: rows and labels of each group, shape (G,) each.
+
+    Args:
+        size: Training pairs, the first of all.
+        count: Corrupted ones, the first of these.
+        given: Labels that training sees, shape (n,), n at least ``size``.
+        true: Labels of all pairs, shape (p²,).
+    """
+    rows = torch.arange(len(true), device=true.device)
+    return {
+        "train": (rows[:size], given[:size]),
+        "clean": (rows[count:size], given[count:size]),
+        "given": (rows[:count], given[:count]),
+        "true": (rows[:count], true[:count]),
+        "test": (rows[size:], true[size:]),
+    }

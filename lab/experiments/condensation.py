@@ -14,7 +14,7 @@ import torch
 from pydantic import model_validator
 
 from lab.also import AlsoMeasure
-from lab.config import Config, ConfigError, param
+from lab.config import Config, ConfigError, numbers, param
 from lab.experiment import Arm, Batch, Preset, Series, action, instrument
 from lab.models import stacked_condensation as stacked
 from lab.stream import Source
@@ -92,7 +92,7 @@ class CondensationConfig(Config):
 
     def all_widths(self) -> tuple[int, ...]:
         """m of each network of the phase scene, ascending."""
-        return tuple(sorted({int(word) for word in self.widths.replace(",", " ").split()}))
+        return numbers(self.widths, int)
 
 
 def boundary(gamma_prime: np.ndarray) -> np.ndarray:

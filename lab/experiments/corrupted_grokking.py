@@ -15,13 +15,15 @@ import torch
 from pydantic import model_validator
 
 from lab.also import AlsoMeasure
-from lab.config import Config, param
+from lab.config import Config, numbers, param
 from lab.experiment import Arm, Batch, Preset, Series, action, instrument
+from lab.interventions import first_intervention
+from lab.measures.corruption_checks import CHECKS, PHASES, POINTS, ignoring, judge_map, phase_number
 from lab.measures.detectors import Jump
 from lab.models import stacked_pairs
 from lab.stream import Source
-from lab.verdict import Check, Verdict
-from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, Profile, Ribbon, Scatter, Stage
+from lab.verdict import Verdict
+from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, Profile, Ribbon, Scatter
 
 if TYPE_CHECKING:
     from lab.measures.directions import Params
@@ -36,15 +38,6 @@ GROUPS = {
 }
 ACCURACIES = tuple(f"{group}_accuracy" for group in GROUPS)
 ORDERS = {"lowest": "", "highest": ", highest first", "random": ", at random"}
-PHASES = (
-    Stage("coexistence", "Test and corrupted labels, both at least 0.9."),
-    Stage("partial inversion", "Test at least 0.9, corrupted labels from 0.1 to 0.9."),
-    Stage("full inversion", "Test at least 0.9, corrupted labels below 0.1."),
-    Stage("memorisation", "Training at least 0.95, test below 0.9."),
-    Stage("forgetting", "Test fell below 0.5 after 0.9, or all is at chance after having trained."),
-    Stage("confusion", "None of these."),
-)
-POINTS = 21  # of a pruning curve
 BINS = 40  # of the IPR histogram over [0, 1]
 DEAD = 1e-3  # of the largest norm: neurons below it have no IPR
 
@@ -127,26 +120,22 @@ class CorruptedGrokkingConfig(Config):
     def _can_run(self) -> Self:
         if self.operation == "multiply" and any(self.p % d == 0 for d in range(2, self.p)):
             raise ValueError(f"p = {self.p} is no prime, and multiplication needs one")
-        if self.claim == "map" and (self.batch or self.batch_norm or self.dropout):
-            raise ValueError("the map trains on full batches, without BatchNorm and dropout")
+        rows, columns = self.grid()
         if self.claim == "map":
-            self._check_grid()
+            if self.batch or self.batch_norm or self.dropout:
+                raise ValueError("the map trains on full batches, without BatchNorm and dropout")
+            low, high = (0.0, 50.0) if self.map_rows == "weight decay" else (0.1, 0.95)
+            inside = rows and columns and low <= rows[0] and rows[-1] <= high and columns[0] >= 0 and columns[-1] <= 0.9
+            if not inside:
+                raise ValueError(f"row_values lie in {low:g} to {high:g}, xi_values in 0 to 0.9")
         size = min(cell[0] for cell in self.cells())
         if self.batch > size:
             raise ValueError(f"a batch of {self.batch} from {size} training pairs")
         return self
 
-    def _check_grid(self) -> None:
-        rows, columns = self.grid()
-        low, high = (0.0, 50.0) if self.map_rows == "weight decay" else (0.1, 0.95)
-        if not (rows and columns and low <= rows[0] and rows[-1] <= high and columns[0] >= 0 and columns[-1] <= 0.9):
-            raise ValueError(f"row_values lie in {low:g} to {high:g}, xi_values in 0 to 0.9")
-
     def grid(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Rows and columns of the map, ascending."""
-        texts = (self.row_values, self.xi_values)
-        rows, columns = (tuple(sorted({float(word) for word in text.replace(",", " ").split()})) for text in texts)
-        return rows, columns
+        return numbers(self.row_values), numbers(self.xi_values)
 
     def cells(self) -> list[tuple[int, int, float]]:
         """Training pairs, corrupted ones among them and weight decay of each network; one network without a map."""
@@ -165,21 +154,6 @@ def is_map(config: Any) -> bool:
 
 def is_one(config: Any) -> bool:
     return not is_map(config)
-
-
-def ignoring(config: Any) -> float:
-    """Training accuracy of a network that ignores the corruption: 1 - ξ + ξ/p."""
-    return 1 - config.xi + config.xi / config.p
-
-
-def phase_number(train: float, given: float, test: float, best_train: float, best_test: float, *, classes: int) -> int:
-    """Which of PHASES, counted from 1, by accuracies now and the best ones so far. Without corruption: coexistence."""
-    if test >= 0.9:
-        return 3 if given < 0.1 else 2 if given < 0.9 else 1
-    lost = max(train, test) <= 2 / classes and best_train >= 0.5
-    if lost or (best_test >= 0.9 and test < 0.5):
-        return 5
-    return 4 if train >= 0.95 else 6
 
 
 _MAP_AXES: dict[str, Any] = {"rows": "map_rows", "columns": "map_columns", "x_label": "corrupted share ξ"}
@@ -321,7 +295,7 @@ class CorruptedGrokking(AlsoMeasure):
 
     def setup(self) -> None:
         from lab.data.batches import EpochBatches
-        from lab.data.modular import corrupted, residue_pairs
+        from lab.data.modular import corrupted_alike, residue_pairs
         from lab.models.pair_network import PairNetworks
 
         config, cells = self.config, self.config.cells()
@@ -329,13 +303,9 @@ class CorruptedGrokking(AlsoMeasure):
         order = torch.randperm(len(pairs), generator=self.generator("data"))
         self.pairs, self.labels = pairs[order].to(self.device), labels[order].to(self.device)
         most = max(size for size, _, _ in cells)
-        draws = self.generator("data", f"labels {config.label_seed}").get_state()
-        given = []
-        for _, count, _ in cells:  # every network of a map sees the same draws, more or fewer of them
-            same = torch.Generator()
-            same.set_state(draws)
-            given.append(corrupted(labels[order][:most], count, config.p, same))
-        self.given = torch.stack(given).to(self.device)
+        draws = self.generator("data", f"labels {config.label_seed}")
+        counts = [count for _, count, _ in cells]
+        self.given = corrupted_alike(labels[order][:most], counts, config.p, draws).to(self.device)
         self.inside = (torch.arange(most) < torch.tensor([size for size, _, _ in cells])[:, None]).to(self.device)
         self.model = PairNetworks(
             config.p, config.width, len(cells), batch_norm=config.batch_norm, generator=self.generator("init")
@@ -362,35 +332,16 @@ class CorruptedGrokking(AlsoMeasure):
         if config.freeze:
             self.model.eval()
             with torch.no_grad():
-                losses = self._losses(pairs, labels, share)
-        elif config.batch_norm or config.dropout:
-            losses = self._descend_by_autograd(pairs, labels, share)
-        else:
-            losses = self.model.fit(pairs, labels, share)
-        if not config.freeze:
-            if is_map(config):
-                self._decay_each()
-            self.optimizer.step()
-        return {"train_loss": losses.mean()}
-
-    def _descend_by_autograd(self, pairs: torch.Tensor, labels: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-        """Losses, and the gradients of their sum in ``grad``."""
-        kept, config = None, self.config
+                return {"train_loss": self.model.losses(pairs, labels, share).mean()}
+        kept = None
         if config.dropout:
             drawn = torch.rand(len(pairs), config.width, generator=self.generator("order", "dropout"))
             kept = (drawn >= config.dropout).float().to(self.device) / (1 - config.dropout)
-        self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        losses = self._losses(pairs, labels, share, kept)
-        losses.sum().backward()
-        return losses.detach()
-
-    def _losses(
-        self, pairs: torch.Tensor, labels: torch.Tensor, share: torch.Tensor, kept: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Mean square of each network against one-hot labels, shape (C,)."""
-        targets = torch.nn.functional.one_hot(labels, self.config.p)
-        return ((self.model(pairs, kept) - targets).square().mean(-1) * share).sum(1)
+        losses = self.model.fit(pairs, labels, share, kept)
+        if is_map(config):
+            self.model.decay(self.decay)
+        self.optimizer.step()
+        return {"train_loss": losses.mean()}
 
     def objective(self) -> tuple[Loss, Params] | None:
         """The loss of the one network, normalised over the samples looked at; none for the many of a map."""
@@ -404,12 +355,6 @@ class CorruptedGrokking(AlsoMeasure):
 
         return self.loss_of(self.model, criterion, self.pairs[: self.given.shape[1]], targets)
 
-    def _decay_each(self) -> None:
-        """AdamW's decay with a strength for each network."""
-        with torch.no_grad():
-            for weight in self.model.parameters():
-                weight.mul_(self.decay[:, None, None])
-
     @action("Draw the corrupted labels anew", help="The same pairs stay corrupted, with other labels.")
     def redraw_labels(self) -> None:
         from lab.data.modular import corrupted
@@ -420,15 +365,11 @@ class CorruptedGrokking(AlsoMeasure):
 
     def _groups(self, net: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Rows of the shuffled pairs and the labels asked of them, in the order of GROUPS."""
+        from lab.data.modular import label_groups
+
         size, count, _ = self.config.cells()[net]
-        rows, given = torch.arange(len(self.pairs), device=self.device), self.given[net]
-        return [
-            (rows[:size], given[:size]),
-            (rows[count:size], given[count:size]),
-            (rows[:count], given[:count]),
-            (rows[:count], self.labels[:count]),
-            (rows[size:], self.labels[size:]),
-        ]
+        groups = label_groups(size, count, self.given[net], self.labels)
+        return [groups[name] for name in GROUPS]
 
     def _hidden(self) -> torch.Tensor:
         """Of every pair in evaluation mode, shape (C, p², N)."""
@@ -438,32 +379,21 @@ class CorruptedGrokking(AlsoMeasure):
 
     def _ipr(self) -> torch.Tensor:
         """Mean IPR of U, V and W of each neuron, shape (N,); NaN for one that decayed in any of them."""
-        from lab.measures.ipr import discrete_log_order, fourier_ipr
+        from lab.measures.ipr import discrete_log_order, neuron_ipr
 
         order = discrete_log_order(self.config.p) if self.config.operation == "multiply" else None
-        rows = (weight[0].detach() for weight in self.model.neurons())
-        return torch.stack([fourier_ipr(part, order=order, floor=DEAD) for part in rows]).mean(0)
-
-    def _order(self, name: str) -> torch.Tensor:
-        """Neurons in the order in which pruning takes them."""
-        from lab.measures.pruning import prune_order
-
-        if name == "random":
-            shuffled = torch.Generator().manual_seed(self.config.seed)
-            return torch.randperm(self.config.width, generator=shuffled).to(self.device)
-        lowest = prune_order(self._ipr())
-        return lowest.flip(0) if name == "highest" else lowest
+        return neuron_ipr([weight[0].detach() for weight in self.model.neurons()], order=order, floor=DEAD)
 
     def _kept(self) -> torch.Tensor:
         """Which neurons the knob Prune leaves, shape (N,), bool."""
+        from lab.measures.pruning import kept_units
+
         config = self.config
-        kept = torch.ones(config.width, dtype=torch.bool, device=self.device)
         if not config.prune:
-            return kept
-        if config.prune_by == "IPR below":
-            return ~(torch.nan_to_num(self._ipr(), nan=0.0) < config.prune)
-        gone = self._order(config.prune_by.split()[0])[: round(config.prune * config.width)]
-        return kept.index_fill(0, gone, False)
+            return torch.ones(config.width, dtype=torch.bool, device=self.device)
+        return kept_units(
+            self._ipr(), config.prune, config.prune_by.removesuffix(" IPR").removeprefix("IPR "), seed=config.seed
+        )
 
     @instrument(
         every="record_every",
@@ -539,13 +469,14 @@ class CorruptedGrokking(AlsoMeasure):
         ),
     )
     def pruning(self) -> tuple[Any, ...] | None:
-        from lab.measures.pruning import pruning_curve
+        from lab.measures.pruning import prune_order, pruning_curve
 
         if is_map(self.config):
             return None
         counts = [round(self.config.width * share) for share in np.linspace(0, 1, POINTS)]
-        hidden, readout, groups = self._hidden()[0], self.model.W.detach()[0], self._groups(0)
-        curves = [pruning_curve(hidden, readout, self._order(order), counts, groups).T for order in ORDERS]
+        hidden, readout, groups, ipr = self._hidden()[0], self.model.W.detach()[0], self._groups(0), self._ipr()
+        orders = [prune_order(ipr, first, seed=self.config.seed) for first in ORDERS]
+        curves = [pruning_curve(hidden, readout, order, counts, groups).T for order in orders]
         return np.array(counts) / self.config.width, *torch.cat(curves)
 
     @classmethod
@@ -571,12 +502,11 @@ class CorruptedGrokking(AlsoMeasure):
 
 def judge(config: Any, run: Source) -> Verdict:
     """The claim's checks on the last readings; not comparable after an intervention in the training."""
-    harmless = {"prune", "prune_by"}
-    for event in run.events():
-        if event["kind"] == "action" or (event["kind"] == "knobs" and set(event["payload"]["changed"]) - harmless):
-            return Verdict.not_comparable(f"the training was steered at step {event['step']}")
+    steered = first_intervention(run, knobs=set(config.knobs()) - {"prune", "prune_by"})
+    if steered:
+        return Verdict.not_comparable(f"the training was steered at step {steered['step']}")
     if is_map(config):
-        return _judge_map(config, run)
+        return judge_map(config, run)
     step = run.series("test_accuracy")[0]
     if (config.p, config.width, config.operation) != (97, 500, "add"):
         return Verdict.not_comparable("the thresholds are those of addition with p = 97 and N = 500")
@@ -584,85 +514,4 @@ def judge(config: Any, run: Source) -> Verdict:
         return Verdict.not_comparable(f"a branch from step {step[0]}: what came before is in its parent")
     if step[-1] < config.steps or step[-1] < 300:
         return Verdict.not_comparable(f"too short or not finished: {step[-1]} of at least 300 steps")
-    judges = {
-        "coexistence": _coexistence,
-        "partial inversion": _partial_inversion,
-        "full inversion": _full_inversion,
-        "forgetting": _forgetting,
-        "scale of neurons": _scale_of_neurons,
-    }
-    return Verdict.of(*judges[config.claim](config, run))
-
-
-def _last(run: Source, name: str) -> float:
-    return float(run.series(name)[1][-1])
-
-
-def _coexistence(config: Any, run: Source) -> list[Check]:
-    seventy, half = round(0.7 * (POINTS - 1)), (POINTS - 1) // 2
-    pruned = {name: run.series(name)[1][-1] for name in ("lowest_true_accuracy", "lowest_test_accuracy")}
-    return [
-        Check("test accuracy", _last(run, "test_accuracy"), low=0.95),
-        Check("accuracy on corrupted labels", _last(run, "given_accuracy"), low=0.85),
-        Check("70 % pruned by IPR: true labels of corrupted pairs", pruned["lowest_true_accuracy"][seventy], low=0.95),
-        Check("70 % pruned by IPR: test accuracy", pruned["lowest_test_accuracy"][seventy], low=0.95),
-        Check("50 % pruned at random: true labels", run.series("random_true_accuracy")[1][-1][half], high=0.5),
-    ]
-
-
-def _partial_inversion(config: Any, run: Source) -> list[Check]:
-    train = run.series("train_accuracy")[1]
-    return [
-        Check("test accuracy", _last(run, "test_accuracy"), low=0.9),
-        Check("accuracy on corrupted labels", _last(run, "given_accuracy"), 0.1, 0.9),
-        Check("training accuracy, best less last", float(train.max() - train[-1]), low=0.05),
-    ]
-
-
-def _full_inversion(config: Any, run: Source) -> list[Check]:
-    step, train = run.series("train_accuracy")
-    learnt = step[train >= 0.99]
-    note = f"training at 0.99 from step {learnt[0]}" if len(learnt) else ""
-    return [
-        Check("test accuracy", _last(run, "test_accuracy"), low=0.99),
-        Check("best training accuracy", float(train.max()), low=0.99, note=note),
-        Check("training accuracy less 1 - ξ + ξ/p", float(train[-1]) - ignoring(config), -0.01, 0.01),
-        Check("training accuracy, best less last", float(train.max() - train[-1]), low=0.1),
-    ]
-
-
-def _forgetting(config: Any, run: Source) -> list[Check]:
-    test = run.series("test_accuracy")[1]
-    return [
-        Check("best test accuracy", float(test.max()), low=0.9),
-        Check("test accuracy at the end", float(test[-1]), high=0.5),
-    ]
-
-
-def _scale_of_neurons(config: Any, run: Source) -> list[Check]:
-    if not config.batch_norm:
-        return [Check("rank correlation of IPR and BatchNorm scale", math.nan, low=0.5, note="no BatchNorm")]
-    ipr, scale = (run.series(name)[1][-1] for name in ("ipr", "neuron_scale"))
-    alive = np.isfinite(ipr)
-    ranks = [values[alive].argsort().argsort() for values in (ipr, scale)]
-    return [
-        Check("rank correlation of IPR and BatchNorm scale", float(np.corrcoef(*ranks)[0, 1]), low=0.5),
-        Check("test accuracy", _last(run, "test_accuracy"), low=0.9),
-        Check("accuracy on corrupted labels", _last(run, "given_accuracy"), high=0.9),
-    ]
-
-
-def _judge_map(config: Any, run: Source) -> Verdict:
-    rows, columns = config.grid()
-    if config.map_rows != "weight decay" or not {0.0, 5.0, 15.0} <= set(rows) or 0.2 not in columns:
-        return Verdict.not_comparable("the claim is about weight decay 0, 5 and 15 at ξ = 0.2")
-    if (config.p, config.width, config.alpha) != (43, 250, 0.6):
-        return Verdict.not_comparable("the phases are those of p = 43, N = 250 and α = 0.6")
-    step, phases = run.series("phase_map")
-    if step[-1] < max(600, config.steps):
-        return Verdict.not_comparable(f"too short or not finished: {step[-1]} of at least 600 steps")
-    at = {row: float(phases[-1][rows.index(row), columns.index(0.2)]) for row in (0.0, 5.0, 15.0)}
-    expected = {0.0: 4, 5.0: 1, 15.0: 3}
-    return Verdict.of(
-        *(Check(f"phase at λ = {row:g}, ξ = 0.2", at[row], n, n, PHASES[n - 1].label) for row, n in expected.items())
-    )
+    return Verdict.of(*CHECKS[config.claim](config, run))

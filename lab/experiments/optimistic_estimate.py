@@ -16,7 +16,7 @@ import torch
 from pydantic import model_validator
 
 from lab.also import AlsoMeasure
-from lab.config import Config, ConfigError, param
+from lab.config import Config, ConfigError, numbers, param
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures import optimistic
 from lab.stream import Source
@@ -97,8 +97,7 @@ class OptimisticEstimateConfig(Config):
 
     def sample_sizes(self) -> tuple[int, ...]:
         """n of each column, ascending."""
-        given = tuple(sorted({int(word) for word in self.sizes.replace(",", " ").split()}))
-        sizes = given or tuple(SIZES[self.family])
+        sizes = numbers(self.sizes, int) or tuple(SIZES[self.family])
         if sizes[0] < 1:
             raise ValueError(f"sizes: a sample has at least one point, got {sizes[0]}")
         return sizes
@@ -110,7 +109,7 @@ class OptimisticEstimateConfig(Config):
 
     def row_starts(self) -> tuple[float, ...]:
         """Sizes of the start to compare, ascending; the one that is judged is always among them."""
-        return tuple(sorted({self.init_std, *(float(word) for word in self.starts.replace(",", " ").split())}))
+        return tuple(sorted({self.init_std, *numbers(self.starts)}))
 
 
 # Closed forms and the points they are read at: factors of given ranks, and each family's targets.

@@ -1,5 +1,7 @@
 """Inverse participation ratio (IPR): how few components carry a vector. Gromov (2023), Doshi et al. (2023)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -45,6 +47,20 @@ def fourier_ipr(rows: Tensor, *, order: Tensor | None = None, floor: float = 0.0
     norms = torch.linalg.vector_norm(matrix, dim=1)
     ratio = inverse_participation_ratio(torch.fft.rfft(matrix, dim=1), r)
     return torch.where(norms < floor * norms.max(), torch.nan, ratio)
+
+
+def neuron_ipr(parts: Sequence[Tensor], *, order: Tensor | None = None, floor: float = 0.0) -> Tensor:
+    """Mean over a neuron's weight vectors of their :func:`fourier_ipr`. Doshi et al. (2023).
+
+    Args:
+        parts: Each shape (N, p), a neuron a row: its weights on n, on m and on the classes.
+        order: As in :func:`fourier_ipr`.
+        floor: As there.
+
+    Returns:
+        Shape (N,), float64; NaN for a neuron that decayed in any part.
+    """
+    return torch.stack([fourier_ipr(part, order=order, floor=floor) for part in parts]).mean(0)
 
 
 def discrete_log_order(p: int) -> Tensor:

@@ -41,6 +41,31 @@ def pruning_curve(
     return torch.tensor(curve[::-1], dtype=torch.float64)
 
 
-def prune_order(score: Tensor) -> Tensor:
-    """Units from the lowest score to the highest, those without one (NaN) first, shape (N,)."""
-    return torch.nan_to_num(score, nan=-torch.inf).argsort(stable=True)
+def prune_order(score: Tensor, first: str = "lowest", *, seed: int = 0) -> Tensor:
+    """Units in the order in which they go, shape (N,): by score, those without one (NaN) being lowest, or at random.
+
+    Args:
+        score: Shape (N,).
+        first: lowest, highest or random.
+        seed: Of the random order.
+    """
+    if first == "random":
+        shuffled = torch.Generator().manual_seed(seed)
+        return torch.randperm(len(score), generator=shuffled).to(score.device)
+    lowest = torch.nan_to_num(score, nan=-torch.inf).argsort(stable=True)
+    return lowest.flip(0) if first == "highest" else lowest
+
+
+def kept_units(score: Tensor, amount: float, first: str, *, seed: int = 0) -> Tensor:
+    """Which units pruning leaves, shape (N,), bool.
+
+    Args:
+        score: Shape (N,).
+        amount: Share of the units that go; with "below", the score below which all go.
+        first: An order of :func:`prune_order`, or below.
+        seed: Of the random order.
+    """
+    if first == "below":
+        return ~(torch.nan_to_num(score, nan=0.0) < amount)
+    gone = prune_order(score, first, seed=seed)[: round(amount * len(score))]
+    return torch.ones_like(score, dtype=torch.bool).index_fill(0, gone, False)

@@ -49,13 +49,37 @@ class PairNetworks(nn.Module):
         """Outputs, shape (C, B, p)."""
         return self.hidden(pairs, kept) @ self.W.transpose(1, 2)
 
-    def fit(self, pairs: Tensor, labels: Tensor, share: Tensor) -> Tensor:
-        """:func:`add_gradients` whose gradients replace those in ``grad``; not with BatchNorm."""
+    def losses(self, pairs: Tensor, labels: Tensor, share: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Weighted mean squares against one-hot labels, shape (C,): Σ_b share_b · mean_c (f_c - y_c)² of each network.
+
+        Args:
+            pairs: Shape (B, 2).
+            labels: Shape (C, B).
+            share: Weight of each pair in its network's loss, shape (C, B).
+            kept: As in :meth:`hidden`.
+        """
+        targets = functional.one_hot(labels, self.W.shape[1])
+        return ((self(pairs, kept) - targets).square().mean(-1) * share).sum(1)
+
+    def fit(self, pairs: Tensor, labels: Tensor, share: Tensor, kept: Tensor | None = None) -> Tensor:
+        """:meth:`losses`, whose gradients replace those in ``grad``: by hand, except for BatchNorm and dropout."""
+        if self.norm is not None or kept is not None:
+            self.train()
+            self.zero_grad(set_to_none=True)
+            losses = self.losses(pairs, labels, share, kept)
+            losses.sum().backward()
+            return losses.detach()
         weights = self.U, self.V, self.W
         for weight in weights:
             weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad.zero_()
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         return add_gradients([weight.detach() for weight in weights], gradients, pairs, labels, share)
+
+    def decay(self, factors: Tensor) -> None:
+        """Multiply all weights of network c by ``factors[c]``: decoupled weight decay with a strength for each."""
+        with torch.no_grad():
+            for weight in (self.U, self.V, self.W):
+                weight.mul_(factors[:, None, None])
 
     def neurons(self) -> tuple[Tensor, Tensor, Tensor]:
         """U, V and W with one neuron a row, shape (C, N, p) each."""

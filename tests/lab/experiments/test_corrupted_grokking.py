@@ -10,7 +10,8 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.corrupted_grokking import ACCURACIES, PHASES, POINTS, CorruptedGrokking, ignoring, phase_number
+from lab.experiments.corrupted_grokking import ACCURACIES, CorruptedGrokking
+from lab.measures.corruption_checks import PHASES, POINTS, ignoring, phase_number
 from lab.stream import MemoryRun
 
 SMALL = {"p": 11, "width": 60, "alpha": 0.6, "xi": 0.3, "steps": 20}
@@ -102,10 +103,9 @@ def test_pruning_is_seen_in_the_readings_and_leaves_the_training_alone():
 
 
 def test_pruning_below_an_ipr_keeps_the_neurons_above_it():
-    experiment, run = finished(prune=0.3, prune_by="IPR below")
+    _, run = finished(prune=0.3, prune_by="IPR below")
     ipr, kept = run.series("ipr")[1][-1], run.series("kept")[1][-1]
     assert 0 < kept.sum() < 60 and (kept == (ipr >= 0.3)).all()
-    assert (experiment._order("highest").flip(0) == experiment._order("lowest")).all()
 
 
 def test_frozen_steps_change_no_weight_and_no_running_statistics():

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from lab.measures.ipr import discrete_log_order, fourier_ipr, inverse_participation_ratio
+from lab.measures.ipr import discrete_log_order, fourier_ipr, inverse_participation_ratio, neuron_ipr
 
 
 def test_ipr_is_one_for_one_component_and_its_inverse_count_for_equal_ones():
@@ -68,3 +68,10 @@ def test_unusable_input_is_an_error_that_says_what_is_wrong():
         inverse_participation_ratio(torch.zeros(3, 0))
     with pytest.raises(ValueError, match="order r"):
         inverse_participation_ratio(torch.ones(3), r=1)
+
+
+def test_a_neuron_has_the_mean_ipr_of_its_parts_and_none_where_one_decayed():
+    wave = torch.cos(2 * torch.pi * torch.arange(8) / 8)[None].repeat(2, 1)
+    spike = torch.eye(8)[:2] * torch.tensor([[1.0], [1e-6]])
+    found = neuron_ipr([wave, wave, spike], floor=1e-3)
+    assert float(found[0]) == pytest.approx((1 + 1 + 1 / 5) / 3) and found[1].isnan()

@@ -2,7 +2,7 @@
 
 import torch
 
-from lab.measures.pruning import group_accuracies, prune_order, pruning_curve
+from lab.measures.pruning import group_accuracies, kept_units, prune_order, pruning_curve
 
 
 def test_a_curve_equals_zeroing_the_units_one_by_one():
@@ -24,3 +24,13 @@ def test_a_curve_equals_zeroing_the_units_one_by_one():
 
 def test_units_without_a_score_go_first():
     assert prune_order(torch.tensor([0.5, torch.nan, 0.1, 0.9])).tolist() == [1, 2, 0, 3]
+
+
+def test_the_share_that_goes_first_is_not_kept():
+    score = torch.tensor([0.5, torch.nan, 0.1, 0.9])
+    assert prune_order(score, "highest").tolist() == [3, 0, 2, 1]
+    assert sorted(prune_order(score, "random", seed=1).tolist()) == [0, 1, 2, 3]
+    assert kept_units(score, 0.5, "lowest").tolist() == [True, False, False, True]
+    assert kept_units(score, 0.25, "highest").tolist() == [True, True, True, False]
+    assert kept_units(score, 0.5, "below").tolist() == [True, False, False, True]
+    assert kept_units(score, 0.5, "random", seed=1).sum() == 2

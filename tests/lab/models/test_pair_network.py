@@ -29,6 +29,8 @@ def test_gradients_by_hand_are_those_of_autograd(own: bool, monkeypatch: pytest.
     outputs = torch.stack([model(pairs[net] if own else pairs)[net] for net in range(3)])
     losses = ((outputs - torch.nn.functional.one_hot(labels, 5)).square().mean(-1) * share).sum(1)
     expected = torch.autograd.grad(losses.sum(), list(model.parameters()))
+    if not own:
+        torch.testing.assert_close(model.losses(pairs, labels, share), losses)
     for _ in range(2):  # the second call begins anew
         torch.testing.assert_close(model.fit(pairs, labels, share), losses.detach())
     for p, gradient in zip(model.parameters(), expected, strict=True):
@@ -51,3 +53,22 @@ def test_batch_norm_comes_after_the_square_and_dropout_before_it():
     dropped = plain.hidden(pairs, kept)[0]
     torch.testing.assert_close(dropped[:, 1], 4 * plain.hidden(pairs)[0][:, 1])
     assert not dropped[:, [0, 2, 3]].any()
+
+
+def test_fitting_under_dropout_gives_the_gradients_of_the_kept_units():
+    drawn = torch.Generator().manual_seed(0)
+    model = PairNetworks(5, 4, 2, batch_norm=False, generator=drawn)
+    pairs, labels = residue_pairs(5)
+    labels, share, kept = labels.expand(2, -1), torch.full((2, 25), 1 / 25), torch.zeros(25, 4)
+    kept[:, 1] = 2.0
+    losses = model.fit(pairs, labels, share, kept)
+    torch.testing.assert_close(losses, model.losses(pairs, labels, share, kept))
+    assert model.W.grad[..., 1].any() and not model.W.grad[..., [0, 2, 3]].any()
+
+
+def test_each_network_decays_by_a_factor_of_its_own():
+    model = PairNetworks(5, 4, 2, batch_norm=False, generator=torch.Generator().manual_seed(0))
+    before = [p.detach().clone() for p in model.parameters()]
+    model.decay(torch.tensor([1.0, 0.5]))
+    for old, new in zip(before, model.parameters(), strict=True):
+        torch.testing.assert_close(new, old * torch.tensor([1.0, 0.5])[:, None, None])
