@@ -17,9 +17,10 @@ from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.interventions import first_intervention
-from lab.models.rates import Plan, plan, stationary_hill_loss
+from lab.measures.river_checks import COUNTS, factors, schedule_checks, table_checks, valley_checks
+from lab.models.rates import Plan, plan
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Verdict
 from lab.views import Bars, Curves, Landscape, Profile, Scatter
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from lab.measures.landscape import Loss
     from lab.models.decay_branches import Decayed
 
-COUNTS = (20, 50, 100)  # eigenvectors that span the hill
 SCHEDULES = ("wsd", "wsd_s", "cosine", "cyclic")
 
 
@@ -101,11 +101,6 @@ def schedules(config: Any) -> bool:
 
 def branching(config: Any) -> bool:
     return config.scene != "schedules"
-
-
-def factors(config: Any) -> tuple[float, ...]:
-    """Rates of the lanes over η."""
-    return (1.0,) if config.rates == "one" else (1.0, 0.5, 0.2) if valley(config) else (1.0, 2.0, 0.5)
 
 
 BRANCHES = "Each branch drops below the run that goes on: the walls' part leaves, the progress stays."
@@ -385,17 +380,11 @@ class RiverValley(AlsoMeasure):
 
     def _hill_shares(self, branch: torch.Tensor, origin: torch.Tensor) -> dict[str, np.ndarray]:
         """Shares in the Hessian's top eigenspaces at the branch point, means over the replicates of the first lane."""
-        from lab.measures.river import mountain_shares
+        from lab.measures.river import mean_mountain_shares
 
-        ways: dict[str, list[np.ndarray]] = {"stable_share": [], "decay_share": []}
-        for replicate, here in enumerate(origin):
-            mountains = self.problem.mountains(here, COUNTS[-1], replicate)
-            for name, way in (
-                ("stable_share", here - self.last_origin[replicate]),
-                ("decay_share", branch[replicate] - here),
-            ):
-                ways[name].append(mountain_shares(way.flatten(), mountains, COUNTS))
-        return {name: np.mean(values, axis=0) for name, values in ways.items()}
+        mountains = [self.problem.mountains(here, COUNTS[-1], replicate) for replicate, here in enumerate(origin)]
+        ways = {"stable_share": origin - self.last_origin, "decay_share": branch - origin}
+        return {name: mean_mountain_shares(way, mountains, COUNTS) for name, way in ways.items()}
 
     def _between(self, branch: torch.Tensor, origin: torch.Tensor) -> dict[str, np.ndarray]:
         """The loss on the way from the branch before: from branch point to branch point, and from end to end."""
@@ -468,10 +457,7 @@ class RiverValley(AlsoMeasure):
         config = self.config
         if not valley(config) or self.now:
             return None
-        length = max(1.0, 1.1 * config.slope * config.lr * config.steps)
-        wide = config.bend + max(1.0, 3 * config.sigma * config.lr)
-        x, y = torch.linspace(-0.1, length, 81).double(), torch.linspace(-wide, wide, 61).double()
-        return self.problem.loss(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)), x, y
+        return self.problem.seen_from_above(1.1 * config.slope * config.lr * config.steps, 3 * config.sigma * config.lr)
 
     @instrument(
         every=500,
@@ -486,10 +472,7 @@ class RiverValley(AlsoMeasure):
     def spectrum(self) -> tuple[torch.Tensor, ...] | None:
         if not bigram(self.config):
             return None
-        values = self.problem.eigenpairs(self.problem.point(self.theta))[0][:, 1:]
-        ranks = self.problem.frequency[0].argsort(descending=True, stable=True).argsort()
-        context, certain = (part[:, None].expand_as(values).flatten() for part in (ranks, self.problem.certain))
-        return values.flatten(), context, certain.to(torch.uint8)
+        return self.problem.spectrum(self.problem.point(self.theta))
 
     @instrument(
         every="record_every",
@@ -524,91 +507,9 @@ def judge(config: Any, run: Source) -> Verdict:
     needed = "schedule_loss" if schedules(config) else "decayed_loss"
     if needed not in run.names():
         return Verdict.not_comparable("too short: no decay branch has ended")
-    if schedules(config):
-        checks, reason = _judge_schedules(config, run)
-    elif valley(config):
-        checks, reason = _judge_valley(config, run)
-    else:
-        checks, reason = _judge_bigram(config, run)
+    scenes = {"valley": valley_checks, "bigram": table_checks, "schedules": schedule_checks}
+    checks, reason = scenes[config.scene](config, run)
     steered = first_intervention(run, actions=("continue_from_decayed",))  # a branch by hand leaves the run as it was
     if steered:
         reason = f"the run was steered at step {steered['step']}"
     return Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
-
-
-def _judge_valley(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
-    step, hill = run.series("hill_by_rate")
-    rates = config.lr * np.array(factors(config))
-    expected = np.array([stationary_hill_loss(lr, config.gamma, config.sigma) for lr in rates])
-    late = hill[step >= step[-1] / 2].mean(axis=0)
-    error = np.abs(late / expected - 1).max() if config.sigma else np.nan
-    before, after = (run.series(name)[1][-1, 0] for name in ("before_hill", "decayed_hill"))
-    removed = 1 - after / before if before else np.nan
-    river = run.series("river_by_rate")[1][-1]
-    ratio = np.abs(river[0] / river / (rates[0] / rates) - 1).max() if config.slope else np.nan
-    checks = (
-        Check("hill loss off its closed form", float(error), high=0.03, note=f"late mean {late[0]:.4g}"),
-        Check("share of the hill loss that a decay removes", float(removed), low=0.9),
-        Check("way along the river over rate, off being equal", float(ratio), high=0.01),
-    )
-    reason = "the closed form is that of a straight river" if config.bend else ""
-    if config.rates == "one":
-        reason = reason or "one rate alone cannot show that the way grows with it"
-    return checks, reason
-
-
-def _judge_bigram(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
-    def last(name: str) -> np.ndarray:
-        return run.series(name)[1][-1]
-
-    if not config.zipf:
-        drop = last("before_hill") + last("before_river") - last("decayed_loss")
-        uncertain = (last("before_hill") - last("decayed_hill"))[0] / drop[0]
-        beats = (last("decayed_hill") / last("constant_hill"))[0]
-        note = f"{last('decayed_hill')[0]:.3g} against {last('constant_hill')[0]:.3g}"
-        return (
-            Check("share of the decay's drop in uncertain contexts", float(uncertain), low=0.9),
-            Check("hill loss after a decay over that of a constant rate", float(beats), high=1.0, note=note),
-        ), ""
-    began = run.series("decayed_from")[1]
-    ways = np.diff(began)  # between branch points; those made by hand may lie close to one another
-    longest = 1 + int(ways.argmax()) if len(ways) else 0
-    stable, decay = (float(run.series(name)[1][longest, -1]) for name in ("stable_share", "decay_share"))
-    checks = [
-        # a way without any hill part has no ratio: one part in a million stands for it
-        Check(
-            "hill share of a decay over that of the stable way",
-            decay / max(stable, 1e-6),
-            low=5,
-            note=f"{decay:.3g} against {stable:.3g}, k = {COUNTS[-1]}",
-        )
-    ]
-    reason = ""
-    if config.rates == "three" and config.replicates > 1:
-        own = int((began % config.branch_every == 0).argmax()) if config.branch_every else 0
-        loss, spread = (run.series(name)[1][own] for name in ("decayed_loss", "decayed_spread"))
-        for slow, fast, words in ((2, 0, "η over η/2"), (0, 1, "2η over η")):
-            gap = (loss[slow] - loss[fast]) / spread[[slow, fast]].max()
-            note = f"{loss[fast]:.4g} against {loss[slow]:.4g}"
-            checks.append(Check(f"gain of the decayed loss, {words}, in sd", float(gap), low=3, note=note))
-    else:
-        reason = "the order of rates needs three rates and several replicates"
-    if len(began) < 2:
-        reason = reason or "too short: the stable way is measured between two branches"
-    return tuple(checks), reason
-
-
-def _judge_schedules(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
-    step, losses = run.series("schedule_loss")
-    loss, spread = losses[-1], run.series("schedule_spread")[1][-1]
-    words = f"equal {config.compare}"
-    note = f"{loss[1]:.4g} against {loss[0]:.4g}"
-    checks = (
-        Check(f"WSD-S below WSD at {words}, in sd", float((loss[0] - loss[1]) / spread[:2].max()), low=1, note=note),
-        Check("cosine over WSD", float(loss[2] / loss[0]), low=1.5, note=f"{loss[2]:.4g}"),
-        Check("cyclic cosine over WSD", float(loss[3] / loss[0]), low=1.5, note=f"{loss[3]:.4g}"),
-    )
-    reason = "" if step[-1] == config.steps else f"too short: at step {step[-1]} of {config.steps}"
-    if config.replicates < 2:
-        reason = reason or "one replicate has no spread"
-    return checks, reason

@@ -40,6 +40,18 @@ def mountain_shares(displacement: Tensor, mountains: Tensor, counts: Sequence[in
     return np.array([float(along[k - 1]) if k else 0.0 for k in counts])
 
 
+def mean_mountain_shares(displacements: Tensor, mountains: Sequence[Tensor], counts: Sequence[int]) -> np.ndarray:
+    """Mean of :func:`mountain_shares` over replicates, shape (len(counts),).
+
+    Args:
+        displacements: Shape (R, ...).
+        mountains: Each replicate's own, shape (K, P).
+        counts: Values of k.
+    """
+    pairs = zip(displacements, mountains, strict=True)
+    return np.mean([mountain_shares(way.flatten(), top, counts) for way, top in pairs], axis=0)
+
+
 @dataclass(frozen=True)
 class RiverProfile:
     """A path seen from a point of the river.

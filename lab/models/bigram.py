@@ -121,6 +121,17 @@ class Bigram:
         values, vectors = torch.linalg.eigh(self.frequency[replicate][:, None, None] * blocks)
         return values, vectors
 
+    def spectrum(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Eigenvalues of the first replicate's Hessian, but for the zero of each context, shape (contexts · (K - 1),).
+
+        Returns:
+            The eigenvalues; for each, its context's rank by frequency, from 0, and 1 for a certain context, else 0.
+        """
+        values = self.eigenpairs(theta)[0][:, 1:]
+        ranks = self.frequency[0].argsort(descending=True, stable=True).argsort()
+        context, certain = (part[:, None].expand_as(values).flatten() for part in (ranks, self.certain))
+        return values.flatten(), context, certain.to(torch.uint8)
+
     def mountains(self, theta: Tensor, count: int, replicate: int = 0) -> Tensor:
         """The Hessian's ``count`` top eigenvectors in the space of all logits, shape (count, contexts · tokens)."""
         values, vectors = self.eigenpairs(theta, replicate)

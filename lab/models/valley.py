@@ -64,3 +64,14 @@ class Valley:
         x, y = theta.unbind(-1)
         hill = self.gamma / 2 * (y - self.bend * x.sin()) ** 2
         return Parts(hill.mean(-1), -self.slope * x.mean(-1))
+
+    def seen_from_above(self, length: float, width: float) -> tuple[Tensor, Tensor, Tensor]:
+        """L on a grid that walkers stay on, shape (61, 81), its x along, (81,), and its y across, (61,).
+
+        Args:
+            length: How far they go along the river.
+            width: How far they bounce off its middle.
+        """
+        wide = self.bend + max(1.0, width)
+        x, y = torch.linspace(-0.1, max(1.0, length), 81).double(), torch.linspace(-wide, wide, 61).double()
+        return self.loss(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)), x, y

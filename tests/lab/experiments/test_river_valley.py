@@ -8,7 +8,8 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.river_valley import RiverValley, factors
+from lab.experiments.river_valley import RiverValley
+from lab.measures.river_checks import factors
 from lab.models.rates import stationary_hill_loss
 from lab.stream import MemoryRun
 

@@ -83,3 +83,13 @@ def test_the_hessians_eigenpairs_are_those_of_autograd():
 @pytest.mark.parametrize("batch", [None, 4])
 def test_equal_generators_give_equal_tasks(batch):
     assert torch.equal(small(batch=batch).target, small(batch=batch).target)
+
+
+def test_a_spectrum_names_each_eigenvalue_after_its_context():
+    task = small(contexts=4, tokens=4)
+    theta = logits(task)[0, 0]
+    values, rank, certain = task.spectrum(theta)
+    assert len(values) == 12 and sorted(set(rank.tolist())) == [0, 1, 2, 3]
+    most = int(task.frequency[0].argmax())
+    torch.testing.assert_close(values[rank == 0], task.eigenpairs(theta)[0][most, 1:])
+    assert certain[rank == 0].tolist() == [int(task.certain[most])] * 3

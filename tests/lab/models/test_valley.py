@@ -38,3 +38,10 @@ def test_a_constant_rate_holds_the_closed_form_hill_loss_and_goes_as_far_as_its_
 
 def test_no_rate_from_two_over_gamma_on_is_stationary():
     assert math.isinf(stationary_hill_loss(0.2, 10.0, 1.0))
+
+
+def test_the_valley_from_above_is_its_loss_on_the_grid():
+    valley = Valley(10.0, 0.5, 0.01, 1.0, 5)
+    loss, x, y = valley.seen_from_above(3.0, 2.0)
+    assert loss.shape == (len(y), len(x)) and (float(x[-1]), float(y[-1])) == (3.0, 2.5)
+    torch.testing.assert_close(loss[7, 9], valley.loss(torch.stack((x[9], y[7]))))
