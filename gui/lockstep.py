@@ -39,7 +39,7 @@ class Lockstep(QSplitter):
         self._mirror(page)
         page.close_requested.connect(lambda: self._remove(page))
         self.setSizes([1000] * len(self.pages))
-        self.changed.emit()
+        self._divide()
 
     def _mirror(self, page: Any) -> None:
         """What fills one page fills all."""
@@ -53,4 +53,10 @@ class Lockstep(QSplitter):
         if not self.beside:
             self.pages[0].maximise_changed.disconnect()
             self.pages[0].set_narrow(False)
+        self._divide()
+
+    def _divide(self) -> None:
+        """Let all pages together take the share of the window's time that one alone may take."""
+        for page in self.pages:
+            page.divide(len(self.pages))
         self.changed.emit()

@@ -30,9 +30,6 @@ class ReadOut(QWidget):
     @Slot(str)
     def show_html(self, html: str) -> None:
         self._html = html
-        self._document.setHtml(html)
-        self.text = self._document.toPlainText()
-        self.setAccessibleName(self.text)
         self._fit()
 
     def _fit(self) -> None:
@@ -40,6 +37,8 @@ class ReadOut(QWidget):
         values = self._html.split(VALUES_APART)
         self._document.setDefaultFont(font(12))
         self._document.setHtml(self._html)
+        self.text = self._document.toPlainText()
+        self.setAccessibleName(self.text)
         kept = len(values)
         while kept > 1 and (wide := self._document.idealWidth()) > self.width():
             kept = max(1, min(kept - 1, int(kept * self.width() / wide)))  # laying text out takes a while: few tries

@@ -1,5 +1,6 @@
 """The page of one run: its views as linked panels that can be moved, closed and maximised."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from gui.views.text import whole
 from lab.verdict import Verdict
 from lab.views import Ribbon, View
 
-INTERVAL = 25  # ms between turns at least; in each, the views that are due and fit the budget
-DRAW_BUDGET = 0.005  # seconds of drawing before other events get their turn; painting takes as long again
-VIEW_EVERY = 0.125  # seconds between drawings of one view
+INTERVAL = 20  # ms between turns; in each, the view that is due and has waited longest
+DRAW_BUDGET = 0.005  # seconds of drawing, where several views are drawn at once, before other events get their turn
+VIEW_EVERY = 0.125  # seconds between drawings of one view at least
+SHARE = min(0.08 * (os.cpu_count() or 1), 0.4)  # of the window's thread that all views beside a live run may take
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 RIBBON_PX = 76
 STACKED = 3  # plots in sight where runs stand side by side
@@ -65,6 +67,10 @@ class RunPage(QWidget):
         self._wide: QByteArray | None = None  # where the panels were before the page became narrow
         self.verdict: Verdict | None = None
         self._judged_at = 0.0
+        self._turned: tuple[ViewWidget[Any], float] | None = (
+            None  # whose turn the last one was, processor time before it
+        )
+        self.share = SHARE
         self._maximised: tuple[Panel, QByteArray] | None = None
         self.docks = QMainWindow(self)
         self.docks.setWindowFlags(Qt.WindowType.Widget)
@@ -202,6 +208,10 @@ class RunPage(QWidget):
             self._wide = None
             self.title.show_text(self.heading())
 
+    def divide(self, pages: int) -> None:
+        """Take the share of the window's time that is left where so many pages stand side by side."""
+        self.share = SHARE / pages
+
     @Slot()
     def reset_layout(self) -> None:
         """Put every panel back where it was at first."""
@@ -274,30 +284,46 @@ class RunPage(QWidget):
     @Slot()
     def refresh(self) -> None:
         """Pull and draw what is new in the views in sight."""
-        self._refresh(self._in_sight(), time.perf_counter())
+        self._refresh(self._in_sight(), DRAW_BUDGET)
 
     @Slot()
     def _turn(self) -> None:
-        now = time.perf_counter()
-        shown = self._in_sight()
-        self._refresh([v for v in shown if self._final or now - v.drawn_at >= VIEW_EVERY], now)
-        self._timer.setInterval(max(INTERVAL, round(4000 * (time.perf_counter() - now))))
-        if self._final and not any(view.stale for view in shown):
-            self._timer.stop()
+        self._settle()
+        shown, now, clock = self._in_sight(), time.perf_counter(), time.thread_time()
+        if self._final:
+            self._refresh(shown, DRAW_BUDGET)
+            if not any(view.stale for view in shown):
+                self._timer.stop()
+            return
+        each = self.share / max(len(shown), 1)
+        due = [view for view in shown if now - view.drawn_at >= max(VIEW_EVERY, view.cost / each)]
+        drawn = self._refresh(due, 0.0)
+        self._turned = (drawn[0], clock) if drawn else None
+
+    def _settle(self) -> None:
+        """Learn what the view of the last turn cost: Qt painted it after the turn, so all that was spent until now."""
+        if self._turned is not None:
+            view, before = self._turned
+            view.cost += 0.5 * (time.thread_time() - before - view.cost)  # one slow drawing says little
+            self._turned = None
 
     def _in_sight(self) -> list[ViewWidget[Any]]:
         return [view for view in self.views if view.isVisible()] if self.isVisible() else self.views
 
-    def _refresh(self, views: list[ViewWidget[Any]], start: float) -> None:
+    def _refresh(self, views: list[ViewWidget[Any]], budget: float) -> list[ViewWidget[Any]]:
+        """Pull the views, and draw one that is stale and others within so many seconds; which were drawn."""
+        start = time.perf_counter()
         for view in views:
             view.pull()
         for view in self.views:
             view.wait()  # a range that grew at a pull asked all of them to draw at once, past the budget
-        stale = [view for view in views if view.stale]
-        for number, view in enumerate(sorted(stale, key=lambda view: view.drawn_at)):  # who waited longest comes first
-            if number == 0 or time.perf_counter() - start < DRAW_BUDGET:
+        drawn: list[ViewWidget[Any]] = []
+        for view in sorted((view for view in views if view.stale), key=lambda view: view.drawn_at):
+            if not drawn or time.perf_counter() - start < budget:  # who waited longest comes first
                 view.draw()
+                drawn.append(view)
         self._judge()
+        return drawn
 
     @property
     def _final(self) -> bool:

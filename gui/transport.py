@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QElapsedTimer, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
 from gui.icons import put, recolour
 from gui.open_run import OpenRun
 from gui.slider import StepSlider
+from gui.still_label import StillLabel
 from gui.style import font
 from gui.theme import Theme
 from gui.views.history import History
@@ -55,7 +56,7 @@ class Transport(QWidget):
         self.branch_button = self._button("branch", "Branch here (B)", self.branch)
         self.slow_box = self._choice("Slow motion: wait after every step", [_slow_text(s) for s in SLOW])
         self.slow_box.currentIndexChanged.connect(self._slow_chosen)
-        self.counter = QLabel()
+        self.counter = StillLabel()
         self.counter.setFont(font(13))
         self.counter.setMinimumWidth(150)
         self.slider = StepSlider(theme)
@@ -182,6 +183,8 @@ class Transport(QWidget):
         elif run.live and run.state == "running" and run.rate > 0 and run.steps > run.step:
             text += f"   {time_left((run.steps - run.step) / run.rate)}"
         self.counter.setText(text)
+        if (wide := self.counter.needed().width()) > self.counter.minimumWidth():
+            self.counter.setMinimumWidth(wide)
         self.counter.setAccessibleName(f"Step {text}")
         start = self._branch_start()
         self.branch_button.setEnabled(start is not None)

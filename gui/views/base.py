@@ -55,6 +55,9 @@ class ViewWidget(QWidget, Generic[Spec]):
         self.readout = ""
         self._stale = True
         self.drawn_at = 0.0  # time.perf_counter() of the last drawing
+        self.cost = (
+            0.0  # seconds of processor time that a drawing takes, its painting included, where a page measures it
+        )
         self._unread = False  # the source failed at the last pull
         self.setAccessibleName(spec.title)
         self.setAccessibleDescription(spec.help)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
 from gui.flow_edges import MOST, Edge, checked, masked_edges, strongest_edges
 from gui.open_run import OpenRun
+from gui.still_label import StillLabel
 from gui.theme import Theme
 from gui.views.axes import StepAxis, font_px
 from gui.views.base import ViewWidget
@@ -62,9 +63,8 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         self.threshold.setToolTip("Edges weaker than this share of the strongest one are not drawn")
         self.threshold.setAccessibleName("Threshold of edges, in percent of the strongest")
         self.threshold.valueChanged.connect(self._later)
-        self.count = QLabel()
+        self.count = StillLabel()
         self.count.setFont(font_px(12))
-        self.count.setMinimumWidth(1)
         self.heads = QHBoxLayout()
         self.heads.setSpacing(4)
         self.apart = QToolButton()

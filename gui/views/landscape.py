@@ -7,9 +7,10 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QAction, QColor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
 from gui.open_run import OpenRun
+from gui.still_label import StillLabel
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis, font_px
 from gui.views.colour_bar import BAR_PX, ColourBar
@@ -67,7 +68,8 @@ class LandscapeView(SnapshotPlot[Landscape]):
         row = QHBoxLayout(self._controls)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        self.corner = QLabel(self)
+        self.corner = StillLabel()
+        self.corner.setParent(self)
         self.corner.setFont(font_px(12))
         self.corner.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.reset_button = _button("Reset", "Put the camera back (A)")
@@ -121,8 +123,8 @@ class LandscapeView(SnapshotPlot[Landscape]):
         self._read_section()
         section = self.section
         self._controls.setVisible(section is not None)
-        self.corner.setVisible(section is not None)
         if section is None:
+            self.corner.hide()
             self._clear()
             return False
         self.bar.fit(*finite_range(section.values, positive=self.bar.log))
@@ -207,11 +209,9 @@ class LandscapeView(SnapshotPlot[Landscape]):
             area = self.rect().adjusted(4, 2, -4, -2)
         self._controls.adjustSize()
         self._controls.move(area.right() - self._controls.width() - 6, area.top() + 6)
-        self.corner.setMaximumWidth(max(area.width() - self._controls.width() - 24, 80))
-        self.corner.adjustSize()
+        needed = self.corner.needed()
+        self.corner.resize(min(needed.width(), max(area.width() - self._controls.width() - 24, 80)), needed.height())
         self.corner.move(area.left() + 6, area.top() + 6)
-        for widget in (self.corner, self._controls):
-            widget.raise_()
 
     # Surface or contours.
 
@@ -243,6 +243,8 @@ class LandscapeView(SnapshotPlot[Landscape]):
         layout = self.layout()
         assert layout is not None
         layout.addWidget(self.surface)
+        for widget in (self.corner, self._controls):
+            widget.raise_()
 
     @property
     def in_space(self) -> bool:

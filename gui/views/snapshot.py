@@ -99,6 +99,7 @@ class SnapshotPlot(Plot[Spec]):
         self._stretch = (x, y)
         y = self.limited(y)
         self.box.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
+        self.box.updateMatrix()  # else the first paint finds it out of date, and asks for a second one
 
     # The pointer.
 

@@ -1,14 +1,16 @@
 import gc
 import sys
+import time
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QFontMetricsF
-from PySide6.QtWidgets import QApplication, QDockWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QLabel, QWidget
 
 from gui.panel import Title
 from gui.run_page import RunPage
+from gui.still_label import StillLabel
 from gui.style import font
 from gui.theme import DARK, LIGHT
 from gui.views.curves import CurvesView
@@ -79,15 +81,15 @@ def test_a_page_out_of_sight_does_nothing(qtbot) -> None:
     assert page.refreshing
 
 
-class _Paints(QObject):
-    """Counts the paint events of widgets."""
+class _Events(QObject):
+    """Counts the events of a kind that widgets get."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: QEvent.Type) -> None:
         super().__init__()
-        self.count = 0
+        self.kind, self.count = kind, 0
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        self.count += event.type() == QEvent.Type.Paint
+        self.count += event.type() == self.kind
         return False
 
 
@@ -96,7 +98,7 @@ def test_new_rows_are_drawn_once_and_painted_once(qtbot, monkeypatch) -> None:
     source, draws = _source(), []
     page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
     page._timer.stop()  # this test refreshes
-    view, paints = page.views[0], _Paints()
+    view, paints = page.views[0], _Events(QEvent.Type.Paint)
     assert isinstance(view, CurvesView)
     monkeypatch.setattr(view, "_draw", lambda draw=view._draw: draws.append(1) or draw())
     QApplication.processEvents()
@@ -139,6 +141,54 @@ def test_the_views_of_a_live_run_take_turns_so_that_none_holds_up_the_window(qtb
 
     qtbot.waitUntil(all_had_a_turn)
     assert max(map(len, turns)) == 1
+
+
+def test_a_dear_view_is_drawn_less_often_so_that_each_keeps_to_its_share(qtbot, monkeypatch) -> None:
+    source, order, steps = _source(), [], [1000]
+    page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
+    loss, sharpness = page.views[:2]
+    page.share = 0.1
+
+    def dear(draw=loss._draw) -> bool:
+        order.append("dear")
+        spent = time.thread_time() + 0.02
+        while time.thread_time() < spent:
+            pass
+        return draw()
+
+    monkeypatch.setattr(loss, "_draw", dear)
+    monkeypatch.setattr(sharpness, "_draw", lambda draw=sharpness._draw: order.append("cheap") or draw())
+
+    def many() -> bool:
+        steps.append(steps[-1] + 1)
+        for name in ("train_loss", "sharpness"):
+            source.append(name, steps[-1], 0.5)
+        return order.count("dear") >= 4
+
+    qtbot.waitUntil(many, timeout=20_000)
+    assert loss.cost > 2 * sharpness.cost > 0
+    order.clear()
+    qtbot.waitUntil(many, timeout=20_000)
+    assert order.count("cheap") > 1.5 * order.count("dear")
+
+
+def test_numbers_that_change_beside_a_run_do_not_lay_the_window_out_again(qtbot) -> None:
+    page = QWidget()
+    qtbot.addWidget(page)
+    asked = _Events(QEvent.Type.LayoutRequest)
+    row, still, plain = QHBoxLayout(page), StillLabel(), QLabel()
+    row.addWidget(still)
+    row.addWidget(plain)
+    page.show()
+    QApplication.processEvents()
+    page.installEventFilter(asked)
+    still.setText("2 310 / 4 000   3 min left")
+    QApplication.processEvents()
+    assert (still.text(), asked.count) == ("2 310 / 4 000   3 min left", 0)
+    assert still.grab().toImage() != plain.grab().toImage()
+    plain.setText("2 310 / 4 000   3 min left")
+    QApplication.processEvents()
+    assert asked.count > 0
 
 
 def test_a_hidden_panel_is_not_read(qtbot) -> None:

@@ -1,10 +1,13 @@
 """What all views do, whatever they show and whatever the source sends."""
 
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.theme import DARK, LIGHT
 from gui.views.snapshot import FRAME
@@ -139,6 +142,37 @@ def test_views_out_of_sight_do_not_draw(qtbot, spec: View, monkeypatch) -> None:
     assert not drawn
     view.show()
     qtbot.waitUntil(lambda: bool(drawn))
+
+
+@every
+def test_new_rows_are_painted_once(qtbot, spec: View) -> None:
+    source = run_of([10, 20])
+    view = show(qtbot, spec, source, live=True, state="running")
+    for _ in range(3):
+        QApplication.processEvents()
+    counter = _Paints()
+    watched = [view.canvas.viewport()] if hasattr(view, "canvas") else view.findChildren(QWidget)
+    for widget in watched:
+        widget.installEventFilter(counter)
+    later = run_of([30])
+    for name in SHAPES:
+        source.append(name, *later.series(name))
+    view.refresh()
+    for _ in range(3):
+        QApplication.processEvents()
+    assert set(counter.count.values()) == {1}
+
+
+class _Paints(QObject):
+    """Counts the paint events of each widget."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[QObject] = Counter()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.count[watched] += event.type() == QEvent.Type.Paint
+        return False
 
 
 @every
