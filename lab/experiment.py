@@ -18,6 +18,7 @@ from lab.views import PhaseDiagram, View
 
 if TYPE_CHECKING:
     from lab.measures.detectors import Detector
+    from lab.models.captured import Captured
 
 Reading = Any  # a number, a tensor or an array
 
@@ -132,7 +133,13 @@ class Arm:
 
 
 class Batch(Protocol):
-    """Several experiments as one computation, with a leading dimension over them."""
+    """Several experiments as one computation, with a leading dimension over them.
+
+    Attributes:
+        captured: Its step, played back as a CUDA graph where there is one.
+    """
+
+    captured: Captured
 
     def advance(self, steps: int) -> Sequence[Mapping[str, np.ndarray]]:
         """Take ``steps`` steps with each. Returns what its ``step`` would have, one mapping a member, ``steps`` rows.

@@ -77,6 +77,7 @@ class _Batch:
             seconds = time.perf_counter() - started
             per_step = max(seconds / count, 1e-7)
             now += count
+            self._say_why_slow()
             for run, rows in zip(self._runs, readings, strict=True):
                 if run in self._going:
                     self._take_in(run, rows, seconds / len(self._runs))
@@ -86,6 +87,12 @@ class _Batch:
         for run in self._going:
             run.engine.checkpoint()
             self._end(run, "stopped" if self._stopping else "finished")
+
+    def _say_why_slow(self) -> None:
+        if why := self._batch.captured.problem:
+            self._batch.captured.problem = ""
+            for run in self._going:
+                run.sink.log(f"the GPU is given every operation by itself, which is slower: {why}")
 
     def _take_in(self, run: Run, rows: Mapping[str, np.ndarray], seconds: float) -> None:
         try:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 PIECE = 2**19  # activations computed at once: as many as stay in a core's cache
+PIECE_GPU = 2**26  # and on a GPU: a quarter of a gigabyte
 
 
 class PairNetworks(nn.Module):
@@ -116,22 +117,23 @@ def add_gradients(
     count = labels.shape[1]
     pairs = pairs.expand(nets, -1, -1)
     losses = labels.new_zeros(nets, dtype=weights[0].dtype)
-    side, rows = max(1, PIECE // (count * width)), max(1, PIECE // width)
+    piece = PIECE if labels.is_cpu else PIECE_GPU
+    side, rows = max(1, piece // (count * width)), max(1, piece // width)
     for net in range(0, nets, side):
         now = slice(net, net + side)
         u, v, w = (weight[now].detach() for weight in weights)
         for first in (u, v):
             first.requires_grad_()
         for row in range(0, count, rows):
-            piece = now, slice(row, row + rows)
-            before = _pre_activations(u, v, pairs[piece])
+            part = now, slice(row, row + rows)
+            before = _pre_activations(u, v, pairs[part])
             with torch.no_grad():
                 pre = before.detach()
                 hidden = pre.square()
                 residual = torch.bmm(hidden, w.mT)
-                asked = labels[piece][..., None]
+                asked = labels[part][..., None]
                 residual.scatter_add_(2, asked, residual.new_full((), -1.0).expand(asked.shape))
-                weighted = residual * (share[piece][..., None] * (2 / p))  # half of what the square brings down
+                weighted = residual * (share[part][..., None] * (2 / p))  # half of what the square brings down
                 losses[now] += (residual * weighted).sum((1, 2)) / 2
                 gradients[2][now].baddbmm_(weighted.mT, hidden)
                 back = torch.bmm(weighted, w, out=hidden).mul_(pre).mul_(2)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-PIECE = 2**17  # parameters updated at once: with their moments they stay in a core's cache
+PIECE = 2**17  # parameters updated at once on a processor: with their moments they stay in a core's cache
 
 
 class Stack:
@@ -71,18 +71,22 @@ class StackedAdam:
         self.kept = 1 - self.lr * decay
         self.mean, means = stack.zeros()
         self.square, squares = stack.zeros()
-        self.count = torch.zeros(())  # torch keeps it as a float tensor
+        self.count = self.flat.new_zeros((), dtype=torch.float32)  # as torch keeps it
+        self._betas = self.flat.new_tensor([self.beta1, self.beta2], dtype=torch.float64)
         for index, (optimizer, group) in enumerate(zip(optimizers, groups, strict=True)):
             for p, mean, square in zip(group["params"], means, squares, strict=True):
                 optimizer.state[p] = {"step": self.count, "exp_avg": mean[index], "exp_avg_sq": square[index]}
 
     @torch.no_grad()
     def step(self, gradient: Tensor) -> None:
-        """One update of all networks by their gradients, shape (B, P); as many at a time as stay in the cache."""
+        """One update of all networks by their gradients, shape (B, P); as many at a time as stay in the cache.
+
+        The device is asked for nothing, so that a CUDA graph can hold it.
+        """
         self.count += 1
-        count = int(self.count)
-        correction, rate = (1 - self.beta2**count) ** 0.5, self.lr / (1 - self.beta1**count)
-        side = max(1, PIECE // self.flat.shape[1])
+        first, second = (1 - self._betas**self.count).to(self.flat.dtype)
+        correction, rate = second.sqrt(), self.lr / first
+        side = max(1, PIECE // self.flat.shape[1]) if self.flat.is_cpu else len(self.flat)
         for row in range(0, len(self.flat), side):
             now = slice(row, row + side)
             mean, square, slope = self.mean[now], self.square[now], gradient[now]

@@ -29,6 +29,7 @@ class Starts:
     """The start scene: (B, n, m) activations instead of (n, m), one Adam over all parameters."""
 
     def __init__(self, members: Sequence[Any]) -> None:
+        from lab.models.captured import Captured
         from lab.models.mlp import activation_by_name
         from lab.models.stacked import Stack, StackedAdam
 
@@ -36,24 +37,27 @@ class Starts:
         self.x, self.y = (torch.stack([getattr(member, name) for member in members]) for name in "xy")
         self.stack = Stack([list(member.networks.parameters()) for member in members])
         self.adam = StackedAdam(self.stack, [member.optimizers["net"] for member in members])
+        self.captured = Captured(self._step, self.x.device)
 
     def advance(self, steps: int) -> list[Readings]:
-        losses = []
-        for _ in range(steps):
-            weight, bias, out = (part.detach().requires_grad_() for part in self.stack.parts)
-            hidden = self.phi(torch.baddbmm(bias[:, None], self.x, weight.mT))
-            loss = (torch.bmm(hidden, out.mT) - self.y).square().mean((1, 2))
-            gradients = torch.autograd.grad(loss.sum(), (weight, bias, out))
-            self.adam.step(torch.cat([gradient.flatten(1) for gradient in gradients], dim=1))
-            losses.append(loss.detach())
-        rows = torch.stack(losses, dim=1).cpu().numpy()
-        return [{"train_loss": row} for row in rows]
+        rows = self.captured.take(steps).cpu().numpy()
+        return [{"train_loss": row} for row in rows.T]
+
+    def _step(self) -> torch.Tensor:
+        weight, bias, out = (part.detach().requires_grad_() for part in self.stack.parts)
+        hidden = self.phi(torch.baddbmm(bias[:, None], self.x, weight.mT))
+        loss = (torch.bmm(hidden, out.mT) - self.y).square().mean((1, 2))
+        gradients = torch.autograd.grad(loss.sum(), (weight, bias, out))
+        self.adam.step(torch.cat([gradient.flatten(1) for gradient in gradients], dim=1))
+        return loss.detach()
 
 
 class Phases:
     """The phase scene: for every width the networks of all members side by side, each until it is fitted."""
 
     def __init__(self, members: Sequence[Any], fitted: float) -> None:
+        from lab.models.captured import Captured
+
         self.members, self.fitted = members, fitted
         self.x, self.y = members[0].x, members[0].y
         self.widths = list(members[0].networks)
@@ -66,8 +70,27 @@ class Phases:
         alphas = [[member.alphas[width] for member in members] for width in self.widths]
         self.alphas = [self.x.new_tensor(alpha) for alpha in alphas]
         self.losses = self.x.new_full((len(self.widths), len(members)), torch.inf)
+        self.captured = Captured(self.step_all, self.x.device)
 
     def advance(self, steps: int) -> list[Readings]:
+        rows = self.step_unfitted(steps) if self.x.is_cpu else self.captured.take(steps)
+        values = rows.cpu().numpy()
+        for index, member in enumerate(self.members):
+            member.losses = values[-1, :, index].tolist()
+        return [{"train_loss": values[:, :, i].mean(1), "losses": values[:, :, i]} for i in range(len(self.members))]
+
+    def step_all(self) -> torch.Tensor:
+        """One step of every network, the fitted ones staying where they are; losses before it, (widths, B)."""
+        from lab.models.two_layer import descend_many
+
+        for stack, alpha, losses in zip(self.stacks, self.alphas, self.losses, strict=True):
+            after, loss = descend_many(stack, alpha, self.x, self.y)
+            losses.copy_(torch.where(losses >= self.fitted, loss, losses))
+            stack.copy_(torch.where((losses >= self.fitted)[:, None, None], after, stack))
+        return self.losses
+
+    def step_unfitted(self, steps: int) -> torch.Tensor:
+        """The same for ``steps`` steps, (steps, widths, B), computing only what moves: quicker where Python is."""
         from lab.models.two_layer import descend_many
 
         rows = self.losses.new_empty((steps, *self.losses.shape))
@@ -87,10 +110,7 @@ class Phases:
                     break
             stack[going] = neurons
         self.losses = rows[-1].clone()
-        values = rows.cpu().numpy()
-        for index, member in enumerate(self.members):
-            member.losses = values[-1, :, index].tolist()
-        return [{"train_loss": values[:, :, i].mean(1), "losses": values[:, :, i]} for i in range(len(self.members))]
+        return rows
 
 
 def batch(members: Sequence[Any], fitted: float) -> Starts | Phases:

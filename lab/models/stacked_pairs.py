@@ -21,6 +21,7 @@ class Pairs:
     """Members that train on all their pairs at every step."""
 
     def __init__(self, members: Sequence[Any]) -> None:
+        from lab.models.captured import Captured
         from lab.models.stacked import Stack, StackedAdam
 
         stack = Stack([list(member.model.parameters()) for member in members])
@@ -32,14 +33,16 @@ class Pairs:
         count = self.labels.shape[1]
         self.pairs = torch.stack([member.pairs[:count] for member in members])
         self.share = self.labels.new_full(self.labels.shape, 1 / count, dtype=stack.flat.dtype)
+        self.captured = Captured(self._step, self.labels.device)
 
     def advance(self, steps: int) -> list[Mapping[str, np.ndarray]]:
+        rows = self.captured.take(steps).double().cpu().numpy()
+        return [{"train_loss": row} for row in rows.T]
+
+    def _step(self) -> torch.Tensor:
         from lab.models.pair_network import add_gradients
 
-        losses = []
-        for _ in range(steps):
-            self.gradient.zero_()
-            losses.append(add_gradients(self.weights, self.gradients, self.pairs, self.labels, self.share))
-            self.adam.step(self.gradient)
-        rows = torch.stack(losses, dim=1).double().cpu().numpy()
-        return [{"train_loss": row} for row in rows]
+        self.gradient.zero_()
+        losses = add_gradients(self.weights, self.gradients, self.pairs, self.labels, self.share)
+        self.adam.step(self.gradient)
+        return losses

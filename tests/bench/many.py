@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 
 from lab import registry
 from lab.experiment import Experiment
+from lab.models.captured import WARM_UP
 from lab.studies.board import Board
 from lab.studies.pool import Pool
 from lab.studies.study import Study, spaced
@@ -33,27 +34,41 @@ SCENES: Mapping[str, tuple[str, str, dict[str, Any], int]] = {
 """Experiment, preset, settings and timed steps of each network."""
 
 
-def prepared(name: str, preset: str, values: Mapping[str, Any]) -> list[Experiment]:
+def prepared(name: str, preset: str, values: Mapping[str, Any], device: str = "cpu") -> list[Experiment]:
     cls = registry.experiment(name)
-    members = [cls(cls.configure(preset, values={**values, "seed": seed})) for seed in range(NETS)]
+    members = [cls(cls.configure(preset, values={**values, "seed": seed}), device) for seed in range(NETS)]
     for member in members:
         member.setup()
     return members
 
 
 def one_after_another(members: list[Experiment], steps: int) -> float:
-    started = time.process_time()
-    for member in members:
-        for _ in range(steps):
-            member.step()
-    return NETS * steps / (time.process_time() - started)
+    def each() -> None:
+        for member in members:
+            for _ in range(steps):
+                member.step()
+
+    return NETS * steps / seconds(each, members[0].device)
 
 
 def at_once(members: list[Experiment], steps: int) -> float:
     batch = type(members[0]).batch(members)
-    started = time.process_time()
-    batch.advance(steps)
-    return NETS * steps / (time.process_time() - started)
+    if members[0].device.type == "cuda":
+        batch.advance(WARM_UP + 1)  # the graph is recorded by then
+    return NETS * steps / seconds(lambda: batch.advance(steps), members[0].device)
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Of processor time, or on a GPU until it is done."""
+    if device.type == "cpu":
+        started = time.process_time()
+        work()
+        return time.process_time() - started
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    work()
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
 
 
 def phase_diagram() -> Result:
@@ -83,17 +98,23 @@ def phase_diagram() -> Result:
 def measure(repeats: int = 5) -> list[Result]:
     torch.set_num_threads(1)
     results = [phase_diagram()]
-    for scene, (name, preset, values, steps) in SCENES.items():
-        pairs = [
-            (one_after_another(prepared(name, preset, values), steps), at_once(prepared(name, preset, values), steps))
-            for _ in range(repeats)
-        ]
-        ratios = [many / one for one, many in pairs]
-        ratio, many = statistics.median(ratios), statistics.median(pair[1] for pair in pairs)
-        note = f"{many:.0f} net-steps/s; min {min(ratios):.1f}, max {max(ratios):.1f} of {repeats} pairs"
-        what = f"{NETS} nets of {scene} at once, against one after another"
-        results.append(Result(what, f"{ratio:.1f}x", "≥ 5x", ratio >= 5, note))
+    for device, least in (("cpu", 5), ("cuda", 50)):
+        if device == "cpu" or torch.cuda.is_available():
+            results += [nets_at_once(scene, device, least, repeats) for scene in SCENES]
     return results
+
+
+def nets_at_once(scene: str, device: str, least: int, repeats: int) -> Result:
+    name, preset, values, steps = SCENES[scene]
+    pairs = [
+        [way(prepared(name, preset, values, device), steps) for way in (one_after_another, at_once)]
+        for _ in range(repeats)
+    ]
+    ratios = [many / one for one, many in pairs]
+    ratio, many = statistics.median(ratios), statistics.median(many for _, many in pairs)
+    note = f"{many:.0f} net-steps/s; min {min(ratios):.1f}, max {max(ratios):.1f} of {repeats} pairs"
+    what = f"{NETS} nets of {scene} at once, against one after another" + (", GPU" if device == "cuda" else "")
+    return Result(what, f"{ratio:.1f}x", f"≥ {least}x", ratio >= least, note)
 
 
 if __name__ == "__main__":
