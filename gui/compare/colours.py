@@ -13,7 +13,6 @@ from lab.differing import ABSENT, Places, places
 MAP = "viridis"
 ENDS = (0.0, 0.9)  # the stretch of the map that is seen on white
 DARK_ENDS = (0.2, 1.0)
-SHADES = 20  # of the map: lines of one shade are drawn at once, and an eye tells no more apart
 
 
 def coloured(settings: Sequence[Mapping[str, Any]], by: str, groups: Sequence[Sequence[int]]) -> Places:
@@ -30,9 +29,10 @@ def hues(placed: Places, theme: Theme) -> list[str]:
     import pyqtgraph as pg  # plots are heavy, and the window is seen before the first one
 
     low, high = DARK_ENDS if theme.dark else ENDS
-    steps = np.round(placed.place * (SHADES - 1)) / (SHADES - 1)
     colour_map: Any = pg.colormap.get(MAP)
-    return [theme.muted if np.isnan(place) else _hex(colour_map.map(low + (high - low) * place)) for place in steps]
+    return [
+        theme.muted if np.isnan(place) else _hex(colour_map.map(low + (high - low) * place)) for place in placed.place
+    ]
 
 
 def _hex(rgba: Sequence[Any]) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QRectF, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QGraphicsTextItem
 
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import MOST_NAMES, Compared, Groups
-from gui.compare.crowd import Crowd
+from gui.compare.crowd import Crowd, Spans
 from gui.compare.lines import Contents, Drawn, Floats, Path
-from gui.compare.strokes import Ink, Strokes, path_of, pen_of
+from gui.compare.picture import Picture, pixels_of
+from gui.compare.strokes import Ink, Strokes, gaps, path_of, pen_of
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, font_px
 from gui.views.plot import Canvas
@@ -23,8 +24,9 @@ from gui.views.text import rich, short
 from lab.compare import Along
 from lab.views import Curves, Line
 
-CROWD = 24  # lines from which their extremes are looked up together
-POINTS = 32_000  # drawn at once; beyond, columns become wider, and still hold their extremes
+CROWD = 24  # lines from which they become one picture
+POINTS = 32_000  # drawn as paths at once; beyond, columns become wider, and still hold their extremes
+SPANS = 160_000  # drawn as a picture; the same
 BAND_ALPHA, SINGLE_ALPHA = 48, 90
 
 
@@ -43,13 +45,13 @@ class Overlay(Compared):
         self.canvas.bottom_axis.set_log(self._x_log)
         self.canvas.left_axis.set_log(spec.y_log)
         self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
-        self._singles, self._mains = Strokes(5), Strokes(10)
+        self._singles, self._mains, self._picture = Strokes(5), Strokes(10), Picture(10)
         self._bands: list[pg.FillBetweenItem] = []
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.setZValue(20)
         self._cursor.hide()
         self._thresholds = [pg.PlotCurveItem() for _ in spec.lines]
-        for item in (self._singles, self._mains, self._cursor, *self._thresholds):
+        for item in (self._singles, self._mains, self._picture, self._cursor, *self._thresholds):
             self.box.addItem(item, ignoreBounds=True)
         self._x_name = QGraphicsTextItem(self.canvas.frame)
         self._x_name.setFont(font_px(TICK_PX))
@@ -67,7 +69,8 @@ class Overlay(Compared):
         if reach:
             self.axis.reach(self, float(min(x.min() for x in reach)), float(max(x.max() for x in reach)))
         strokes = [line.line for line in self.visible_lines()]
-        self._crowd = Crowd(strokes) if len(strokes) >= CROWD and Crowd.can_hold(strokes) else None
+        crowded = len(strokes) >= CROWD and all(stroke.rising for stroke in strokes)
+        self._crowd = Crowd(strokes, positive=self.spec.y_log and self.spec.floor is None) if crowded else None
         missing = sum(contents.missing.values())
         why = "; ".join(contents.missing)
         nothing = "" if self._lines else f"No run recorded {', '.join(self.spec.series)}."
@@ -103,36 +106,62 @@ class Overlay(Compared):
     @Slot()
     def draw(self) -> None:
         lines = self.visible_lines()
-        paths, counts = self._paths(lines)
+        self.canvas.set_gutter(self.axis.gutter)
+        kinds = self._paths(lines)
+        paths = [path for kind in kinds for path in kind]
         x, y = (np.concatenate([np.empty(0), *parts]) for parts in zip(*(paths or [((), ())]), strict=True))
-        floor = self._floor(y)
+        floor = self._floor(y if self._crowd is None else np.append(y, self._crowd.least))
         ends = np.cumsum([len(part) for part, _ in paths])[:-1]
         up = self._height(y, floor)
-        placed = list(zip(np.split(self.x_of(x), ends), np.split(up, ends), strict=True)) if paths else []
+        placed = iter(zip(np.split(self.x_of(x), ends), np.split(up, ends), strict=True) if paths else ())
+        mains, bands, singles = ([next(placed) for _ in kind] for kind in kinds)
+        spans = self._spans(lines, floor)
         if not self._y_held:
-            self._y = self._fit(up, floor)
+            self._y = self._fit(np.concatenate([up, *(part.ravel() for part in spans)]), floor)
         low, high = (float(v) for v in self.x_of(np.array(self.axis.stretch)))
-        self.canvas.set_gutter(self.axis.gutter)
         corner = self.box.geometry().bottomRight()
         self._x_name.setPos(corner.x() + 4, corner.y())
         self.canvas.show_range((low, high if high > low else low + 1e-6), self._y)
-        mains, bands, singles = (placed[start:stop] for start, stop in zip(counts, [*counts[1:], None], strict=True))
+        self._put_picture(lines, spans)
         self._put_strokes(lines, mains, singles)
         self._put_bands(lines, bands)
         self._put_thresholds(low, high, floor)
         self._put_names(lines, mains, high, floor)
         self._move_cursor()
 
-    def _paths(self, lines: Sequence[Drawn]) -> tuple[list[Path], list[int]]:
-        """What to draw at this zoom: main lines, then edges of bands, then single runs; and where each kind begins."""
+    def _paths(self, lines: Sequence[Drawn]) -> tuple[list[Path], list[Path], list[Path]]:
+        """What to draw at this zoom: main lines where they are no crowd, edges of bands, single runs."""
         strokes = sum(1 + len(line.single) + 2 * (line.low is not None) for line in lines)
-        width = max(2, round(self.box.width() * self.devicePixelRatioF()))
-        edges = self._edges(max(24, min(width, POINTS // (2 * max(strokes, 1)))))
-        crowd = self._crowd.path(edges) if self._crowd is not None else None
-        mains = [line.line.path(edges) for line in lines] if crowd is None else [(crowd[0], row) for row in crowd[1]]
+        edges = self._edges(max(24, min(self._pixels[0], POINTS // (2 * max(strokes, 1)))))
+        mains = [line.line.path(edges) for line in lines if self._crowd is None]
         bands = [edge.path(edges) for line in lines for edge in (line.low, line.high) if edge is not None]
-        singles = [stroke.path(edges) for line in lines for stroke in line.single]
-        return [*mains, *bands, *singles], [0, len(mains), len(mains) + len(bands)]
+        return mains, bands, [stroke.path(edges) for line in lines for stroke in line.single]
+
+    def _spans(self, lines: Sequence[Drawn], floor: float) -> Spans | tuple[()]:
+        """How far each line of a crowd reaches at this zoom."""
+        if self._crowd is None:
+            return ()
+        edges = self._edges(min(self._pixels[0], SPANS // len(lines)))
+        return self._crowd.spans(edges, lambda values: self._height(values, floor))
+
+    @property
+    def _pixels(self) -> tuple[int, int]:
+        """Columns and rows of the drawing area."""
+        ratio = self.devicePixelRatioF()
+        return max(2, round(self.box.width() * ratio)), max(2, round(self.box.height() * ratio))
+
+    def _put_picture(self, lines: Sequence[Drawn], spans: Spans | tuple[()]) -> None:
+        self._picture.setVisible(bool(spans))
+        if not spans:
+            return
+        (left, right), (bottom, top) = self.box.viewRange()
+        low, high = ((part - bottom) / (top - bottom) for part in spans)
+        inks = [self._ink(line) for line in lines]
+        for row, (_, _, dash) in enumerate(inks):
+            if dash:
+                low[row, gaps(dash, self.theme, low.shape[1])] = np.nan
+        pixels = pixels_of(low, high, [colour for colour, _, _ in inks], self._pixels[1])
+        self._picture.show_pixels(pixels, QRectF(left, bottom, right - left, top - bottom))
 
     def _ink(self, line: Drawn, *, faint: bool = False) -> Ink:
         opacity = SINGLE_ALPHA if faint and line.count is not None else 255
@@ -143,7 +172,7 @@ class Overlay(Compared):
         inks = [self._ink(line) for line in lines], [self._ink(line, faint=True) for line in owners]
         for item, own, paths in ((self._mains, inks[0], mains), (self._singles, inks[1], singles)):
             by_ink: dict[Ink, list[Path]] = {}
-            for ink, path in zip(own, paths, strict=True):
+            for ink, path in zip(own, paths, strict=False):  # a crowd has no paths
                 by_ink.setdefault(ink, []).append(path)
             item.show_parts([(pen_of(ink, self.theme), path_of(found)) for ink, found in by_ink.items()])
 
@@ -169,7 +198,7 @@ class Overlay(Compared):
     def _put_names(self, lines: Sequence[Drawn], paths: Sequence[Path], right: float, floor: float) -> None:
         ends = []
         several = len({line.series for line in lines}) > 1
-        for line, (x, y) in zip(lines, paths, strict=True) if len(lines) <= MOST_NAMES else ():
+        for line, (x, y) in zip(lines, paths, strict=True) if len(paths) <= MOST_NAMES and paths else ():
             kept = np.flatnonzero((x <= right) & np.isfinite(y))[-1:]
             if len(kept):
                 name = self.groups.names[line.group]

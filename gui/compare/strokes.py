@@ -51,6 +51,13 @@ def pen_of(ink: Ink, theme: Theme, width: float = 1.0) -> QPen:
     return pg.mkPen(shade, width=width, style=Qt.PenStyle.SolidLine, **({"dash": list(pattern)} if pattern else {}))
 
 
+def gaps(dash: int, theme: Theme, columns: int) -> NDArray[np.bool_]:
+    """Columns (columns,) in which a line of a dash pattern shows nothing."""
+    _, pattern = theme.line(dash * len(theme.lines))
+    ends = np.cumsum(pattern or (columns,))
+    return np.searchsorted(ends, np.arange(columns) % ends[-1], side="right") % 2 == 1
+
+
 def path_of(lines: Sequence[tuple[Floats, Floats]]) -> QPainterPath:
     """All lines in one path, broken between them and wherever a point has no place."""
     x, y = (np.concatenate(parts) for parts in zip(*lines, strict=True))

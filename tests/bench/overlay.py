@@ -68,6 +68,6 @@ def measure() -> list[Result]:
             "one-row spike kept",
         ),
         Result(
-            "every zoom of them", f"{1000 * median:.0f} ms", "<= 33 ms", median <= 0.033, f"worst {1000 * worst:.0f} ms"
+            "every zoom of them", f"{1000 * worst:.0f} ms", "<= 33 ms", worst <= 0.033, f"median {1000 * median:.0f} ms"
         ),
     ]

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.compare.colours import coloured, hues
 from gui.compare.controls import BAND_TEXT
-from gui.compare.crowd import Crowd
 from gui.compare.lines import Stroke, contents
 from gui.compare.members import groups, names, opened, settings
 from gui.compare.place import ComparePlace
@@ -299,31 +298,6 @@ def test_a_line_that_turns_back_is_drawn_in_order_with_its_extremes():
     assert len(x) < 1000
     assert (y.min(), y.max()) == (np.sin(t).min(), np.sin(t).max())
     assert np.isnan(stroke.at(0.0))
-
-
-@pytest.mark.parametrize("width", [100_000, 30_000, 9_000, 700])
-def test_a_crowd_keeps_the_extremes_of_every_line(width):
-    generator = np.random.default_rng(0)
-    x = np.arange(100_000.0)
-    values = generator.standard_normal((5, 100_000))
-    values[3, 54_321] = 99.0
-    crowd = Crowd([Stroke(x, row) for row in values])
-    edges = np.linspace(54_321 - width // 2, 54_321 + width // 2, 65)
-    low, high = crowd.extremes(edges)
-    inside = values[:, max(54_321 - width // 2, 0) : 54_321 + width // 2]
-    block = max(width // 64 // 4, 1)  # rows that may fall into the neighbouring column, or just out of sight
-    core = inside[:, block : inside.shape[1] - block]
-    assert (np.nanmax(high, axis=0) >= core.max(axis=1)).all()
-    assert (np.nanmin(low, axis=0) <= core.min(axis=1)).all()
-    assert np.nanmax(high[:, 3]) == 99.0
-    assert not np.isnan(high[:, 3][np.flatnonzero(edges[1:] < 100_000)[:-1]]).all()
-
-
-def test_a_crowd_needs_equal_rising_x():
-    x = np.arange(5.0)
-    assert Crowd.can_hold([Stroke(x, x), Stroke(x.copy(), x)])
-    assert not Crowd.can_hold([Stroke(x, x), Stroke(x + 1, x)])
-    assert not Crowd.can_hold([Stroke(x[::-1], x)])
 
 
 def test_runs_of_an_unknown_experiment_still_have_their_tables(tmp_path, qtbot, place):

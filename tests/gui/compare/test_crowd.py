@@ -1,0 +1,134 @@
+"""Very many lines in one picture: exact, whatever hides what, and no spike lost at any zoom."""
+
+import numpy as np
+import pytest
+
+from gui.compare.axis import SharedAxis
+from gui.compare.compared import Groups
+from gui.compare.crowd import Crowd
+from gui.compare.lines import Contents, Drawn, Stroke
+from gui.compare.overlay import Overlay
+from gui.compare.picture import FAR, pixels_of, uncovered
+from gui.theme import LIGHT
+from lab.compare import Along
+from lab.views import Curves
+
+ROWS, SPIKE = 20_000, 12_345
+COLOURS = ("#0072B2", "#D55E00", "#009E73")
+
+
+def as_they_are(values):
+    return values
+
+
+@pytest.mark.parametrize("width", [100_000, 30_000, 9_000, 700, 40])
+def test_a_crowd_keeps_the_extremes_of_every_line(width):
+    generator = np.random.default_rng(0)
+    x = np.arange(100_000.0)
+    values = generator.standard_normal((5, 100_000))
+    values[3, 54_321] = 99.0
+    edges = np.linspace(54_321 - width // 2, 54_321 + width // 2, 65)
+    low, high = Crowd([Stroke(x, row) for row in values]).spans(edges, as_they_are)
+    inside = values[:, max(54_321 - width // 2, 0) : 54_321 + width // 2]
+    block = max(width // 64 // 4, 1)  # rows that may fall into the neighbouring column, or just out of sight
+    core = inside[:, block : inside.shape[1] - block]
+    assert (np.nanmax(high, axis=1) >= core.max(axis=1)).all()
+    assert (np.nanmin(low, axis=1) <= core.min(axis=1)).all()
+    assert np.nanmax(high[3]) == 99.0
+    there = edges[1:] < 100_000
+    assert np.isfinite(low[:, there]).all()
+    assert (low[:, there] <= high[:, there]).all()
+
+
+def test_lines_over_different_places_are_one_crowd_in_their_order():
+    x = np.arange(200.0)
+    strokes = [Stroke(x, x), Stroke(2 * x, -x), Stroke(x.copy(), 3 * x), Stroke(x[:50], x[:50])]
+    low, high = Crowd(strokes).spans(np.linspace(0, 100, 11), as_they_are)
+    np.testing.assert_allclose(high[:, 1], [20, -5, 60, 20])
+    np.testing.assert_allclose(low[:, 1], [10, -10, 30, 10])
+    assert np.isnan(low[3, 5:]).all()  # it ended before
+
+
+def test_between_rows_a_line_is_straight_where_it_is_drawn():
+    stroke = Stroke(np.array([0.0, 10.0]), np.array([1.0, 100.0]))
+    low, high = Crowd([stroke]).spans(np.linspace(0, 10, 21), np.log10)
+    np.testing.assert_allclose(low[0], np.linspace(0, 2, 21)[:-1], atol=1e-12)
+    np.testing.assert_allclose(high[0], np.linspace(0, 2, 21)[1:], atol=1e-12)
+
+
+def test_missing_values_leave_a_gap():
+    y = np.ones(100)
+    y[40:60] = np.nan
+    low, _ = Crowd([Stroke(np.arange(100.0), y)]).spans(np.linspace(0, 99, 12), as_they_are)
+    assert np.isnan(low[0]).tolist() == [False] * 5 + [True] + [False] * 5
+
+
+def test_the_picture_is_what_painting_one_line_after_the_other_gives():
+    generator = np.random.default_rng(1)
+    low = generator.uniform(-0.3, 1.1, (40, 50))
+    high = low + generator.exponential(0.1, (40, 50))
+    low[generator.random((40, 50)) < 0.2] = np.nan
+    colours = [f"#{number:06X}" for number in range(1, 41)]
+    found = pixels_of(low, high, colours, 60) & 0xFFFFFF
+    expected = np.zeros((60, 50), int)
+    for line, column in np.ndindex(40, 50):
+        least, most = low[line, column], high[line, column]
+        if most >= 0 and least <= 1:
+            first, last = (int(np.clip((1 - value) * 60, 0, 59)) for value in (most, least))
+            expected[first : last + 1, column] = line + 1
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_hidden_parts_are_not_painted():
+    first, last = np.array([[0], [5], [2]], np.int32), np.array([[9], [6], [8]], np.int32)
+    begins, ends = uncovered(first, last)
+    kept = [(int(a), int(b)) for a, b in zip(begins.ravel(), ends.ravel(), strict=True) if a <= b]
+    assert kept == [(0, 1), (9, 9), (2, 8)]
+    nothing = uncovered(np.full((2, 1), FAR, np.int32), np.full((2, 1), -FAR, np.int32))
+    assert (nothing[0] > nothing[1]).all()
+
+
+@pytest.fixture
+def crowd(qtbot):
+    """Thirty noisy lines, one of which has a spike of a single row."""
+    generator = np.random.default_rng(2)
+    x = np.arange(float(ROWS))
+    rows = [np.exp(-x / 8000) * (1 + 0.1 * generator.random(ROWS)) for _ in range(30)]
+    rows[7][SPIKE] = 40.0
+    view = Overlay(Curves(("train_loss",), title="Loss", y_log=True), LIGHT, SharedAxis(), Along())
+    qtbot.addWidget(view)
+    view.resize(500, 300)
+    view.show()
+    lines = [Drawn(number, "train_loss", "L", Stroke(x, y)) for number, y in enumerate(rows)]
+    colours = [COLOURS[number == 7] for number in range(30)]
+    view.show_contents(Contents(lines, {}), Groups(colours, [str(n) for n in range(30)], {*range(30)}, [None]))
+    return view
+
+
+@pytest.mark.parametrize("width", [20_000, 7_777, 1_234, 400, 40, 3])
+def test_a_spike_of_one_row_reaches_the_top_of_the_screen_at_every_zoom(crowd, width):
+    crowd.axis.hold(SPIKE - 0.4 * width, SPIKE + 0.6 * width)
+    crowd.draw()
+    image = crowd.grab().toImage()
+    area = crowd.box.sceneBoundingRect()
+    (low, high), (bottom, top) = crowd.box.viewRange()
+    at = area.left() + (SPIKE - low) / (high - low) * area.width()
+    up = area.top() + (top - np.log10(40.0)) / (top - bottom) * area.height()
+    ratio = image.devicePixelRatio()
+    near = [(round(at * ratio) + across, round(up * ratio) + down) for across in range(-4, 5) for down in range(3)]
+    assert COLOURS[1].lower() in {image.pixelColor(x, y).name() for x, y in near}
+
+
+def test_a_crowd_of_dashes_and_zeros_is_drawn(qtbot):
+    x = np.arange(300.0)
+    spec = Curves(("train_loss", "norm"), title="Both", y_log=True)
+    view = Overlay(spec, LIGHT, SharedAxis(), Along())
+    qtbot.addWidget(view)
+    view.resize(500, 300)
+    view.show()
+    lines = [Drawn(n, name, name, Stroke(x, np.where(x < 9, 0.0, n + 1.0))) for n in range(15) for name in spec.series]
+    groups = Groups([COLOURS[0]] * 15, [str(n) for n in range(15)], {*range(15)}, [None])
+    view.show_contents(Contents(lines, {}), groups)
+    bottom, _ = view.box.viewRange()[1]
+    assert bottom == pytest.approx(0, abs=0.2)  # zeros stand at the least value that has a logarithm
+    view.grab()
