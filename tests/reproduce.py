@@ -103,7 +103,7 @@ def page(rows: list[Row]) -> str:
         cells = (name, preset, arm, ", ".join(str(run["seed"]) for run in runs), runs[0]["expected"], does)
         size = f"{max(run['bytes'] for run in runs) / 1e6:.1f} MB"
         days = sorted({run["date"] for run in runs})
-        lines.append(row_of(*cells, numbers(runs), f"{median_seconds(runs):.0f} s", size, days[-1]))
+        lines.append(row_of(*cells, numbers(runs), usual_time(runs), size, days[-1]))
     return "\n".join([*lines, "", f"Machines: {'; '.join(sorted({run['machine'] for run in rows}))}.", ""])
 
 
@@ -123,8 +123,9 @@ def spread(values: list[float]) -> str:
     return " to ".join(dict.fromkeys(ends)) + (" or nan" if ends and len(found) < len(values) else "") or "nan"
 
 
-def median_seconds(runs: list[Row]) -> float:
-    return statistics.median(run["seconds"] for run in runs)
+def usual_time(runs: list[Row]) -> str:
+    seconds = statistics.median(run["seconds"] for run in runs)
+    return f"{seconds:.0f} s" if seconds >= 1 else "< 1 s"
 
 
 def row_of(*cells: Any) -> str:
@@ -140,7 +141,7 @@ def short_table(rows: list[Row]) -> str:
         claim = [run for run in runs if run["expected"] == "reproduced"]
         controls = [run for run in runs if run["expected"] != "reproduced"]
         shares = (f"{sum(map(as_expected, part))} of {len(part)}" if part else "-" for part in (claim, controls))
-        lines.append(row_of(name, preset, *shares, f"{median_seconds(runs):.0f} s"))
+        lines.append(row_of(name, preset, *shares, usual_time(runs)))
     return "\n".join(lines)
 
 
