@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -83,7 +84,11 @@ def run(
     device: Device = "cpu",
     steps: Annotated[int | None, typer.Option(help="Length of the run.")] = None,
     also: Annotated[
-        list[str] | None, typer.Option(metavar="INSTRUMENT", help="Switch an optional instrument on; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="INSTRUMENT[=K]",
+            help="Switch an optional instrument on; with =K read any one every K steps, whatever it costs. Repeatable.",
+        ),
     ] = None,
     cost: Annotated[
         bool, typer.Option("--cost", help="Say what the run and each reading would take, and run nothing.")
@@ -99,12 +104,10 @@ def run(
     for what, chosen, known in (("preset", preset, cls.presets), ("arm", arm, cls.arms)):
         if chosen:
             _known(registry.pick, what, chosen, list(known))
-    values, replay = _read_config(config, name) if config else ({}, ())
+    values, replay, recorded = _read_config(config, name) if config else ({}, (), ())
     values |= _assignments(settings) | {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
     knobs = _admissible(lambda: cls.configure(preset, arm, values)).model_dump(mode="json")
-    optional = [item.method for item in cls.instruments() if item.optional]
-    for item in also or ():
-        _known(registry.pick, "optional instrument", item, optional)
+    _check_instruments(cls, also or ())
     request = Request(
         experiment=name,
         config=knobs,
@@ -113,12 +116,23 @@ def run(
         arm=arm,
         device=_device(device),
         replay=replay,
-        also=tuple(also or ()),
+        also=tuple(also or recorded),
     )
     if cost:
         _print_cost(request)
         return
     raise typer.Exit(_execute(request))
+
+
+def _check_instruments(cls: Any, also: Sequence[str]) -> None:
+    """Refuse instruments that cannot be switched on, or whose readings cannot be forced."""
+    from lab import registry
+    from lab.request import instruments_asked
+
+    for method, every in _admissible(lambda: instruments_asked(also)).items():
+        kind = "instrument whose readings may be spaced" if every else "optional instrument"
+        fit = [i.method for i in cls.instruments() if (not i.exact if every else i.optional)]
+        _known(registry.pick, kind, method, fit)
 
 
 def _print_cost(request: Any) -> None:
@@ -437,8 +451,8 @@ def _pairs(option: str, items: list[str] | None) -> list[tuple[str, str]]:
     return found
 
 
-def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...]]:
-    """Knobs of a JSON file, or knobs and recorded actions of a run file."""
+def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...], tuple[str, ...]]:
+    """Knobs of a JSON file, or knobs, recorded actions and additional instruments of a run file."""
     from storage.reader import RunReader
 
     try:
@@ -449,14 +463,14 @@ def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...]
         with _opened(RunReader, path) as reader:
             if reader.header["experiment"] != name:
                 raise BadInput(f"{path} is a run of {reader.header['experiment']}, not of {name}")
-            return dict(reader.config), tuple(reader.events())
+            return dict(reader.config), tuple(reader.events()), reader.also
     try:
         values = json.loads(path.read_text())
     except ValueError as error:
         raise BadInput(f"{path} is neither a run file nor JSON: {error}") from None
     if not isinstance(values, dict):
         raise BadInput(f"{path} must hold one JSON object of knobs")
-    return values, ()
+    return values, (), ()
 
 
 def _device(name: str) -> str:

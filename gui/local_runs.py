@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gui.open_run import OpenRun
 from gui.runs import ACTIVE
 from lab.hosts.children import Child, Spare
-from lab.request import Request, runs_folder
+from lab.request import Request, instruments_asked, runs_folder
 
 if TYPE_CHECKING:
     from lab.config import Config
@@ -205,7 +205,8 @@ def cost_in_words(experiment: type[Experiment], found: Estimate, also: tuple[str
     priced.sort(
         key=lambda item: found.prices[item.method]["seconds"] / found.prices[item.method]["every"], reverse=True
     )
-    for item in [i for i in priced if i is priced[0] or i.method in also]:
+    on = instruments_asked(also)
+    for item in [i for i in priced if i is priced[0] or i.method in on]:
         price = found.prices[item.method]
         text += f" A reading of {item.series[0].label.lower()} takes as long as {price['steps']:.2g} steps."
     return text

@@ -23,7 +23,7 @@ class OpenRun(QObject):
         header: Root attributes of the run file: run_id, experiment, preset, arm, title, created, device, ...
         path: The run file.
         state: preparing | running | paused | finished | stopped | failed | interrupted.
-        also: Optional instruments that are on.
+        also: Instruments that are on beyond those that always are: "NAME", or "NAME=K" for every K steps.
         problem: One clear line when ``state`` is failed, or while paused because the disk is full; else empty.
     """
 

@@ -19,6 +19,7 @@ from gui.views import make_view
 from gui.views.axes import StepAxis
 from gui.views.base import ViewWidget, readable
 from gui.views.text import whole
+from lab.request import instruments_asked
 from lab.verdict import Verdict
 from lab.views import Ribbon, View
 
@@ -40,7 +41,8 @@ def specs_of(run: OpenRun) -> list[View]:
     declared = [spec for spec in run.experiment.views if spec.applies(run.config)]
     if run.state == "preview":
         return [spec for spec in declared if there.issuperset(spec.names)]
-    there |= {s.name for i in run.experiment.instruments() if i.method in run.also for s in i.series}
+    on = instruments_asked(run.also)
+    there |= {s.name for i in run.experiment.instruments() if i.method in on for s in i.series}
     return declared + [spec for spec in run.experiment.also_views if there.issuperset(spec.names)]
 
 

@@ -214,6 +214,7 @@ class LiveRun(OpenRun):
     @Slot(str, dict, object)
     def _opened(self, path: str, header: dict[str, Any], begun: dict[str, Any] | None) -> None:
         self.path, self.header = path, header
+        self.also = tuple(str(header.get("also") or "").split())  # of a resumed run its own, of a branch its parent's
         if begun is not None:
             self._configured(begun)
             self._begun = self.config

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from lab.measures.directions import Params
+    from lab.measures.eigen import Eigenpairs
     from lab.measures.landscape import Loss
+    from lab.measures.warm_start import Start
 
 LEADING, PRODUCTS = 8, 120  # eigenvalues read, with so many Hessian-vector products at most
 SAMPLES = 256  # of a larger training set the first so many are looked at
@@ -54,23 +56,25 @@ class AlsoMeasure(Experiment):
         first = slice(self.also_samples)
         return FunctionalLoss(model, criterion, inputs[first], targets[first]), trainable(model)
 
-    def _eigenvalues(self, count: int) -> np.ndarray | None:
+    def _eigenpairs(self, count: int, start: Start | None = None) -> Eigenpairs | None:
         from lab.measures.curvature import top_eigenpairs
         from lab.measures.hvp import Hessian
 
         if (found := self.objective()) is None:
             return None
         loss, params = found[0], {name: p.requires_grad_() for name, p in found[1].items()}
-        return top_eigenpairs(
-            Hessian(lambda: loss(params), params.values()), count, max_hvps=PRODUCTS, strict=False
-        ).values
+        hessian = Hessian(lambda: loss(params), params.values())
+        return top_eigenpairs(hessian, count, start=start, max_hvps=PRODUCTS, strict=False)
 
     @instrument(
         "Sharpness", every=100, symbol="λ_max(H)", unit="L/θ²", statistic=DATA, estimator=LANCZOS, optional=True
     )
     def also_sharpness(self) -> float | None:
-        values = self._eigenvalues(1)
-        return None if values is None else float(values[0])
+        """λ_max, starting from where the last reading ended: mostly one product instead of fifteen."""
+        if (found := self._eigenpairs(1, self.memory.get("also_sharpness"))) is None:
+            return None
+        self.memory["also_sharpness"] = dict(found.start)
+        return float(found.values[0])
 
     @instrument(
         "Leading eigenvalues of the Hessian",
@@ -82,8 +86,9 @@ class AlsoMeasure(Experiment):
         optional=True,
     )
     def also_eigenvalues(self) -> np.ndarray | None:
-        """The largest ones, descending, shape (LEADING,)."""
-        return self._eigenvalues(LEADING)
+        """The largest ones, descending, shape (LEADING,); from scratch, since a start would fill the checkpoints."""
+        found = self._eigenpairs(LEADING)
+        return None if found is None else found.values
 
     @instrument(
         every=500,

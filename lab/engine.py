@@ -22,6 +22,7 @@ from numpy.random.mtrand import get_bit_generator, set_bit_generator  # numpy.ra
 
 from lab.config import ConfigError
 from lab.experiment import Experiment, Instrument
+from lab.request import instruments_asked
 from lab.schedule import Checkpoints, Schedule, in_words
 from lab.state import capture, restore, stored_boundary
 from lab.stream import Event, Sink, Source
@@ -46,7 +47,7 @@ class Engine:
         replay: Events to take part in again at their steps: knobs turned and actions done.
         history: What was recorded before the first step of this engine; detectors look back at it.
         checkpoints: When to store the state; None for never.
-        also: Names of optional instruments that are on.
+        also: Instruments beyond those that always read, as ``Request.also`` names them.
 
     Raises:
         StateError: ``start`` does not fit the experiment.
@@ -75,10 +76,11 @@ class Engine:
         self._replay = sorted((e for e in acts if e["step"] >= self.step and e not in done), key=lambda e: e["step"])
         self._acts_here = len(done)
         self._checkpoints = checkpoints
-        also = set(also)
-        on = [i for i in experiment.instruments() if not i.optional or i.method in also]
+        asked = instruments_asked(also)
+        on = [i for i in experiment.instruments() if not i.optional or i.method in asked]
         self._on = on
-        self.schedule = Schedule(on, experiment.config, self.step)
+        forced = {name: every for name, every in asked.items() if every}
+        self.schedule = Schedule(on, experiment.config, self.step, forced)
         if boundary:
             self.schedule.remember(boundary, self.step)
         self._methods: dict[str, Callable[[], Any]] = {i.method: getattr(experiment, i.method) for i in on}

@@ -180,6 +180,7 @@ class Experiment(ABC):
         self.config: Any = config
         self.device = torch.device(device)
         self.generators: dict[str, torch.Generator] = {}
+        self.memory: dict[str, Any] = {}  # what instruments keep for their next readings; in every checkpoint
         self.now = 0  # the step about to be taken; the engine keeps it
 
     def generator(self, purpose: Literal["data", "init", "order"], name: str = "") -> torch.Generator:

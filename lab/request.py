@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +24,8 @@ class Request:
         out: The run file to write; for ``resume`` the one to go on with.
         parent: Run file to branch from, at step ``at``.
         replay: Events whose knobs and actions are to happen again at their steps.
-        also: Optional instruments that are on.
+        also: Instruments beyond those that always read: "NAME" switches an optional one on, "NAME=K" reads any every K
+            steps, whatever the measurement budget.
     """
 
     experiment: str
@@ -38,6 +39,23 @@ class Request:
     at: int = 0
     replay: tuple[Event, ...] = ()
     also: tuple[str, ...] = ()
+
+
+def instruments_asked(also: Iterable[str]) -> dict[str, int | None]:
+    """Instruments that ``Request.also`` names, with the steps between readings where it says so.
+
+    Raises:
+        ConfigError: What stands behind "=" is not a number of steps.
+    """
+    from lab.config import ConfigError  # brings pydantic, which the first paint does without
+
+    asked: dict[str, int | None] = {}
+    for item in also:
+        name, sign, every = item.partition("=")
+        if sign and not (every.isdecimal() and int(every)):
+            raise ConfigError({name: f"is read every K steps by {name}=K with K at least 1, not by {item!r}"})
+        asked[name] = int(every) if sign else None
+    return asked
 
 
 class Estimate(NamedTuple):

@@ -32,15 +32,18 @@ class _Cost:
 class Schedule:
     """Which instruments are due at a step.
 
-    Instruments marked ``exact`` read on their own period. The others share what the budget leaves: when measuring has
-    taken more than its share of the time, the costliest one is read half as often, and more often again when there is
-    room. The first and the last boundary are always read.
+    Instruments marked ``exact`` read on their own period, and ``forced`` ones every so many steps as the user said. The
+    others share what the budget leaves: when measuring has taken more than its share of the time, the costliest one is
+    read half as often, and more often again when there is room. The first and the last boundary are always read.
     """
 
-    def __init__(self, instruments: Sequence[Instrument], config: Config, start: int) -> None:
+    def __init__(
+        self, instruments: Sequence[Instrument], config: Config, start: int, forced: Mapping[str, int] | None = None
+    ) -> None:
         self._instruments = tuple(instruments)
         self._config = config
         self._start = start
+        self._forced = dict(forced or {})
         self.costs = {i.method: _Cost() for i in instruments}
         self.training_seconds = 0.0
         self.steps = 0
@@ -51,14 +54,14 @@ class Schedule:
         chosen = []
         for item in self._instruments:
             cost = self.costs[item.method]
-            every = item.period(self._config) * cost.spacing
+            every = self._every(item)
             if cost.last != step and (last or step % every == 0):
                 chosen.append(item)
         return chosen
 
     def next_due(self, step: int) -> int:
         """The first boundary after ``step`` at which an instrument is due."""
-        periods = [item.period(self._config) * self.costs[item.method].spacing for item in self._instruments]
+        periods = [self._every(item) for item in self._instruments]
         return min(((step // every + 1) * every for every in periods), default=self._config.steps)
 
     def read(self, item: Instrument, seconds: float, step: int) -> None:
@@ -100,7 +103,7 @@ class Schedule:
         self._reviewed = now
         spent = sum(cost.seconds for cost in self.costs.values())
         share = spent / max(spent + self.training_seconds, 1e-9)
-        open_to_change = [i for i in self._instruments if not i.exact]
+        open_to_change = [i for i in self._instruments if not self._fixed(i)]
         rate = {i.method: self._rate(i) for i in open_to_change}
         read = [i for i in open_to_change if self.costs[i.method].count]
         if share > budget and read:
@@ -116,7 +119,7 @@ class Schedule:
     def unpriced(self) -> list[Instrument]:
         """Instruments that will be read along the way but were read only once, at the start."""
         steps = self._config.steps
-        return [i for i in self._instruments if not self.costs[i.method].count and i.period(self._config) < steps]
+        return [i for i in self._instruments if not self.costs[i.method].count and self._every(i) < steps]
 
     def prices(self) -> dict[str, dict[str, float]]:
         """What a reading of each instrument takes: seconds, the same in training steps, and steps between two readings.
@@ -129,8 +132,9 @@ class Schedule:
             cost = self.costs[item.method]
             if cost.last < 0:
                 continue
-            every = item.period(self._config) * cost.spacing
-            found[item.method] = {"seconds": cost.mean, "every": every} | ({"steps": cost.mean / step} if step else {})
+            found[item.method] = {"seconds": cost.mean, "every": self._every(item)} | (
+                {"steps": cost.mean / step} if step else {}
+            )
         return found
 
     def share(self) -> float:
@@ -141,21 +145,28 @@ class Schedule:
     def seconds_per_step(self) -> float:
         """Mean cost of a step with its share of the readings, as far as measured."""
         step = self.training_seconds / max(self.steps - 1, 1)
-        exact = sum(self._rate(i) for i in self._instruments if i.exact)
-        other = sum(self._rate(i) for i in self._instruments if not i.exact)
+        exact = sum(self._rate(i) for i in self._instruments if self._fixed(i))
+        other = sum(self._rate(i) for i in self._instruments if not self._fixed(i))
         budget = self._config.measure_budget
         if budget < 1.0:  # what the spacing will leave of it
             other = min(other, max(0.0, budget / (1 - budget) * step - exact))
         return step + exact + other
 
+    def _fixed(self, item: Instrument) -> bool:
+        return item.exact or item.method in self._forced
+
+    def _every(self, item: Instrument) -> int:
+        """Steps from one reading to the next, as they are spaced now."""
+        period = self._forced.get(item.method) or item.period(self._config)
+        return period * self.costs[item.method].spacing
+
     def _rate(self, item: Instrument) -> float:
-        cost = self.costs[item.method]
-        return cost.mean / (item.period(self._config) * cost.spacing)
+        return self.costs[item.method].mean / self._every(item)
 
     def _space(self, item: Instrument, spacing: int) -> dict[str, Any]:
         cost = self.costs[item.method]
         cost.spacing = spacing
-        return {"instrument": item.method, "every": item.period(self._config) * spacing, "seconds": cost.mean}
+        return {"instrument": item.method, "every": self._every(item), "seconds": cost.mean}
 
 
 def in_words(price: Mapping[str, float]) -> str:

@@ -22,7 +22,7 @@ _LEAF = "@"  # {"@": "t"} in the JSON stands for the tensor at this path, "a" fo
 
 
 def capture(experiment: Experiment, boundary: Mapping[str, Any] | None = None) -> State:
-    """All that the next step of ``experiment`` depends on: its ``state``, its generators and the global ones.
+    """All that the next step and the next readings depend on: ``state``, ``memory``, generators and the global ones.
 
     Args:
         experiment: Set up.
@@ -33,6 +33,8 @@ def capture(experiment: Experiment, boundary: Mapping[str, Any] | None = None) -
         _store(state, name, _contents(getattr(experiment, name)))
     for name, generator in experiment.generators.items():
         state["generators/" + name.replace("/", ":")] = generator.get_state().numpy().copy()
+    if experiment.memory:
+        _store(state, "memory", experiment.memory)
     state |= {f"global/{k}": v for k, v in global_generators().items()}
     _store(state, "config", experiment.config.model_dump(mode="json"))
     _store(state, "boundary", dict(boundary or {}))
@@ -52,6 +54,7 @@ def restore(experiment: Experiment, state: Mapping[str, np.ndarray]) -> None:
             raise
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise StateError(f"the checkpoint does not fit {name!r} of this experiment: {error}") from error
+    experiment.memory = _load(state, "memory") if "json/memory" in state else {}
     prefix = "generators/"
     for path in state:
         if path.startswith(prefix):

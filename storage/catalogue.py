@@ -21,7 +21,7 @@ STUDY_FILE = "study.toml"
 """A folder that holds one keeps the runs of a study together."""
 SPARK_COLUMNS = 48
 
-_DESCRIBED = ("run_id", "created", *HEADER)
+_DESCRIBED = ("run_id", "created", *(name for name in HEADER if name != "also"))  # lists do without it
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ TAGS = "tags"
 NOTE = "note"
 """Attributes of / that people give a run later: 1 for a star, a JSON list of texts, a text."""
 
-HEADER = ("experiment", "preset", "arm", "title", "seed", "parent_run", "parent_step", "device", "app_version")
+HEADER = (
+    "experiment", "preset", "arm", "title", "seed", "parent_run", "parent_step", "device", "also", "app_version",
+)  # fmt: skip
 """Attributes of / that whoever starts a run gives; the writer adds format, format_version, run_id, state, created."""
 SERIES_ATTRS = ("label", "symbol", "units", "statistic", "estimator")
 

@@ -96,6 +96,11 @@ class RunReader:
         return self._json(CONFIG)
 
     @property
+    def also(self) -> tuple[str, ...]:
+        """Instruments read beyond those that always are: NAME, or NAME=K where the user had it read every K steps."""
+        return tuple(str(self.header["also"] or "").split())
+
+    @property
     def environment(self) -> dict[str, Any]:
         return self._json(ENVIRONMENT)
 

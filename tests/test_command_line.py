@@ -82,10 +82,24 @@ def test_an_optional_instrument_is_switched_on_from_the_command_line(tmp_path: P
         assert reader.series("largest")[0].tolist() == [0, 4, 8]
 
 
+def test_readings_are_forced_to_every_k_steps_and_a_replay_of_the_file_reads_as_often(tmp_path: Path):
+    first, again = tmp_path / "first.h5", tmp_path / "again.h5"
+    forced = ("--also", "largest=3", "--also", "where=7")
+    assert tdlab("run", FAKE, *forced, "--steps", "8", "--out", str(first), folder=tmp_path).returncode == 0
+    assert tdlab("run", FAKE, "--config", str(first), "--out", str(again), folder=tmp_path).returncode == 0
+    for path in (first, again):
+        with RunReader(path) as reader:
+            assert reader.also == ("largest=3", "where=7")
+            assert reader.series("largest")[0].tolist() == [0, 3, 6, 8]
+            assert reader.series("norm")[0].tolist() == [0, 7, 8]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["run", FAKE, "--also", "larges"], "did you mean largest"),
+        (["run", FAKE, "--also", "largest=0"], "every K steps by largest=K with K at least 1"),
+        (["run", FAKE, "--also", "wher=2"], "did you mean where"),
         (["run", "adam-spike"], "did you mean adam-spikes"),
         (["run", FAKE, "--arm", "stabel"], "did you mean stable"),
         (["run", FAKE, "--set", "lr=1e9"], "1e-06 to 1000"),

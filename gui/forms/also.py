@@ -1,7 +1,9 @@
 """Instruments that are off unless asked for: a folded group of boxes."""
 
-from PySide6.QtWidgets import QCheckBox, QLabel, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
+from gui.forms.editors import Quiet
 from gui.forms.group import Group
 from gui.named import named
 from gui.theme import Theme
@@ -20,24 +22,53 @@ def boxes(experiment: type[Experiment], parent: QWidget | None = None) -> dict[s
         if item.optional:
             box = found[item.method] = QCheckBox(label(item), parent)
             box.setAccessibleName(f"Also measure: {label(item)}")
-            every = f"every {item.every} steps" if isinstance(item.every, int) else f"as often as {item.every} says"
             how = f"{item.series[0].estimator}. " if item.series[0].estimator else ""
-            box.setToolTip(f"{how}Read {every}, less often where the measurement budget is short")
+            box.setToolTip(f"{how}Read {_own(item)}, less often where the measurement budget is short")
     return found
+
+
+def _own(item: Instrument) -> str:
+    return f"every {item.every} steps" if isinstance(item.every, int) else f"as often as {item.every} says"
+
+
+class Every(Quiet, QSpinBox):
+    """Steps from one reading to the next; 0 leaves it to the instrument and the budget."""
+
+    def __init__(self, item: Instrument) -> None:
+        super().__init__(minimum=0, maximum=1_000_000_000, prefix="every ", suffix=" steps")
+        self.setSpecialValueText("as the budget allows")
+        self.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setEnabled(False)
+        self.setAccessibleName(f"Steps between readings: {label(item)}")
+        self.setToolTip(
+            f"Lowest: read {_own(item)}, less often where the measurement budget is short. "
+            "A number is kept to, whatever it costs"
+        )
 
 
 class AlsoGroup(Group):
     """ "Also measure" in the form of a new run."""
 
+    changed = Signal()
+
     def __init__(self, experiment: type[Experiment], theme: Theme) -> None:
         super().__init__("Also measure", theme, folded=True)
         self.boxes = boxes(experiment)
-        for box in self.boxes.values():
-            self.rows.addWidget(box)
+        self.every = {item.method: Every(item) for item in experiment.instruments() if item.optional}
+        for name, box in self.boxes.items():
+            row = QHBoxLayout()
+            row.addWidget(box, 1)
+            row.addWidget(self.every[name])
+            self.rows.addLayout(row)
+            box.toggled.connect(self.every[name].setEnabled)
+            box.toggled.connect(self.changed)
+            self.every[name].valueChanged.connect(self.changed)
         note = experiment.also_note or ("" if self.boxes else "This experiment has no optional instruments.")
         if note:
             self.rows.addWidget(named(QLabel(note, wordWrap=True), "muted"))
 
     def chosen(self) -> tuple[str, ...]:
-        """Names of the instruments that are on."""
-        return tuple(name for name, box in self.boxes.items() if box.isChecked())
+        """The instruments that are on, as ``Request.also`` names them."""
+        on = [(name, self.every[name].value()) for name, box in self.boxes.items() if box.isChecked()]
+        return tuple(f"{name}={every}" if every else name for name, every in on)

@@ -14,7 +14,7 @@ from lab.config import Knob
 EMPTY = "not set"  # shown where an optional knob has no value
 
 
-class _Quiet:
+class Quiet:
     """Mixin: the wheel scrolls the form, and changes a value only in the field that has the focus."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -24,7 +24,7 @@ class _Quiet:
             event.ignore()
 
 
-class NumberEditor(_Quiet, QAbstractSpinBox):
+class NumberEditor(Quiet, QAbstractSpinBox):
     """A float or an int. Log knobs step by 1-2-5 factors. Text that is no number stays, for the form to explain."""
 
     edited = Signal()  # at every key
@@ -95,7 +95,7 @@ class BoolEditor(QCheckBox):
         self.committed.emit()
 
 
-class ChoiceEditor(_Quiet, QComboBox):
+class ChoiceEditor(Quiet, QComboBox):
     """One of a few values; they need not be text."""
 
     edited = Signal()

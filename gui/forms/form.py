@@ -53,8 +53,7 @@ class Form(QWidget):
         layout.addLayout(self._actions())
         self._build(layout, theme)
         self.also = AlsoGroup(experiment, theme)
-        for box in self.also.boxes.values():
-            box.toggled.connect(self.changed)  # what the run costs is another thing then
+        self.also.changed.connect(self.changed)  # what the run costs is another thing then
         self.groups["Also measure"] = self.also
         layout.addWidget(self.also)
         layout.addStretch(1)

@@ -99,8 +99,9 @@ class Run:
             history=start.history,
             checkpoints=checkpoints
             or Checkpoints(start.config.steps, begin=start.step, budget=start.config.checkpoint_megabytes * 1e6),
-            also=request.also,
+            also=start.also,
         )
+        self._also = start.also
         self._reached = start.step  # farther than the engine once the run was taken back
         if start.changed:
             self.experiment.knobs_changed(start.changed)
@@ -190,7 +191,7 @@ class Run:
             replay=events,
             history=history,
             checkpoints=Checkpoints(config.steps),
-            also=self._request.also,
+            also=self._also,
         )
         self._outbox.put(("config", config.model_dump(mode="json")))
         self._paused, self._remaining = False, step - earlier[-1]

@@ -30,6 +30,7 @@ class Start:
     state: Mapping[str, np.ndarray] | None = None
     replay: tuple[Event, ...] = ()
     history: MemoryRun | None = None
+    also: tuple[str, ...] = ()
     changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     parent_run: str = ""
 
@@ -39,24 +40,25 @@ class Start:
             return cls._resumed(request, experiment)
         if request.parent:
             return cls._branched(request, experiment)
-        return cls(request, experiment.Config.parse(request.config), replay=request.replay)
+        return cls(request, experiment.Config.parse(request.config), replay=request.replay, also=request.also)
 
     @classmethod
     def _resumed(cls, request: Request, experiment: type[Experiment]) -> Start:
         with RunReader(request.out) as reader:
-            events = tuple(reader.events())
+            events, also = tuple(reader.events()), reader.also
             steps = reader.checkpoints()
             if not steps:
-                return cls(request, experiment.Config.parse(reader.config), replay=events, history=past(reader, 0))
+                config, history = experiment.Config.parse(reader.config), past(reader, 0)
+                return cls(request, config, replay=events, history=history, also=also)
             state = reader.checkpoint(steps[-1])
             history = past(reader, steps[-1])
         config = experiment.Config.parse(stored_config(state))
-        return cls(request, config, steps[-1], state, events, history)
+        return cls(request, config, steps[-1], state, events, history, also)
 
     @classmethod
     def _branched(cls, request: Request, experiment: type[Experiment]) -> Start:
         with RunReader(request.parent) as reader:
-            at, events = request.at, tuple(reader.events())
+            at, events, also = request.at, tuple(reader.events()), request.also or reader.also
             earlier = [step for step in reader.checkpoints() if step <= at]
             if not earlier:
                 first = next(iter(reader.checkpoints()), "none at all")
@@ -72,7 +74,7 @@ class Start:
         config = old.changed(request.config)
         changed = config.difference(old)
         turned = {name: (was, new) for name, (new, was) in changed.items()}
-        return cls(request, config, at, without_boundary(state), (), history, turned, run_id)
+        return cls(request, config, at, without_boundary(state), (), history, also, turned, run_id)
 
     def writer(self, experiment: type[Experiment]) -> RunWriter:
         request = self.request
@@ -92,6 +94,7 @@ class Start:
             "arm": request.arm,
             "seed": self.config.seed,
             "device": request.device,
+            "also": " ".join(self.also),
             "parent_run": self.parent_run,
             "parent_step": self.step if request.parent else -1,
             "app_version": environment.app_version(),

@@ -56,6 +56,19 @@ def test_a_box_in_the_form_switches_an_instrument_on_and_its_view_is_there(windo
     assert titles[-1] == "Also: largest parameter"
 
 
+def test_readings_of_an_instrument_can_be_forced_to_every_k_steps(window, qtbot) -> None:
+    also = window.lab.knobs.form.also
+    also.open()
+    assert not also.every["largest"].isEnabled()
+    also.boxes["largest"].click()
+    also.every["largest"].selectAll()
+    qtbot.keyClicks(also.every["largest"], "20")
+    window.lab.start()
+    assert window.runs.started[0].also == ("largest=20",)
+    titles = [view.spec.title for view in window.lab.tabs.currentWidget().page.views]
+    assert titles[-1] == "Also: largest parameter"
+
+
 def test_switching_an_instrument_on_asks_anew_what_the_run_costs(window, qtbot) -> None:
     form = window.lab.knobs.form
     form.also.open()

@@ -9,11 +9,12 @@ from lab.also import LEADING, SIDE, AlsoMeasure
 from lab.engine import Engine
 from lab.experiments.grokking_frequency import GrokkingFrequency
 from lab.registry import discover
+from lab.schedule import Checkpoints
 from lab.stream import MemoryRun
 
 
-def _experiment() -> GrokkingFrequency:
-    experiment = GrokkingFrequency(GrokkingFrequency.configure(values={"width": 6, "depth": 1}))
+def _experiment(width: int = 6) -> GrokkingFrequency:
+    experiment = GrokkingFrequency(GrokkingFrequency.configure(values={"width": width, "depth": 1}))
     experiment.setup()
     return experiment
 
@@ -30,6 +31,26 @@ def test_the_leading_eigenvalues_are_those_of_the_dense_hessian() -> None:
     dense = torch.linalg.eigvalsh(torch.autograd.functional.hessian(at, flat)).flip(0).numpy()
     np.testing.assert_allclose(experiment.also_eigenvalues(), dense[:LEADING], rtol=1e-2, atol=1e-4)
     np.testing.assert_allclose(experiment.also_sharpness(), dense[0], rtol=2e-3)
+
+
+def test_the_next_sharpness_starts_from_the_last_one_and_a_resumed_run_reads_the_same_bits() -> None:
+    def record(step: int = 0, start: Any = None) -> tuple[MemoryRun, GrokkingFrequency]:
+        experiment, memory = _experiment(width=40), MemoryRun()
+        plan = Checkpoints(1000, every=20)
+        engine = Engine(experiment, memory, step=step, start=start, also=["also_sharpness=10"], checkpoints=plan)
+        for taken in engine:
+            if taken == 60:
+                break
+        engine.flush()
+        return memory, experiment
+
+    whole, experiment = record()
+    again, _ = record(20, whole.checkpoints[20])
+    steps, values = whole.series("also_sharpness")
+    assert steps.tolist() == [0, 10, 20, 30, 40, 50]
+    np.testing.assert_array_equal(again.series("also_sharpness")[1], values[steps > 20])
+    warm, cold = experiment._eigenpairs(1, experiment.memory["also_sharpness"]), experiment._eigenpairs(1)
+    assert warm.hvps < cold.hvps / 2
 
 
 def test_the_section_has_the_training_loss_in_its_middle_and_stands_for_the_run() -> None:

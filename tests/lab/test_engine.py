@@ -206,6 +206,11 @@ def test_instruments_over_budget_are_spaced_out_and_the_file_says_so(monkeypatch
     assert steps[0] == 0 and steps[-1] == 400, "the first and the last boundary are read whatever the budget"
     assert len(steps) < 60
     assert finish_costly_every(Costly) == 81, "a budget of one forces every reading"
+    experiment = Costly(Costly.configure(values={"measure_budget": 0.2, "steps": 60}))
+    experiment.setup()
+    forced = finish(experiment, also=("sharpness=4",))
+    assert forced.series("sharpness")[0].tolist() == list(range(0, 61, 4)), "and so does the user for one of them"
+    assert "steps, " in forced.attrs("sharpness")["cost"] and "every 4 steps" in forced.attrs("sharpness")["cost"]
 
 
 def test_pricing_reads_once_more_what_was_read_at_the_start_and_records_nothing():

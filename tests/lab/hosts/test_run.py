@@ -157,6 +157,18 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path: Path):
         assert rows(tmp_path / "broken.h5", name) == rows(tmp_path / "whole.h5", name)
 
 
+def test_a_resumed_run_goes_on_reading_what_it_was_asked_to_and_so_does_a_branch(tmp_path: Path):
+    asked = Request(**{**vars(request(tmp_path, "broken.h5", pause=0.001)), "also": ("largest=7",)})
+    here(Request(**{**vars(asked), "out": str(tmp_path / "whole.h5")}))
+    watcher = Watcher()
+    watcher.when(at_step(60), "stop")
+    assert here(asked, watcher)[0] == "stopped"
+    assert here(Request(experiment=NAME, out=str(tmp_path / "broken.h5"), resume=True)) == ("finished", "")
+    assert rows(tmp_path / "broken.h5", "largest") == rows(tmp_path / "whole.h5", "largest")
+    here(Request(experiment=NAME, parent=str(tmp_path / "whole.h5"), at=100, out=str(tmp_path / "branch.h5")))
+    assert rows(tmp_path / "branch.h5", "largest")[0] == [*range(105, 200, 7), 200]
+
+
 def test_a_killed_run_resumes_bit_for_bit_with_the_knob_that_was_turned(tmp_path: Path):
     whole = Watcher()
     whole.commands.put(("set", {"lr": 0.05}))
