@@ -16,19 +16,26 @@ from pydantic import model_validator
 from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, numbers, param
 from lab.experiment import Arm, Batch, Preset, Series, action, instrument
+from lab.interventions import first_intervention
+from lab.measures.condensation_checks import (
+    boundary,
+    judge_dropout,
+    judge_phase,
+    judge_plane,
+    judge_start,
+    paper_slope,
+)
 from lab.models import stacked_condensation as stacked
 from lab.stream import Source
-from lab.verdict import Check, StudyRow, Verdict
+from lab.verdict import StudyRow, Verdict
 from lab.views import Curves, Line, Matrix, PhaseDiagram, Profile, Scatter, Table, TableRow
 
 if TYPE_CHECKING:
     from lab.measures.directions import Params
     from lab.measures.landscape import Loss
 
-PAPER_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}  # S_w at γ' = 0: Luo et al. (2021), Fig. 3
 FITTED = 1e-6  # the phase scene stops a network here
 SHOWN = 100  # neurons of the cosine matrix, those of the largest amplitude
-MARGIN = 0.25  # in γ, on both sides of the boundary
 BIG = 0.1  # share of the largest amplitude from which a neuron counts as big
 
 
@@ -93,11 +100,6 @@ class CondensationConfig(Config):
     def all_widths(self) -> tuple[int, ...]:
         """m of each network of the phase scene, ascending."""
         return numbers(self.widths, int)
-
-
-def boundary(gamma_prime: np.ndarray) -> np.ndarray:
-    """γ on the boundary of the condensed regime: 1 for γ' <= 0, 1 + γ' above. Luo et al. (2021), Sec. 4."""
-    return 1 + np.maximum(gamma_prime, 0)
 
 
 _START: dict[str, Any] = {
@@ -196,7 +198,7 @@ class Condensation(AlsoMeasure):
             (
                 TableRow("condensed fraction", "condensed_fraction"),
                 TableRow("groups of neurons", "effective_neurons"),
-                TableRow("S_w, the paper's beside it", "movement_exponent", None, lambda config: paper_slope(config)),
+                TableRow("S_w, the paper's beside it", "movement_exponent", None, paper_slope),
                 TableRow("weighted fraction", "weighted_fraction"),
                 TableRow("weighted fraction of the twin", "twin_weighted_fraction"),
             ),
@@ -251,7 +253,7 @@ class Condensation(AlsoMeasure):
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.alphas: dict[str, float] = {}
         self.losses: list[float] = []
-        self._data()
+        self.x, self.y = (part.to(self.device) for part in self._draw())
         if config.scene == "phase":
             from lab.models.two_layer import mirrored_start
 
@@ -266,18 +268,12 @@ class Condensation(AlsoMeasure):
             self.networks = self._twins(init)
         self.start = [p.detach().clone() for p in self.networks.parameters()]
 
-    def _data(self) -> None:
-        config, double = self.config, {"dtype": torch.float64, "device": self.device}
-        if config.scene == "start":
-            x = 6 * torch.rand(config.samples, 5, generator=self.generator("data"), dtype=torch.float64) - 4
-            self.x = x.to(self.device)
-            self.y = 3.5 * torch.sin(5 * self.x + 1).sum(1, keepdim=True)
-        elif config.scene == "phase":
-            self.x = torch.tensor([-0.5, -0.16, 0.16, 0.5], **double)
-            self.y = 0.2 * torch.relu(self.x.abs() - 1 / 3) + torch.tensor([0.2, 0.0, 0.1, 0.15], **double)
-        else:
-            self.x = torch.linspace(-1.5, 1.5, config.samples, **double)[:, None]
-            self.y = torch.tanh(3 * (self.x + 0.6)) - torch.tanh(3 * (self.x - 0.6))
+    def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
+        from lab.data import few_points
+
+        if self.config.scene == "start":
+            return few_points.sine_sum(self.config.samples, self.generator("data"))
+        return few_points.four() if self.config.scene == "phase" else few_points.bump(self.config.samples)
 
     def _twins(self, init: torch.Generator) -> torch.nn.ModuleDict:
         """The network, and in the dropout scene its twin from the same start."""
@@ -365,44 +361,28 @@ class Condensation(AlsoMeasure):
 
     @action("Merge groups", help="Each group of one direction becomes one neuron: mean weights, summed output.")
     def merge(self) -> None:
-        from lab.measures.condensation import group_labels
+        from lab.measures.condensation import group_labels, merged
 
         rows, out = self._neurons()
-        rows, out, labels = rows.clone(), out.clone(), group_labels(rows, self.config.threshold, up_to_sign=False)
-        for group in range(int(labels.max()) + 1):
-            members = torch.nonzero(labels == group).flatten().to(rows.device)
-            mean, total = rows[members].mean(0), out[members].sum()
-            rows[members], out[members] = 0.0, 0.0
-            rows[members[0]], out[members[0]] = mean, total
-        self._put(rows, out)
+        self._put(*merged(rows, out, group_labels(rows, self.config.threshold, up_to_sign=False)))
 
     def _put(self, rows: torch.Tensor, out: torch.Tensor) -> None:
         """Replace the neurons of the network; Adam forgets those that are gone."""
         if self.config.scene == "phase":
             raise ConfigError({"scene": "the mirrored networks of the phase scene keep their neurons"})
-        first, last = self.networks["net"].layers
-        with torch.no_grad():
-            first.weight.copy_(rows[:, :-1])
-            first.bias.copy_(rows[:, -1])
-            last.weight.copy_(out[None])
-        gone = rows.abs().amax(1) == 0
-        state = self.optimizers["net"].state
-        for kept in (state[p] for p in (first.weight, first.bias) if p in state):
-            for value in (v for v in kept.values() if v.ndim):
-                value[gone] = 0
-        for value in (v for v in state.get(last.weight, {}).values() if v.ndim):
-            value[:, gone] = 0
+        from lab.models.mlp import put_neurons
+
+        put_neurons(self.networks["net"], rows, out, self.optimizers["net"])
 
     def _neurons(self, name: str = "net") -> tuple[torch.Tensor, torch.Tensor]:
         """Input weights with bias, shape (m, d + 1), and output weights, shape (m,); phase: one copy, middle width."""
-        from lab.measures.condensation import with_bias
+        from lab.models.mlp import neurons_of
 
         if self.config.scene == "phase":
             width = self._portrayed()
             rows = self.networks[str(width)].detach()[:width]
             return rows[:, :2], rows[:, 2]
-        first, last = self.networks[name].layers
-        return with_bias(first.weight, first.bias).detach(), last.weight.detach()[0]
+        return neurons_of(self.networks[name])
 
     def _portrayed(self) -> int:
         widths = self.config.all_widths()
@@ -530,69 +510,12 @@ class Condensation(AlsoMeasure):
         return stacked.batch(members, FITTED)
 
 
-def paper_slope(config: Any) -> float:
-    """The paper's S_w; NaN where it has none."""
-    return PAPER_SLOPES.get(config.gamma, np.nan) if config.gamma_prime == 0 else np.nan
-
-
 def judge(config: Any, run: Source) -> Verdict:
     """The scene's checks on the last reading; not comparable after an intervention or before the end."""
-    steered = [event for event in run.events() if event["kind"] in ("knobs", "action")]
+    steered = first_intervention(run)
     if steered:
-        return Verdict.not_comparable(f"the run was steered at step {steered[0]['step']}")
+        return Verdict.not_comparable(f"the run was steered at step {steered['step']}")
     step, _ = run.series("condensed_fraction")
     if not len(step) or step[-1] < config.steps:
         return Verdict.not_comparable("not finished: the last reading is the one that counts")
-    return {"start": _judge_start, "phase": _judge_phase, "dropout": _judge_dropout}[config.scene](config, run)
-
-
-def judge_plane(rows: Sequence[StudyRow]) -> Verdict | None:
-    """The regimes over (γ', γ): S_w is negative below the boundary and positive above it. Luo et al. (2021), Sec. 4.
-
-    Runs nearer to the boundary than MARGIN are left out: there S_w is near zero, and finite widths shift it.
-    """
-    sides: dict[bool, list[bool]] = {False: [], True: []}
-    for row in rows:
-        slope = row.numbers.get("movement_exponent", np.nan)
-        above = row.config.gamma - float(boundary(np.array(row.config.gamma_prime)))
-        if row.config.scene == "phase" and abs(above) >= MARGIN and np.isfinite(slope):
-            sides[above > 0].append((slope > 0) == (above > 0))
-    if not (sides[False] and sides[True]):
-        return None
-    return Verdict.of(
-        *(
-            Check(f"share with S_w {sign} {where} the boundary", float(np.mean(right)), 0.9, 1.0, f"{len(right)} runs")
-            for right, sign, where in ((sides[False], "< 0", "below"), (sides[True], "> 0", "above"))
-        )
-    )
-
-
-def _judge_start(config: Any, run: Source) -> Verdict:
-    if config.steps < 100:
-        return Verdict.not_comparable(f"too short: {config.steps} of 100 steps")
-    fraction = run.series("condensed_fraction")[1]
-    return Verdict.of(
-        Check("pairs of one direction at the start", float(fraction[0]), 0, 0.1),
-        Check("pairs of one direction at the end", float(fraction[-1]), 0.95, 1),
-    )
-
-
-def _judge_phase(config: Any, run: Source) -> Verdict:
-    widths = config.all_widths()
-    if len(widths) < 3 or widths[-1] < 5 * widths[0]:
-        return Verdict.not_comparable(f"widths {config.widths}: a slope needs three or more over a factor of 5")
-    worst = float(np.max(run.series("losses")[1][-1]))
-    if worst > 1e-4:
-        return Verdict.not_comparable(f"not fitted: a loss is still {worst:.1e}, above 1e-4; take more steps")
-    slope, known = float(run.series("movement_exponent")[1][-1]), paper_slope(config)
-    checks = [Check("S_w: movement grows with width", slope, 0.1)]
-    if np.isfinite(known):
-        checks.append(Check("S_w beside the paper's", slope, known - 0.1, known + 0.1, f"the paper's is {known:g}"))
-    return Verdict.of(*checks)
-
-
-def _judge_dropout(config: Any, run: Source) -> Verdict:
-    if config.steps < 12_000:
-        return Verdict.not_comparable(f"too short: {config.steps} of 12000 steps")
-    net, twin = (float(run.series(name)[1][-1]) for name in ("weighted_fraction", "twin_weighted_fraction"))
-    return Verdict.of(Check("weighted fraction over the twin's", net / twin, 3.0, note=f"{net:.3f} and {twin:.3f}"))
+    return {"start": judge_start, "phase": judge_phase, "dropout": judge_dropout}[config.scene](config, run)

@@ -93,6 +93,23 @@ def group_labels(weight: Tensor, threshold: float = 0.95, *, up_to_sign: bool = 
     return torch.from_numpy(labels)
 
 
+def merged(weight: Tensor, out_weight: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Neurons of which the first of each group has its mean input weights and summed output weight, the others zero.
+
+    Args:
+        weight: Input weights, shape (m, d).
+        out_weight: Output weights, shape (m,).
+        labels: Groups as of ``group_labels``, shape (m,).
+    """
+    rows, out = weight.clone(), out_weight.clone()
+    for group in range(int(labels.max()) + 1):
+        members = torch.nonzero(labels == group).flatten().to(rows.device)
+        mean, total = rows[members].mean(0), out[members].sum()
+        rows[members], out[members] = 0.0, 0.0
+        rows[members[0]], out[members[0]] = mean, total
+    return rows, out
+
+
 def effective_neuron_number(weight: Tensor, threshold: float = 0.95, *, up_to_sign: bool = True) -> int:
     """m_eff, the number of groups of ``group_labels``; 0 when every neuron has norm zero. Zhang and Xu (2024)."""
     return int(group_labels(weight, threshold, up_to_sign=up_to_sign).max()) + 1

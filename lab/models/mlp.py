@@ -134,3 +134,24 @@ class MLP(nn.Module):
         for block in self.blocks():
             x = block(x)
         return x
+
+
+def neurons_of(model: MLP) -> tuple[Tensor, Tensor]:
+    """Input weights with bias, shape (m, d + 1), and output weights, shape (m,), of one hidden layer and one output."""
+    first, last = model.layers
+    return torch.cat([first.weight, first.bias[:, None]], dim=1).detach(), last.weight.detach()[0]
+
+
+def put_neurons(model: MLP, rows: Tensor, out: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """Give a model the neurons (m, d + 1) and (m,); the optimiser forgets those whose input weights are all zero."""
+    first, last = model.layers
+    with torch.no_grad():
+        first.weight.copy_(rows[:, :-1])
+        first.bias.copy_(rows[:, -1])
+        last.weight.copy_(out[None])
+    gone, state = rows.abs().amax(1) == 0, optimizer.state
+    for kept in (state[p] for p in (first.weight, first.bias) if p in state):
+        for value in (v for v in kept.values() if v.ndim):
+            value[gone] = 0
+    for value in (v for v in state.get(last.weight, {}).values() if v.ndim):
+        value[:, gone] = 0

@@ -9,7 +9,8 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.condensation import Condensation, boundary
+from lab.experiments.condensation import Condensation
+from lab.measures.condensation_checks import boundary
 from lab.models.two_layer import descend, mirrored_start, outputs
 from lab.stream import MemoryRun
 from lab.verdict import StudyRow

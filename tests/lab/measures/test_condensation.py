@@ -164,3 +164,10 @@ def test_unusable_input_is_an_error_that_says_what_is_wrong():
         cond.dropout_regulariser(torch.ones(1, 2), torch.ones(1, 2), 0.0)
     with pytest.raises(ValueError, match="same m"):
         cond.dropout_regulariser(torch.ones(1, 2), torch.ones(1, 3), 0.5)
+
+
+def test_merging_keeps_the_output_of_equal_neurons():
+    weight, out = torch.tensor([[1.0, 2.0], [0.0, 1.0], [1.0, 2.0]]), torch.tensor([1.0, 5.0, 3.0])
+    rows, total = cond.merged(weight, out, torch.tensor([0, 1, 0]))
+    assert rows.tolist() == [[1.0, 2.0], [0.0, 1.0], [0.0, 0.0]] and total.tolist() == [4.0, 5.0, 0.0]
+    assert weight[2].tolist() == [1.0, 2.0]

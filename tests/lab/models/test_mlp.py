@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from lab.models.mlp import ACTIVATIONS, MLP, draw_uniform, fan_in_std
+from lab.models.mlp import ACTIVATIONS, MLP, draw_uniform, fan_in_std, neurons_of, put_neurons
 from lab.models.residual_mlp import ResidualBlock
 
 
@@ -123,3 +123,18 @@ def test_a_uniform_draw_has_the_bounds_of_torchs_own_and_scales_weights_alone():
     assert float(first.weight.std()) == pytest.approx(3 * float(own.weight.std()), rel=0.02)
     assert float(first.weight.abs().max()) <= 0.3 and float(first.bias.abs().max()) <= 0.1
     assert float(first.bias.std()) == pytest.approx(float(own.bias.std()), rel=0.15)
+
+
+def test_neurons_can_be_taken_out_and_put_back_and_adam_forgets_those_that_are_zero():
+    model = MLP((2, 3, 1), output_bias=False, bias_std=1.0, generator=seeded())
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(4, 2)).square().sum().backward()
+    optimizer.step()
+    rows, out = neurons_of(model)
+    assert rows.shape == (3, 3) and out.shape == (3,)
+    kept = torch.tensor([1.0, 0.0, 1.0])
+    put_neurons(model, rows * kept[:, None], out * kept, optimizer)
+    assert torch.equal(neurons_of(model)[0], rows * kept[:, None]) and torch.equal(neurons_of(model)[1], out * kept)
+    first, last = model.layers
+    assert not optimizer.state[first.weight]["exp_avg"][1].any() and optimizer.state[first.weight]["exp_avg"][0].any()
+    assert not optimizer.state[last.weight]["exp_avg_sq"][:, 1].any()

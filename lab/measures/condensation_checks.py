@@ -1,0 +1,82 @@
+"""How the scenes of condensation are judged: the phase scene beside theory and numbers of Luo et al. (2021), JMLR 22.
+
+The thresholds of the other two are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lab.stream import Source
+from lab.verdict import Check, StudyRow, Verdict
+
+PAPER_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}  # S_w at γ' = 0: Luo et al. (2021), Fig. 3
+MARGIN = 0.25  # in γ, on both sides of the boundary
+
+
+def boundary(gamma_prime: np.ndarray) -> np.ndarray:
+    """γ on the boundary of the condensed regime: 1 for γ' <= 0, 1 + γ' above. Luo et al. (2021), Sec. 4."""
+    return 1 + np.maximum(gamma_prime, 0)
+
+
+def paper_slope(config: Any) -> float:
+    """The paper's S_w; NaN where it has none."""
+    return PAPER_SLOPES.get(config.gamma, np.nan) if config.gamma_prime == 0 else np.nan
+
+
+def judge_plane(rows: Sequence[StudyRow]) -> Verdict | None:
+    """The regimes over (γ', γ): S_w is negative below the boundary and positive above it. Luo et al. (2021), Sec. 4.
+
+    Runs nearer to the boundary than MARGIN are left out: there S_w is near zero, and finite widths shift it.
+    """
+    sides: dict[bool, list[bool]] = {False: [], True: []}
+    for row in rows:
+        slope = row.numbers.get("movement_exponent", np.nan)
+        above = row.config.gamma - float(boundary(np.array(row.config.gamma_prime)))
+        if row.config.scene == "phase" and abs(above) >= MARGIN and np.isfinite(slope):
+            sides[above > 0].append((slope > 0) == (above > 0))
+    if not (sides[False] and sides[True]):
+        return None
+    return Verdict.of(
+        *(
+            Check(f"share with S_w {sign} {where} the boundary", float(np.mean(right)), 0.9, 1.0, f"{len(right)} runs")
+            for right, sign, where in ((sides[False], "< 0", "below"), (sides[True], "> 0", "above"))
+        )
+    )
+
+
+def judge_start(config: Any, run: Source) -> Verdict:
+    """Pairs of one direction: few at the start, nearly all at the end."""
+    if config.steps < 100:
+        return Verdict.not_comparable(f"too short: {config.steps} of 100 steps")
+    fraction = run.series("condensed_fraction")[1]
+    return Verdict.of(
+        Check("pairs of one direction at the start", float(fraction[0]), 0, 0.1),
+        Check("pairs of one direction at the end", float(fraction[-1]), 0.95, 1),
+    )
+
+
+def judge_phase(config: Any, run: Source) -> Verdict:
+    """Movement grows with width, by the paper's exponent where it has one."""
+    widths = config.all_widths()
+    if len(widths) < 3 or widths[-1] < 5 * widths[0]:
+        return Verdict.not_comparable(f"widths {config.widths}: a slope needs three or more over a factor of 5")
+    worst = float(np.max(run.series("losses")[1][-1]))
+    if worst > 1e-4:
+        return Verdict.not_comparable(f"not fitted: a loss is still {worst:.1e}, above 1e-4; take more steps")
+    slope, known = float(run.series("movement_exponent")[1][-1]), paper_slope(config)
+    checks = [Check("S_w: movement grows with width", slope, 0.1)]
+    if np.isfinite(known):
+        checks.append(Check("S_w beside the paper's", slope, known - 0.1, known + 0.1, f"the paper's is {known:g}"))
+    return Verdict.of(*checks)
+
+
+def judge_dropout(config: Any, run: Source) -> Verdict:
+    """The condensed share of the amplitude, against that of the twin without dropout."""
+    if config.steps < 12_000:
+        return Verdict.not_comparable(f"too short: {config.steps} of 12000 steps")
+    net, twin = (float(run.series(name)[1][-1]) for name in ("weighted_fraction", "twin_weighted_fraction"))
+    return Verdict.of(Check("weighted fraction over the twin's", net / twin, 3.0, note=f"{net:.3f} and {twin:.3f}"))
