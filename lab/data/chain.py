@@ -44,6 +44,33 @@ class ChainSequences:
     def to(self, device: torch.device | str) -> ChainSequences:
         return ChainSequences(*(getattr(self, f.name).to(device) for f in fields(self)))
 
+    def node(self, hop: int) -> Tensor:
+        """Where the token stands that is ``hop`` steps from the query: second of its pair, (N,)."""
+        return self.pair.gather(1, (self.start + hop - 1)[:, None])[:, 0] + 1
+
+    def in_order(self) -> Tensor:
+        """Whether each pair that the answer needs stands after the one before it in the chain, (N,), bool."""
+        index = torch.arange(self.pair.shape[1], device=self.pair.device)
+        needed = (index >= self.start[:, None]) & (index < (self.start + self.steps)[:, None])
+        return ((self.pair.diff(dim=1) > 0) | ~(needed[:, 1:] & needed[:, :-1])).all(1)
+
+    def roles(self, *, counted: bool) -> dict[str, Tensor]:
+        """Positions, (N,) each, of the query, of the count where there is one, and of the queried chain's pairs.
+
+        Pairs are counted from the one that begins with the query; -1 where there is none.
+        """
+        last, edges = self.tokens.shape[1] - 1, self.pair.shape[1]
+        roles = {"query": torch.full_like(self.start, last - counted)}
+        if counted:
+            roles["count"] = torch.full_like(self.start, last)
+        for offset in range(1 - edges, edges):
+            index = self.start + offset
+            inside = (index >= 0) & (index < edges)
+            first = self.pair.gather(1, index.clamp(0, edges - 1)[:, None])[:, 0]
+            roles[f"pair {offset:+d} first"] = first.masked_fill(~inside, -1)
+            roles[f"pair {offset:+d} second"] = (first + 1).masked_fill(~inside, -1)
+        return roles
+
 
 def draw_chains(
     count: int,

@@ -254,7 +254,7 @@ class MatchingReasoning(DecoderExperiment):
     detectors = (Jump("test_accuracy", size=0.2, window=100),)
 
     def setup(self) -> None:
-        from lab.measures.matching import unseen_embeddings
+        from lab.measures.matching import reach_by_hops, unseen_embeddings
 
         config = self.config
         self.train = self._draw("train", config.train_size, held_out=False)
@@ -263,7 +263,8 @@ class MatchingReasoning(DecoderExperiment):
         self.start_training(config.layers)
         count = config.token_high - config.token_low + 1
         self.unseen = unseen_embeddings(count, config.width, self.generator("data", "unseen")).to(self.device)
-        self.reach = self._reach()
+        self.in_order = self.test.in_order()
+        self.reach = reach_by_hops(config.layers, self.test.rows(slice(TRACED)), sorted(set(self.test.steps.tolist())))
 
     def cosine_steps(self) -> int | None:
         return self.config.cosine
@@ -287,7 +288,7 @@ class MatchingReasoning(DecoderExperiment):
         return drawn.to(self.device)
 
     def _make_model(self) -> Transformer:
-        from lab.models.matching_noise import add_matching_noise
+        from lab.models.matching_noise import add_matching_noise, strengths
         from lab.models.transformer_init import normal_init
 
         config = self.config
@@ -298,43 +299,27 @@ class MatchingReasoning(DecoderExperiment):
             beta = config.beta if config.noise in ("vo", "both") else 0.0
             noise = self.generator("init", "noise")
             add_matching_noise(model, noise, alpha=alpha, beta=beta, trainable=config.noise_trained)
-            for _, off in self._strengths(model, on=False):
-                off.requires_grad_(False)
+            for side, at in (("qk", "alpha"), ("vo", "beta")):
+                for strength in strengths(model, at) if config.noise not in (side, "both") else ():
+                    strength.requires_grad_(False)
         return model
 
-    def _strengths(self, model: Transformer, *, on: bool = True) -> list[tuple[str, torch.nn.Parameter]]:
-        """α and β of the layers that have a neighbour for them, of the noise that is on (or of the one that is off)."""
-        kind, blocks = self.config.noise, list(model.blocks)
-        sides = (("alpha", ("qk", "both"), blocks[1:]), ("beta", ("vo", "both"), blocks[:-1]))
-        return [
-            (name, getattr(block.attention, name))
-            for name, kinds, there in sides
-            for block in there
-            if (kind in kinds) == on
-        ]
+    def _strengths(self) -> dict[str, list[torch.nn.Parameter]]:
+        """α and β of the layers that have a neighbour for them, of the noise that is on."""
+        from lab.models.matching_noise import strengths
+
+        sides = {"off": (), "qk": ("alpha",), "vo": ("beta",), "both": ("alpha", "beta")}[self.config.noise]
+        return {name: strengths(self.model, name) for name in sides}
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
-        if self.config.noise == "off":
-            return
         with torch.no_grad():
-            for name, strength in self._strengths(self.model):
-                if name in changed:
+            for name, found in self._strengths().items():
+                for strength in found if name in changed else ():
                     strength.fill_(changed[name][1])
 
     def roles(self, sequences: Any, rows: Any = slice(None)) -> dict[str, torch.Tensor]:
         """The query, and the queried chain's pairs counted from the one that begins with it; -1 where there is none."""
-        pair, start = sequences.pair[rows], sequences.start[rows]
-        counted = self.config.kind == "counted"
-        roles = {"query": torch.full_like(start, self.config.length - 1 - counted)}
-        if counted:
-            roles["count"] = torch.full_like(start, self.config.length - 1)
-        for offset in range(1 - self.config.edges, self.config.edges):
-            index = start + offset
-            inside = (index >= 0) & (index < self.config.edges)
-            first = pair.gather(1, index.clamp(0, self.config.edges - 1)[:, None])[:, 0]
-            roles[f"pair {offset:+d} first"] = first.masked_fill(~inside, -1)
-            roles[f"pair {offset:+d} second"] = (first + 1).masked_fill(~inside, -1)
-        return roles
+        return sequences.rows(rows).roles(counted=self.config.kind == "counted")
 
     @instrument(
         every=50,
@@ -428,9 +413,9 @@ class MatchingReasoning(DecoderExperiment):
         attention = [copies.max().item()]
         edges = {EDGES[0]: [Edge(0, first + 1, first) for first in firsts]}
         for layer in range(1, self._hop_layers()):
-            attention.append(attention_between(maps[layer], last, self._node(some, layer)).mean(0).max().item())
+            attention.append(attention_between(maps[layer], last, some.node(layer)).mean(0).max().item())
             target = torch.full_like(self.test.start, self.config.length - 1)
-            edges[f"layer {layer}"] = [Edge(layer, target, self._node(self.test, layer))]
+            edges[f"layer {layer}"] = [Edge(layer, target, self.test.node(layer))]
         shown = dict(list(edges.items())[: len(EDGES)])
         left = list(accuracy_without(self.model, self.test.tokens, self.test.labels, shown).values())
         return attention, left + [math.nan] * (len(EDGES) - len(left))
@@ -439,10 +424,6 @@ class MatchingReasoning(DecoderExperiment):
         """One past the last layer whose hop every sequence has."""
         hops = 1 if self.config.kind == "counted" else self.config.hops
         return min(hops + 1, self.config.layers)
-
-    def _node(self, sequences: Any, hop: int) -> torch.Tensor:
-        """Where the token stands that is ``hop`` steps from the query: second of its pair, (B,)."""
-        return sequences.pair.gather(1, (sequences.start + hop - 1)[:, None])[:, 0] + 1
 
     @instrument(
         every="look_every",
@@ -461,42 +442,14 @@ class MatchingReasoning(DecoderExperiment):
         shown = self.test.rows(row)
         with self.masks.on(self.model, self.roles(shown)):
             pattern = attention_maps(self.model, shown.tokens)[:, 0]
-        marks = [self._node(shown, hop)[0] for hop in range(1, min(2, int(shown.steps[0])) + 1)]
+        marks = [shown.node(hop)[0] for hop in range(1, min(2, int(shown.steps[0])) + 1)]
         marks += marks[-1:] * (2 - len(marks))
         return shown.tokens[0], torch.stack([at for node in marks for at in (node - 1, node)]), pattern
 
     @instrument("Strength of the noise", every=50, symbol="α, β", statistic="by layer and head: first α, then β")
     def noise_strength(self) -> torch.Tensor | None:
-        if self.config.noise == "off":
-            return None
-        return torch.cat([strength.detach() for _, strength in self._strengths(self.model)])
-
-    def _reach(self) -> tuple[list[int], list[float], list[float]]:
-        """For each number of hops asked for, the share of test sequences whose answer L layers can reach by merging.
-
-        Also remembers which sequences hold their needed pairs in order.
-        """
-        from lab.measures.matching import steps_by_merging
-
-        config, test = self.config, self.test
-        node = torch.arange(config.edges, device=self.device)
-        needed = (node >= test.start[:, None]) & (node < (test.start + test.steps)[:, None])
-        follow = needed[:, 1:] & needed[:, :-1]
-        self.in_order = ((test.pair.diff(dim=1) > 0) | ~follow).all(1)
-        some = test.rows(slice(TRACED)).to("cpu")
-        orders = some.pair.argsort(1).tolist()
-        reached = {
-            merging: torch.tensor(
-                [
-                    steps_by_merging(config.layers, order, start, merging)
-                    for order, start in zip(orders, some.start.tolist(), strict=True)
-                ]
-            )
-            for merging in ("both", "one")
-        }
-        hops = sorted(set(test.steps.tolist()))
-        shares = {merging: [_mean(steps[some.steps == m] >= m) for m in hops] for merging, steps in reached.items()}
-        return hops, shares["both"], shares["one"]
+        found = [strength.detach() for side in self._strengths().values() for strength in side]
+        return torch.cat(found) if found else None
 
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:

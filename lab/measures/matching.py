@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
+from lab.data.chain import ChainSequences
 from lab.models.transformer import Transformer
 
 
@@ -121,3 +122,23 @@ def steps_by_merging(
             merged.append((low_end, max([high, *(at[1] for at in met)])))
         held = merged
     return held[-1][1] - start
+
+
+def reach_by_hops(
+    layers: int, sequences: ChainSequences, hops: Sequence[int]
+) -> tuple[Sequence[int], list[float], list[float]]:
+    """For each number of hops, the share of the sequences asking for it whose answer L layers can reach by merging.
+
+    Returns:
+        The hops, and the shares when every layer merges on both sides and on one; 0 where no sequence asks for so many.
+    """
+    asked = sequences.to("cpu")
+    orders, starts = asked.pair.argsort(1).tolist(), asked.start.tolist()
+
+    def shares(merging: Literal["both", "one"]) -> list[float]:
+        pairs = zip(orders, starts, strict=True)
+        reached = torch.tensor([steps_by_merging(layers, order, start, merging) for order, start in pairs])
+        found = [reached[asked.steps == m] >= m for m in hops]
+        return [within.double().mean().item() if len(within) else 0.0 for within in found]
+
+    return hops, shares("both"), shares("one")

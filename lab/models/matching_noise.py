@@ -6,6 +6,8 @@ layer l stored with what layer l + 1 asks for. Wang et al. (2024), arXiv 2405.15
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -84,3 +86,9 @@ def add_matching_noise(
         block.attention = NoisyAttention(block.attention, z[layer].clone(), z[layer + 1].clone(), *start)
         for name, of_a_pair in (("alpha", layer > 0), ("beta", layer < len(blocks) - 1)):
             getattr(block.attention, name).requires_grad_(trainable and of_a_pair)
+
+
+def strengths(model: Transformer, name: Literal["alpha", "beta"]) -> list[nn.Parameter]:
+    """α of every layer with one before it, or β of every layer with one after it, one number a head."""
+    blocks = list(model.blocks)
+    return [getattr(block.attention, name) for block in (blocks[1:] if name == "alpha" else blocks[:-1])]

@@ -74,3 +74,19 @@ def test_a_generator_gives_the_same_chains_again():
 def test_impossible_requests_say_what_is_wrong(options, message):
     with pytest.raises(ValueError, match=message):
         draw_chains(**({"count": 5, "generator": seeded()} | options))
+
+
+def test_order_is_told_by_the_positions_of_the_needed_pairs():
+    drawn = draw_chains(200, seeded(), edges=4, steps=2)
+    found = drawn.in_order()
+    for row in range(200):
+        first, second = (int(drawn.pair[row, drawn.start[row] + i]) for i in (0, 1))
+        assert bool(found[row]) == (first < second)
+    assert 0 < found.sum() < 200
+
+
+def test_a_node_stands_where_its_hop_ends():
+    drawn = draw_chains(200, seeded(), edges=4, steps=2)
+    for hop in (1, 2):
+        token = drawn.tokens.gather(1, drawn.node(hop)[:, None])
+        assert torch.equal(token, drawn.chain.gather(1, (drawn.start + hop)[:, None]))

@@ -10,6 +10,7 @@ from lab.config import ConfigError
 from lab.engine import Engine
 from lab.experiments.matching_reasoning import EDGES, MatchingReasoning
 from lab.measures.matching import reachable_steps
+from lab.models.matching_noise import strengths
 from lab.schedule import Checkpoints
 from lab.stream import MemoryRun
 
@@ -69,14 +70,6 @@ def test_two_layers_cannot_reach_two_hops_and_three_always_can():
     assert finished(layers=3, steps=1)[1].series("reach_one")[1][0] == [1]
 
 
-def test_order_is_told_by_the_positions_of_the_needed_pairs():
-    experiment = started()[0]
-    test = experiment.test
-    for row in range(100):
-        first, second = (int(test.pair[row, test.start[row] + i]) for i in (0, 1))
-        assert bool(experiment.in_order[row]) == (first < second)
-
-
 def test_the_chain_is_read_off_the_pattern_at_its_own_positions(monkeypatch: pytest.MonkeyPatch):
     experiment = started()[0]
     test = experiment.test
@@ -103,7 +96,8 @@ def test_noise_is_on_the_sides_that_were_chosen_and_is_trained(noise: str, count
     experiment, run = finished(steps=2, noise=noise)
     assert run.series("noise_strength")[1].shape == (2, count)
     assert (run.series("noise_strength")[1][-1] != 0.05).all()
-    others = [float(p) for _, p in experiment._strengths(experiment.model, on=False)]
+    sides = {"qk": strengths(experiment.model, "alpha"), "vo": strengths(experiment.model, "beta")}
+    others = [float(p) for side, found in sides.items() for p in found if noise not in (side, "both")]
     assert others == [0.0] * (4 - count)
 
 

@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 import torch
 
+from lab.data.chain import draw_chains
 from lab.measures.matching import (
     diagonal_strength,
     matching_kernels,
@@ -13,6 +14,7 @@ from lab.measures.matching import (
     matching_score,
     matching_share,
     normalised_embeddings,
+    reach_by_hops,
     reachable_steps,
     steps_by_merging,
     unseen_embeddings,
@@ -151,3 +153,13 @@ def test_impossible_kernels_and_depths_are_refused():
     for reach in (lambda: reachable_steps(0), lambda: steps_by_merging(0, [0], 0)):
         with pytest.raises(ValueError, match="0 layers"):
             reach()
+
+
+def test_the_reach_is_the_share_of_sequences_whose_answer_merging_comes_to():
+    drawn = draw_chains(60, torch.Generator().manual_seed(0), kind="counted", edges=4, steps=(1, 2, 3))
+    hops, both, one = reach_by_hops(2, drawn, [1, 2, 3, 4])
+    assert (both[0], one[0], both[1:], one[3]) == (1.0, 1.0, [0.0] * 3, 0.0) and hops == [1, 2, 3, 4]
+    orders, asked = drawn.pair.argsort(1).tolist(), drawn.steps == 2
+    far = [steps_by_merging(3, order, start) >= 2 for order, start in zip(orders, drawn.start.tolist(), strict=True)]
+    expected = sum(far[row] for row in range(60) if asked[row]) / int(asked.sum())
+    assert reach_by_hops(3, drawn, [2])[1] == [expected]
