@@ -126,7 +126,7 @@ def steps_by_merging(
 
 def reach_by_hops(
     layers: int, sequences: ChainSequences, hops: Sequence[int]
-) -> tuple[Sequence[int], list[float], list[float]]:
+) -> tuple[list[int], list[float], list[float]]:
     """For each number of hops, the share of the sequences asking for it whose answer L layers can reach by merging.
 
     Returns:
@@ -141,4 +141,4 @@ def reach_by_hops(
         found = [reached[asked.steps == m] >= m for m in hops]
         return [within.double().mean().item() if len(within) else 0.0 for within in found]
 
-    return hops, shares("both"), shares("one")
+    return list(hops), shares("both"), shares("one")
