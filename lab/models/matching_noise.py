@@ -6,8 +6,6 @@ layer l stored with what layer l + 1 asks for. Wang et al. (2024), arXiv 2405.15
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
@@ -88,7 +86,7 @@ def add_matching_noise(
             getattr(block.attention, name).requires_grad_(trainable and of_a_pair)
 
 
-def strengths(model: Transformer, name: Literal["alpha", "beta"]) -> list[nn.Parameter]:
+def strengths(model: Transformer, name: str) -> list[nn.Parameter]:
     """α of every layer with one before it, or β of every layer with one after it, one number a head."""
     blocks = list(model.blocks)
     return [getattr(block.attention, name) for block in (blocks[1:] if name == "alpha" else blocks[:-1])]
