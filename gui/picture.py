@@ -9,14 +9,13 @@ from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from gui.theme import Theme
-from gui.views import make_view
 
 SCALES = (1, 2, 3, 4)
 
 
 def twin(view: Any, theme: Theme) -> Any:
     """A second widget of the same view, size, settings and step, in a theme of its own; never shown."""
-    other = make_view(view.spec, view.run, theme)
+    other = type(view)(view.spec, view.run, theme)
     other.resize(view.size())
     other.restore(view.settings())
     other.set_step(view.axis.cursor)
@@ -36,11 +35,11 @@ def view_picture(view: Any, scale: float, theme: Theme) -> QImage:
         other.deleteLater()
 
 
-def widget_picture(widget: QWidget, scale: float) -> QImage:
-    """Any widget as it is, drawn anew at the scale, so that text and lines are sharp."""
+def widget_picture(widget: QWidget, scale: float, ground: str = "#FFFFFF") -> QImage:
+    """Any widget as it is, drawn anew at the scale, so that text and lines are sharp, on a ground of this colour."""
     image = QImage(widget.size() * scale, QImage.Format.Format_RGB32)
     image.setDevicePixelRatio(scale)
-    image.fill(QColor("#FFFFFF"))
+    image.fill(QColor(ground))
     painter = QPainter(image)
     widget.render(painter, QPoint())
     painter.end()

@@ -5,13 +5,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QHideEvent, QImage, QKeyEvent, QPainter, QShowEvent
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from gui.icons import put, recolour
 from gui.open_run import OpenRun
 from gui.panel import HEAD_PX, Panel, Title
+from gui.picture import save, widget_picture
 from gui.selection import Selection
 from gui.style import font
 from gui.theme import Theme
@@ -69,9 +70,7 @@ class RunPage(QWidget):
         self._wide: QByteArray | None = None  # where the panels were before the page became narrow
         self.verdict: Verdict | None = None
         self._judged_at = 0.0
-        self._turned: tuple[ViewWidget[Any], float] | None = (
-            None  # whose turn the last one was, processor time before it
-        )
+        self._turned: tuple[ViewWidget[Any], float] | None = None  # the last turn's view, processor time before it
         self.share = SHARE
         self._maximised: tuple[Panel, QByteArray] | None = None
         self.docks = QMainWindow(self)
@@ -409,12 +408,7 @@ class RunPage(QWidget):
 
     def screenshot(self, path: str | Path | None = None, scale: float = 2.0) -> QImage:
         """A picture of the page, ``scale`` pixels per point; written as PNG where a path is given."""
-        image = QImage(self.size() * scale, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(scale)
-        image.fill(QColor(self.theme.raised))
-        painter = QPainter(image)
-        self.render(painter, QPoint())
-        painter.end()
-        if path is not None and not image.save(str(path)):
-            raise OSError(f"The picture could not be written to {path}; is the folder there and writable?")
+        image = widget_picture(self, scale, self.theme.raised)
+        if path is not None:
+            save(image, Path(path))
         return image

@@ -23,6 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QVBoxLayout, QWidget
 
 from gui.open_run import OpenRun
+from gui.picture import save, view_picture
 from gui.selection import Selection
 from gui.theme import LIGHT, Theme, contrast
 from gui.views.axes import StepAxis
@@ -55,9 +56,7 @@ class ViewWidget(QWidget, Generic[Spec]):
         self.readout = ""
         self._stale = True
         self.drawn_at = 0.0  # time.perf_counter() of the last drawing
-        self.cost = (
-            0.0  # seconds of processor time that a drawing takes, its painting included, where a page measures it
-        )
+        self.cost = 0.0  # seconds of processor time of a drawing and its painting, where a page measures it
         self._unread = False  # the source failed at the last pull
         self.setAccessibleName(spec.title)
         self.setAccessibleDescription(spec.help)
@@ -264,8 +263,8 @@ class ViewWidget(QWidget, Generic[Spec]):
         image = self.picture(scale)
         if path is None:
             QGuiApplication.clipboard().setImage(image)
-        elif not image.save(str(path)):
-            raise OSError(f"The picture could not be written to {path}; is the folder there and writable?")
+        else:
+            save(image, Path(path))
 
     def numbers(self) -> str:
         """What is shown, as tab-separated text with every digit."""
@@ -281,8 +280,6 @@ class ViewWidget(QWidget, Generic[Spec]):
 
     def save_png(self, scale: float = 2.0, *, light: bool = False) -> None:
         """Ask where to write a picture of ``scale`` pixels a point, on the light ground whatever the theme if asked."""
-        from gui.picture import save, view_picture
-
         path, _ = QFileDialog.getSaveFileName(self, "Save picture", f"{self.spec.id}.png", "PNG pictures (*.png)")
         if not path:
             return
