@@ -138,6 +138,8 @@ class LiveRun(OpenRun):
         self.config = self.experiment.Config.parse({} if request.parent else request.config)  # until the file is opened
         self._begun = self.config
         self.source = self.buffer = MemoryRun(_RunFile(self))
+        for series in self.experiment.series().values():  # views name what will come before it does
+            self.buffer.declare(series.name, series.attrs)
         self.header = {"experiment": request.experiment, "preset": request.preset, "arm": request.arm}
         self.header |= {"title": self.experiment.title, "device": request.device, "seed": self.config.seed}
         self.path, self.also = request.out, request.also

@@ -2,14 +2,21 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QKeySequence, QMouseEvent
-from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsTextItem, QGraphicsWidget, QMenu
+from PySide6.QtGui import QAction, QColor, QKeySequence, QMouseEvent, QPainter
+from PySide6.QtWidgets import (
+    QGraphicsGridLayout,
+    QGraphicsTextItem,
+    QGraphicsWidget,
+    QMenu,
+    QStyleOptionGraphicsItem,
+    QWidget,
+)
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
@@ -19,7 +26,12 @@ from gui.views.limits import LimitsDialog
 from gui.views.text import rich
 
 LABEL_PX = 12
-PLACES = ((-0.5, -1.0), (-0.5, 0.1), (-1.0, -1.0), (-1.0, 0.1), (0.05, -0.5), (-0.5, -2.2), (-0.5, 1.3), (-1.6, -1.0))
+PLACES = (  # of a name about the end of its line, in its own widths and heights, the best first
+    *((-0.5, -1.0), (-0.5, 0.1), (-1.0, -1.0), (-1.0, 0.1), (0.05, -0.5), (-0.5, -2.2), (-0.5, 1.3), (-1.6, -1.0)),
+    *((-0.5, -3.5), (-0.5, 2.6), (-1.6, 0.1), (0.05, -2.2), (0.05, 1.3), (-0.5, -5.0), (-0.5, 4.0)),
+)
+FARTHER = 1.5  # strokes of a curve that a name may cross rather than take the next place
+VEIL = 205  # of 255: how little is seen through it
 LONGEST = 20  # characters of a name in the margin
 LEFT_PX = 64  # left of the data, the axis and its label included
 EDGE_PX = 4
@@ -102,18 +114,36 @@ class Canvas(pg.GraphicsView):
         self.left.emit()
 
 
+class Name(QGraphicsTextItem):
+    """A name; within the plot it lies on a veil of the ground's colour, so that lines behind it do not cross it out."""
+
+    veil: QColor | None = None
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        if self.veil is not None:
+            painter.fillRect(self.boundingRect().adjusted(2, 3, -2, -3), self.veil)
+        super().paint(painter, option, widget)
+
+
 class Names:
     """Names beside the ends of lines, mostly in the margin right of the box, moved apart where they would overlap."""
 
     def __init__(self, canvas: Canvas) -> None:
         self._canvas = canvas
-        self._items: list[QGraphicsTextItem] = []
+        self._items: list[Name] = []
         self._texts: list[tuple[str, str]] = []
 
     @property
     def width(self) -> int:
         """Points that the widest name needs."""
         return round(max((item.boundingRect().width() for item in self._items), default=0.0)) + 4
+
+    def announce(self, symbols: Iterable[str]) -> int:
+        """Points that the widest of names that will come needs."""
+        self._write([(symbol, "") for symbol in symbols])
+        width = self.width
+        self._write([])
+        return width
 
     def place(self, names: list[tuple[str, str, float, float]], curves: Sequence[Path] = ()) -> None:
         """Show names.
@@ -133,9 +163,12 @@ class Names:
         ends = [area.left() + (x - left) / (right - left) * area.width() for _, _, x, _ in names]
         wanted = np.array([(top - y) / (top - bottom) * area.height() for _, _, _, y in names])
         height = self._items[0].boundingRect().height()
+        veil = QColor(self._canvas.backgroundBrush().color())
+        veil.setAlpha(VEIL)
         places = apart(wanted, height * 0.8, area.height())
         for item, x, y in zip(self._items, ends, places, strict=True):
             inside = x < area.right() - 1  # there the name stands above the end, not on the line
+            item.veil = veil if inside else None
             item.setPos(
                 self._clear_place(x, y, item.boundingRect().width(), height, area, curves)
                 if inside
@@ -145,9 +178,10 @@ class Names:
     def _clear_place(
         self, x: float, y: float, width: float, height: float, area: QRectF, curves: Sequence[Path]
     ) -> QPointF:
-        """Near the end of a line, above it, below or a little further on: where the fewest curves are met."""
+        """Near the end of a line, above it, below or a little further on: where few curves are met, the nearer the
+        better."""
         (left, right), (bottom, top) = self._canvas.box.viewRange()
-        met: list[tuple[int, int, QPointF]] = []
+        met: list[tuple[float, QPointF]] = []
         for rank, (aside, lift) in enumerate(PLACES):
             corner = QPointF(x + aside * width, area.top() + y + lift * height)
             corner.setX(max(min(corner.x(), area.right() - width), area.left()))
@@ -155,8 +189,8 @@ class Names:
             columns = np.linspace(corner.x(), corner.x() + width, 24)
             columns = left + (columns - area.left()) / area.width() * (right - left)
             rows = top - (np.array([corner.y() + height, corner.y()]) - area.top()) / area.height() * (top - bottom)
-            met.append((sum(_meets(curve, columns, rows) for curve in curves), rank, corner))
-        return min(met, key=lambda one: one[:2])[2]
+            met.append((sum(_meets(curve, columns, rows) for curve in curves) + FARTHER * rank, corner))
+        return min(met, key=lambda one: one[0])[1]
 
     def _write(self, texts: list[tuple[str, str]]) -> None:
         for item in self._items:
@@ -165,7 +199,7 @@ class Names:
         self._items = []
         for symbol, colour in texts:
             shortened = symbol if len(symbol) <= LONGEST else symbol[: LONGEST - 1] + "…"
-            item = QGraphicsTextItem(self._canvas.frame)
+            item = Name(self._canvas.frame)
             item.setFont(font_px(LABEL_PX))
             item.setHtml(f'<span style="color:{colour}">{rich(shortened)}</span>')
             self._items.append(item)

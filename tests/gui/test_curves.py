@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
@@ -276,6 +276,31 @@ def test_names_beside_lines_do_not_overlap(qtbot) -> None:
     heights = sorted(item.y() for item in view.names._items)
     assert len(heights) == 6
     assert min(np.diff(heights)) >= 12
+
+
+def test_there_is_room_for_long_names_before_the_first_row(qtbot) -> None:
+    source = MemoryRun()
+    source.declare("train_loss", {"symbol": "a symbol of many words"})
+    view = _view(qtbot, LINEAR, source)
+    room = view.axis.gutter
+    source.append("train_loss", np.arange(10), np.ones(10))
+    view.refresh()
+    assert view.axis.gutter == room > 100
+
+
+def test_a_name_amid_lines_lies_on_a_veil_of_the_ground(qtbot) -> None:
+    steps = np.arange(400)
+    guide = ("slope", lambda config, source: (np.array([0.0, 200.0]), np.array([0.5, 0.5])))
+    spec = Curves(("train_loss",), title="Loss", guides=(guide,))
+    view = _view(qtbot, spec, MemoryRun(train_loss=(steps, steps % 2)))  # a wall of strokes
+    (name,) = (item for item in view.names._items if item.toPlainText() == "slope")
+    area = name.sceneBoundingRect().toRect().adjusted(6, 5, -6, -5)
+    assert _lightness(view, area) > 200 > 150 > _lightness(view, area.translated(area.width() + 20, 0))
+
+
+def _lightness(view: CurvesView, area: QRect) -> float:
+    image = view.canvas.grab(area).toImage()
+    return float(np.median([image.pixelColor(x, y).lightness() for x in range(area.width()) for y in range(4)]))
 
 
 def test_a_theme_change_recolours_ground_and_lines(qtbot) -> None:

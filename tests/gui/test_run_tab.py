@@ -82,6 +82,12 @@ def test_a_resumed_run_shows_what_its_file_held_and_adds_nothing_twice(qtbot, tm
         assert run.config_at_start == Tiny.Config.parse(reader.config)
 
 
+def test_a_run_names_what_will_come_as_the_field_writes_it(tmp_path):
+    run = LiveRun(Request(experiment=NAME, out=str(tmp_path / "run.h5")), Spare(), host="thread")
+    assert run.source.attrs("sharpness")["symbol"] == Tiny.series()["sharpness"].symbol != ""
+    assert run.source.names() == []
+
+
 def test_a_run_is_judged_by_the_knobs_it_began_with(qtbot, tmp_path):
     path = str(tmp_path / "run.h5")
     run = LiveRun(Request(experiment=NAME, config={"steps": 50}, out=path), Spare(), host="thread")
