@@ -64,6 +64,8 @@ COMMANDS = (
     Command("scheduler", "Where studies compute …", "choose_scheduler", "Run", "", "device"),
     Command("previous-event", "Previous event", "previous_event", "Run", "[", "chevron-left", "run", gap=True),
     Command("next-event", "Next event", "next_event", "Run", "]", "chevron-right", "run"),
+    Command("play", "Play the recorded run, or hold", "play", "Run", "P", "run", "run"),
+    Command("loop", "Play again from the start", "loop", "Run", "L", "loop", "run"),
     Command("lab", "Lab", "go_lab", "View", "Ctrl+1", "lab"),
     Command("library", "Library", "go_library", "View", "Ctrl+2", "library"),
     Command("compare", "Compare", "go_compare", "View", "Ctrl+3", "compare"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
@@ -340,6 +340,10 @@ class LabPlace(QMainWindow):
         tab = self.tabs.currentWidget()
         if isinstance(tab, RunTab):
             tab.page.set_step(step)
+
+    def move_step(self, event: QKeyEvent) -> bool:
+        """Let an arrow, Home or End that nothing else wanted move the slider; whether it did."""
+        return self.current() is not None and self.transport.slider.take(event)
 
     def show_welcome(self) -> None:
         self.tabs.setCurrentWidget(self.welcome)

@@ -479,6 +479,12 @@ class MainWindow(QMainWindow):
     def next_event(self) -> None:
         self.lab.transport.next_event()
 
+    def play(self) -> None:
+        self.lab.transport.play_or_hold()
+
+    def loop(self) -> None:
+        self.lab.transport.loop_button.toggle()
+
     # help
 
     def show_finder(self) -> None:
@@ -552,7 +558,8 @@ class MainWindow(QMainWindow):
             if command.plain and command.shortcut == key:
                 self.actions_by_id[command.id].trigger()
                 return
-        super().keyPressEvent(event)
+        if not self.isEnabled() or not self.lab.isVisible() or not self.lab.move_step(event):
+            super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         active = self.lab.active_runs()

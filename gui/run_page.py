@@ -245,6 +245,7 @@ class RunPage(QWidget):
             if isinstance(panel.view.spec, Ribbon):
                 panel.view.setMaximumHeight(RIBBON_PX)
             self.docks.restoreState(state)
+            panel.view.setFocus()  # Qt would give it to the first button of the page
             self.maximise_changed.emit("")
 
     def show_maximised(self, view: str) -> None:

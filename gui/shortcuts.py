@@ -13,7 +13,8 @@ PLOTS = (
     ("Double click", "Fill the centre, again to go back"),
     ("A", "Show all data"),
     ("F", "Follow the run"),
-    ("Left, Right", "Move the step slider"),
+    ("Left, Right", "Move the slider by a step, with Shift far"),
+    ("Home, End", "First step, follow the newest"),
     ("Esc", "Back from a filled plot, close a list"),
 )
 

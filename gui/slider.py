@@ -131,6 +131,11 @@ class StepSlider(QWidget):
             self.select(self._step(event.position().x()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self.take(event):
+            super().keyPressEvent(event)
+
+    def take(self, event: QKeyEvent) -> bool:
+        """Move as a key says; whether it says anything here."""
         key, far = event.key(), bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         stride = max(1, self.steps // 100) if far else 1
         if key in (Qt.Key.Key_Left, Qt.Key.Key_Down):
@@ -145,7 +150,8 @@ class StepSlider(QWidget):
         elif key == Qt.Key.Key_End:
             self.select(None)
         else:
-            super().keyPressEvent(event)
+            return False
+        return True
 
     def event(self, event) -> bool:
         if isinstance(event, QHelpEvent):

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QGraphicsWidget,
     QMenu,
     QStyleOptionGraphicsItem,
-    QWidget,
 )
 
 from gui.open_run import OpenRun
@@ -119,7 +118,7 @@ class Name(QGraphicsTextItem):
 
     veil: QColor | None = None
 
-    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: Any = None) -> None:
         if self.veil is not None:
             painter.fillRect(self.boundingRect().adjusted(2, 3, -2, -3), self.veil)
         super().paint(painter, option, widget)

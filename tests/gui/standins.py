@@ -7,7 +7,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel
 
 from gui.open_run import OpenRun
-from gui.theme import Theme
+from gui.slider import StepSlider
+from gui.theme import LIGHT, Theme
 from lab.stream import MemoryRun
 from lab.verdict import Verdict
 from storage.catalogue import RunEntry
@@ -136,6 +137,8 @@ class FakeTransport(QLabel):
     def __init__(self) -> None:
         super().__init__("transport")
         self.moves = []
+        self.slider = StepSlider(LIGHT)
+        self.slider.setParent(self)
 
     def set_run(self, run: OpenRun | None) -> None:
         self.run = run

@@ -75,6 +75,29 @@ def test_one_slider_moves_both_runs_and_reaches_over_the_longer_one(window, qtbo
     assert left.views[0].values_at(150)[0][1] == 100 and right.views[0].values_at(150)[0][1] == 150
 
 
+def test_the_keys_of_the_slider_work_wherever_the_page_has_the_focus(window, qtbot):
+    page, slider = window.lab.tabs.currentWidget().page, window.lab.transport.slider
+    view = page.views[0]
+    view.setFocus()
+    moves = []
+    slider.moved.connect(moves.append)
+    for key in (Qt.Key.Key_Home, Qt.Key.Key_Right, Qt.Key.Key_End, Qt.Key.Key_Left):
+        qtbot.keyClick(view, key)
+    assert moves == [0, 1, None, 99]
+    for _ in range(2):
+        qtbot.keyClick(view, Qt.Key.Key_P)
+        moves.append(window.lab.transport.playing)
+    qtbot.keyClick(view, Qt.Key.Key_L)
+    assert moves[-2:] == [True, False] and window.lab.transport.loop_button.isChecked()
+
+
+def test_escape_from_a_filled_page_leaves_the_keys_with_the_view(window, qtbot):
+    page = window.lab.tabs.currentWidget().page
+    page.panels[0].head.maximise.click()
+    qtbot.keyClick(page, Qt.Key.Key_Escape)
+    assert window.focusWidget() is page.views[0]
+
+
 def test_stretch_and_selection_are_shared_and_what_fills_one_page_fills_both(window, qtbot):
     left, right = beside(window, qtbot)
     right.axis.hold(20.0, 40.0)
