@@ -111,6 +111,8 @@ def log_ticks(low: float, high: float, count: float) -> tuple[np.ndarray, np.nda
     span = high - low
     if span < 0.75:
         _, places = round_ticks(10.0**low, 10.0**high, count)
+        if len(places) < 2:  # one number tells no scale
+            _, places = round_ticks(10.0**low, 10.0**high, 2 * count)
         return np.log10(places[places > 0]), np.empty(0)
     decades = np.arange(math.ceil(low), math.floor(high) + 1)
     within = np.log10(np.arange(2, 10)) + np.arange(math.floor(low), math.floor(high) + 1)[:, None]

@@ -278,21 +278,21 @@ class CurvesView(StepPlot[Curves]):
         return self._guide_rows
 
     def _draw_names(self, tracks: list[Track], paths: list[Path], levels: list[Path | None], floor: float) -> None:
-        ends = [(track.symbol, self.readable(track.colour), path) for track, path in zip(tracks, paths, strict=True)]
-        muted = self.theme.muted
-        ends += [(line.label, muted, p) for line, p in zip(self.spec.lines, levels, strict=True) if p]
-        ends += [(name, muted, p) for (name, _), p in zip(self.spec.guides, self._guide_rows, strict=True) if p]
+        muted, beside = self.theme.muted, self.x_range[1]
+        lines = [(t.symbol, self.readable(t.colour), p) for t, p in zip(tracks, paths, strict=True)]
+        lines += [(line.label, muted, p) for line, p in zip(self.spec.lines, levels, strict=True) if p]
+        guides = [(name, muted, p) for (name, _), p in zip(self.spec.guides, self._guide_rows, strict=True) if p]
         low, high = self._y
         names: list[tuple[str, str, float, float]] = []
-        for symbol, colour, (step, value) in ends:
+        for rank, (symbol, colour, (step, value)) in enumerate([*lines, *guides]):
             shown = np.flatnonzero((step <= self.axis.high) & ~np.isnan(value))[-1:]
             if not len(shown):
                 continue
             y = float(self.y_of(value[shown], floor)[0])
             if low <= y <= high:
-                reaches = step[shown[0] + 1 :].any() or step[shown[0]] >= self.axis.high
-                x = self.x_range[1] if reaches else float(self.x_of(step[shown])[0])
-                names.append((symbol, colour, x, y))
+                # a guide is named where it ends; a line in the margin, also where its next reading is still to come
+                within = rank >= len(lines) and step[shown[0]] < self.axis.high and not step[shown[0] + 1 :].any()
+                names.append((symbol, colour, float(self.x_of(step[shown])[0]) if within else beside, y))
         self.names.place(names, [(self.x_of(step), self.y_of(value, floor)) for step, value in paths])
         self.axis.need(self.names.width)
         area = self.box.geometry()
@@ -317,8 +317,7 @@ class CurvesView(StepPlot[Curves]):
         ]
         self._read_out("&nbsp;&nbsp; ".join(texts))
         if step is None:
-            self._dots.setData([], [])
-            return
+            found = [row for row in found if len(row[0].raw) == 1]  # a line of one row would not be seen
         floor = self._floor([(np.empty(0), track.raw.values[-1:]) for track in self.tracks()])
         x = self.x_of(np.array([row for _, row, _ in found], float))
         y = np.clip(self.y_of(np.array([value for _, _, value in found]), floor), *self._y)

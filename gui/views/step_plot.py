@@ -18,6 +18,7 @@ from gui.views.plot import Plot
 from lab.stream import Event
 
 NEAR_PX = 5
+OVERHANG = 15  # pixels that the text of a tick may reach beyond its axis; farther ones are not drawn
 CRISP = {"pxMode": True, "antialias": True, "useCache": False, "pen": None}  # the cache holds coarse pictures
 
 
@@ -109,7 +110,7 @@ class StepPlot(Plot[Spec]):
         metrics = QFontMetricsF(font_px(TICK_PX))
         halves = [metrics.horizontalAdvance(text) / 2 for text in ticks.tickStrings(places, 1.0, spacing)]
         ends = area.left() + (places - low) / (high - low) * area.width() + np.array(halves)
-        ends = ends[ends <= area.right() + 1]  # a text that would reach farther is not drawn
+        ends = ends[ends <= area.right() + OVERHANG]
         self._x_name.setPos(max(area.right() + 4, float(ends.max(initial=0.0)) + 8), area.bottom())
 
     # Marks of events.

@@ -3,12 +3,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import QFontMetricsF, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.theme import DARK, LIGHT
 from gui.views import make_view
-from gui.views.axes import StepAxis, log_ticks
+from gui.views.axes import TICK_PX, StepAxis, font_px, log_ticks
 from gui.views.curves import CurvesView
 from lab.stream import MemoryRun
 from lab.views import Curves, Line
@@ -206,6 +206,20 @@ def test_the_word_under_the_end_of_the_axis_is_whole_before_there_are_names(qtbo
     assert word.sceneBoundingRect().right() <= view.canvas.viewport().width()
 
 
+def test_the_word_under_the_end_of_the_axis_is_clear_of_the_last_tick(qtbot) -> None:
+    view = _view(qtbot, LOSS, MemoryRun(train_loss=([0, 1010], [1.0, 0.5])))
+    metrics = QFontMetricsF(font_px(TICK_PX))
+    area = view.box.geometry()
+    tick = area.left() + 1000 / 1010 * area.width() + metrics.horizontalAdvance("1 000") / 2
+    assert view._x_name.x() > tick > area.right()
+
+
+def test_a_line_is_named_in_the_margin_while_its_next_reading_is_still_to_come(qtbot) -> None:
+    source = MemoryRun(train_loss=(np.arange(100), np.ones(100)), norm=([0, 50], [2.0, 2.0]))
+    view = _view(qtbot, Curves(("train_loss", "norm"), title="Both"), source)
+    assert all(item.x() > view.box.geometry().right() for item in view.names._items)
+
+
 def test_before_the_first_row_the_view_says_what_will_come(qtbot) -> None:
     run = MemoryRun()
     view = _view(qtbot, LOSS, run, live=True, state="running")
@@ -303,6 +317,15 @@ def _lightness(view: CurvesView, area: QRect) -> float:
     return float(np.median([image.pixelColor(x, y).lightness() for x in range(area.width()) for y in range(4)]))
 
 
+def test_a_line_of_one_row_is_a_dot_until_the_next_row_comes(qtbot) -> None:
+    source = MemoryRun(train_loss=([0], [3.0]))
+    view = _view(qtbot, LINEAR, source)
+    assert view._dots.getData()[1].tolist() == [3.0]
+    source.append("train_loss", 10, 2.0)
+    view.refresh()
+    assert len(view._dots.getData()[0]) == 0
+
+
 def test_a_theme_change_recolours_ground_and_lines(qtbot) -> None:
     view = _view(qtbot, LINEAR, MemoryRun(train_loss=(np.arange(10), np.ones(10))))
     view.set_theme(DARK)
@@ -326,8 +349,9 @@ def test_settings_come_back(qtbot) -> None:
 
 
 @pytest.mark.parametrize("low, high", [(-30, 1), (-6, 0.2), (-0.2, 0.3), (0.301, 0.302), (2.05, 2.95), (-320, 308)])
-def test_logarithmic_axes_always_have_ticks_to_read(low: float, high: float) -> None:
-    named, _ = log_ticks(low, high, 8)
+@pytest.mark.parametrize("count", (8, 3))
+def test_logarithmic_axes_always_have_ticks_to_read(low: float, high: float, count: int) -> None:
+    named, _ = log_ticks(low, high, count)
     inside = named[(named >= low) & (named <= high)]
     assert 2 <= len(inside) <= 14
 
