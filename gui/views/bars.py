@@ -22,6 +22,7 @@ class BarsView(SnapshotPlot[Bars]):
     """One bar for each number, with its name beneath."""
 
     valued = True
+    grid_lines = "values"
 
     def __init__(self, spec: Bars, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, IndexAxis("bottom", slanted=True), Axis("left"))
@@ -85,7 +86,6 @@ class BarsView(SnapshotPlot[Bars]):
 
     def _paint(self) -> None:
         super()._paint()
-        self.canvas.left_axis.setGrid(150)
         self._bars.setOpts(brush=pg.mkBrush(self.theme.line(0)[0]), pen=pg.mkPen(None))
         self._references.set_theme(self.theme)
 

@@ -87,13 +87,17 @@ class Canvas(pg.GraphicsView):
             self._grid.setContentsMargins(*margins)
             self._grid.activate()  # now, so that this drawing knows its columns
 
-    def show_range(self, x: tuple[float, float], y: tuple[float, float], *, columns: bool = False) -> None:
-        """Show a stretch, with a faint line at every named value, and at every named step too where ``columns``."""
+    def show_range(
+        self, x: tuple[float, float], y: tuple[float, float], *, rows: bool = True, columns: bool = False
+    ) -> None:
+        """Show a stretch, with a faint line at every named value, and at every named place along it where wanted."""
         self.box.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
         self.box.updateMatrix()  # else the first paint finds it out of date, and asks for a second one
         # one path of our own: the grid of pyqtgraph's axes paints every small tick across, 0.4 ms each
-        rows = self.left_axis.tickValues(*y, self.box.height())[0][1]
-        across, up = np.tile(x, len(rows)), np.repeat(rows, 2)
+        across, up = np.empty(0), np.empty(0)
+        if rows:
+            values = self.left_axis.tickValues(*y, self.box.height())[0][1]
+            across, up = np.tile(x, len(values)), np.repeat(values, 2)
         if columns:
             places = self.bottom_axis.tickValues(*x, self.box.width())[0][1]
             across, up = np.append(across, np.repeat(places, 2)), np.append(up, np.tile(y, len(places)))

@@ -24,6 +24,7 @@ class ProfileView(SnapshotPlot[Profile]):
     """Lines and dots over one variable; a series with a single row, a target, stays as it is."""
 
     valued = True
+    grid_lines = "both"
 
     def __init__(self, spec: Profile, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
@@ -108,8 +109,6 @@ class ProfileView(SnapshotPlot[Profile]):
 
     def _paint(self) -> None:
         super()._paint()
-        for plot_axis in (self.canvas.bottom_axis, self.canvas.left_axis):
-            plot_axis.setGrid(150)
         self._references.set_theme(self.theme)
         self._pens()
 

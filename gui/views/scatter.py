@@ -40,7 +40,7 @@ class ScatterView(SnapshotPlot[Scatter]):
     def __init__(self, spec: Scatter, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
         self.selected: int | None = None
-        self.valued = not spec.polar
+        self.valued, self.grid_lines = not spec.polar, "" if spec.polar else "both"
         self.trails = spec.trails
         self._blocks = (Block(run.source, spec.x), Block(run.source, spec.y)) if spec.trails else None
         self._now: Points = (np.empty(0), np.empty(0))
@@ -249,9 +249,6 @@ class ScatterView(SnapshotPlot[Scatter]):
         theme = self.theme
         if self.grid is not None:
             self.grid.set_theme(theme)
-        else:
-            for plot_axis in (self.canvas.bottom_axis, self.canvas.left_axis):
-                plot_axis.setGrid(150)
         if self.bar is not None:
             self.bar.set_theme(theme)
         now, first = theme.line(0)[0], theme.line(1)[0]

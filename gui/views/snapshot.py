@@ -2,7 +2,7 @@
 
 import math
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PySide6.QtCore import Qt, Slot
@@ -22,7 +22,13 @@ Stretch = tuple[float, float]
 
 
 class SnapshotPlot(Plot[Spec]):
-    """A plot that shows, of each of its series, the latest row at or before the slider's step."""
+    """A plot that shows, of each of its series, the latest row at or before the slider's step.
+
+    Attributes:
+        grid_lines: Across the plot at every named value ("values"), at named places along it too ("both"), or none.
+    """
+
+    grid_lines: Literal["", "values", "both"] = ""
 
     def __init__(self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, bottom: Axis, left: Axis) -> None:
         super().__init__(spec, run, theme, axis, bottom, left)
@@ -92,14 +98,13 @@ class SnapshotPlot(Plot[Spec]):
 
     def _fit(self, x: Stretch, y: Stretch) -> None:
         """Show these stretches unless the user has zoomed; small changes of the data do not move the axes."""
-        if self._held:
-            return
-        if self._stretch is not None:
-            x, y = _calm(self._stretch[0], x), _calm(self._stretch[1], y)
-        self._stretch = (x, y)
-        y = self.limited(y)
-        self.box.setRange(xRange=x, yRange=y, padding=0, disableAutoRange=True)
-        self.box.updateMatrix()  # else the first paint finds it out of date, and asks for a second one
+        if not self._held:
+            if self._stretch is not None:
+                x, y = _calm(self._stretch[0], x), _calm(self._stretch[1], y)
+            self._stretch = (x, y)
+            self.canvas.show_range(x, self.limited(y), rows=bool(self.grid_lines), columns=self.grid_lines == "both")
+        elif self.grid_lines:
+            self.canvas.show_range(*self.box.viewRange(), columns=self.grid_lines == "both")
 
     # The pointer.
 
