@@ -73,6 +73,19 @@ def _changed(config: Config, base: Config) -> dict[str, Any]:
     return {name: mine for name, (mine, _) in config.difference(base).items()}
 
 
+def _first_axes(experiment: type[Experiment]) -> list[str]:
+    """Knobs to offer first: those of the experiment's phase diagram, or its first own number."""
+    if experiment.study_views:
+        return [experiment.study_views[0].x, experiment.study_views[0].y]
+    own = experiment.Config.knobs()
+    numbers = [name for name in own if name not in Config.knobs() and own[name].kind in ("float", "int")]
+    return [*numbers, "steps"][:1]
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 class AxisRow(QWidget):
     """One axis: a knob and its values as text."""
 
@@ -83,13 +96,13 @@ class AxisRow(QWidget):
         super().__init__()
         self.knob = QComboBox()
         self.knob.setAccessibleName("Knob")
-        for name, known in experiment.Config.knobs().items():
+        self._known = experiment.Config.knobs()
+        for name, known in self._known.items():
             if name not in ("seed", "threads"):
                 self.knob.addItem(f"{known.label} {known.symbol}".strip(), name)
         self.knob.setCurrentIndex(max(0, self.knob.findData(knob)))
         self.values = QLineEdit()
         self.values.setAccessibleName("Values")
-        self.values.setPlaceholderText("1, 2, 5   or   0.1:10:5:log")
         self.values.setToolTip("A list a, b, c; or a range low:high:count, by equal factors with :log behind it")
         remove = named(QToolButton(), "tiny")
         put(remove, "close", theme, "muted")
@@ -101,11 +114,18 @@ class AxisRow(QWidget):
         layout.addWidget(self.knob, 2)
         layout.addWidget(self.values, 3)
         layout.addWidget(remove)
+        self.knob.currentIndexChanged.connect(self._hint)
         self.knob.currentIndexChanged.connect(self.edited)
+        self._hint()
         self.values.textChanged.connect(self.edited)
 
     def name(self) -> str:
         return str(self.knob.currentData())
+
+    def _hint(self) -> None:
+        knob = self._known[self.name()]
+        ways = "" if knob.choices or knob.kind == "bool" else ": a, b, c or low:high:count" + ":log" * knob.log
+        self.values.setPlaceholderText(knob.limits + ways)
 
 
 class StudyForm(QDialog):
@@ -166,7 +186,9 @@ class StudyForm(QDialog):
         for axis in study.axes:
             self.add_axis(axis.knob, axis.text)
         if not (basis.begun or len(study.arms) > 1):
-            self.add_axis()
+            for knob in _first_axes(basis.experiment):
+                self.add_axis(knob)
+            self.rows[0].values.setFocus()
         self.set_scheduler(scheduler)
 
     def set_scheduler(self, scheduler: str) -> None:
@@ -260,11 +282,10 @@ class StudyForm(QDialog):
         self.study, self._count = study, len(points)
         config = points[len(points) // 2].config
         if self._scheduler:
-            self._say(f"{self._count} run{'s' * (self._count > 1)} on the workers of {self._scheduler}")
+            self._say(f"{_counted(self._count, 'run')} on the workers of {self._scheduler}")
             return
-        workers = len(worker_devices(study.device, self._count, threads=points[0].config.threads))
-        self._workers = workers
-        self._say(f"{self._count} run{'s' * (self._count > 1)} on {workers} worker{'s' * (workers > 1)}")
+        self._workers = len(worker_devices(study.device, self._count, threads=points[0].config.threads))
+        self._say(self._how_many())
         self._background.start(lambda: (study, self._runs.seconds(self._experiment, config)))
 
     def _costs(self, answer: tuple[Study, float]) -> None:
@@ -274,7 +295,10 @@ class StudyForm(QDialog):
             batched = self._experiment.batch_key(study.points(self._experiment)[0].config) is not None
             less = "; less, because they are trained in batches" if batched and self._count > 1 else ""
             less += "; less, because some are done" if self._basis.begun else ""
-            self._say(f"{self._count} runs on {self._workers} workers, about {duration(whole)}{less}")
+            self._say(f"{self._how_many()}, about {duration(whole)}{less}")
+
+    def _how_many(self) -> str:
+        return f"{_counted(self._count, 'run')} on {_counted(self._workers, 'worker')}"
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         self.said.setObjectName("error" if wrong else "muted")
@@ -282,7 +306,7 @@ class StudyForm(QDialog):
         self.said.style().polish(self.said)
         self.said.setText(text)
         self.run_button.setEnabled(not wrong)
-        self.run_button.setText("Run" if wrong else f"Run {self._count} run{'s' * (self._count > 1)}")
+        self.run_button.setText("Run" if wrong else f"Run {_counted(self._count, 'run')}")
 
     def done(self, result: int) -> None:
         self._background.wait()

@@ -70,6 +70,19 @@ def test_a_knob_becomes_an_axis_and_the_button_counts_runs_and_time(form, qtbot)
     assert [axis.values for axis in chosen.axes] == [(0.01, 0.1, 1.0), (2, 4)] and chosen.seeds == (0, 1)
 
 
+def test_the_first_axes_are_those_of_the_phase_diagram_and_say_what_they_take(qtbot, tmp_path: Path):
+    knobs = Form(registry.experiment("condensation"))
+    qtbot.addWidget(knobs)
+    dialog = StudyForm(Basis.of_form(knobs, "cpu"), LIGHT, FakeRuns(tmp_path))
+    qtbot.addWidget(dialog)
+    assert [row.name() for row in dialog.rows] == ["gamma_prime", "gamma"]
+    assert dialog.rows[1].values.placeholderText() == "0 to 5: a, b, c or low:high:count"
+    dialog.rows[0].knob.setCurrentIndex(dialog.rows[0].knob.findData("scene"))
+    assert dialog.rows[0].values.placeholderText() == "one of start, phase, dropout"
+    assert dialog.said.text().startswith("1 run on 1 worker")
+    dialog.reject()
+
+
 def test_a_wrong_axis_is_explained_and_cannot_be_run(form):
     dialog = form()
     dialog.rows[0].values.setText("0,1,x")
