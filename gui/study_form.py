@@ -73,13 +73,11 @@ def _changed(config: Config, base: Config) -> dict[str, Any]:
     return {name: mine for name, (mine, _) in config.difference(base).items()}
 
 
-def _first_axes(experiment: type[Experiment]) -> list[str]:
-    """Knobs to offer first: those of the experiment's phase diagram, or its first own number."""
-    if experiment.study_views:
-        return [experiment.study_views[0].x, experiment.study_views[0].y]
-    own = experiment.Config.knobs()
-    numbers = [name for name in own if name not in Config.knobs() and own[name].kind in ("float", "int")]
-    return [*numbers, "steps"][:1]
+def _likely_axes(experiment: type[Experiment]) -> list[str]:
+    """Knobs in the order in which axes are offered: those of the experiment's phase diagrams, then its own numbers."""
+    diagrams = [knob for view in experiment.study_views for knob in (view.x, view.y)]
+    numbers = [name for name, knob in experiment.Config.knobs().items() if knob.kind in ("float", "int")]
+    return [*dict.fromkeys([*diagrams, *numbers])]
 
 
 def _counted(count: int, word: str) -> str:
@@ -186,8 +184,8 @@ class StudyForm(QDialog):
         for axis in study.axes:
             self.add_axis(axis.knob, axis.text)
         if not (basis.begun or len(study.arms) > 1):
-            for knob in _first_axes(basis.experiment):
-                self.add_axis(knob)
+            for _ in range(2 if basis.experiment.study_views else 1):
+                self.add_axis()
             self.rows[0].values.setFocus()
         self.set_scheduler(scheduler)
 
@@ -231,7 +229,9 @@ class StudyForm(QDialog):
         layout.addWidget(self.buttons)
 
     def add_axis(self, knob: str = "", values: str = "") -> None:
-        """One axis more; empty values leave it out."""
+        """One axis more, of a likely knob that is none yet unless told which; empty values leave it out."""
+        taken = [row.name() for row in self.rows]
+        knob = knob or next((name for name in _likely_axes(self._experiment) if name not in taken), "")
         row = AxisRow(self._experiment, self._theme, knob)
         row.values.setText(values)
         row.edited.connect(self._check)

@@ -72,7 +72,7 @@ class StudyPage(QWidget):
         self.grid.removal_asked.connect(self.remove)
         self.points_menu = QMenu(self)
         self.diagram.picked.connect(self._open_cell)
-        self.verdict = VerdictPanel(theme)
+        self.verdict = VerdictPanel(theme, "The verdict over the runs appears here as they finish.")
         self._build()
         self._background = Background(self)
         self._background.done.connect(self._gathered)

@@ -28,13 +28,17 @@ def shown(value: float) -> str:
 
 
 class VerdictPanel(QScrollArea):
-    """Shows verdicts as the page of the run on screen reaches them."""
+    """Shows verdicts as the page of the run on screen reaches them.
 
-    def __init__(self, theme: Theme) -> None:
+    Args:
+        nothing: What it says before there is anything to judge.
+    """
+
+    def __init__(self, theme: Theme, nothing: str = "The verdict on a run appears here.") -> None:
         super().__init__(widgetResizable=True)
         self.setObjectName("panel_scroll")
         self.setAccessibleName("Verdict")
-        self._theme, self.verdict = theme, None
+        self._theme, self._nothing, self.verdict = theme, nothing, None
         self._run: OpenRun | None = None
         self.show_verdict(None)
 
@@ -64,7 +68,7 @@ class VerdictPanel(QScrollArea):
 
     def _head(self, verdict: Verdict | None) -> list[QLabel]:
         if verdict is None:
-            text = "Too little is recorded to judge." if self._run else "The verdict on a run appears here."
+            text = "Too little is recorded to judge." if self._run else self._nothing
             return [named(QLabel(text), "muted")]
         passed = sum(check.passed for check in verdict.checks)
         if self._going_on:

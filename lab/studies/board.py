@@ -151,13 +151,15 @@ class Board(Cells):
                 look(cell)
 
     def seconds_left(self) -> float | None:
-        """What the rest will take, by the pace so far; None before anything tells."""
+        """What the rest will take, by the pace since something was first seen computed; None before anything tells."""
         cells = self.cells
         shares = [cell.step / cell.point.config.steps for cell in cells if cell.state == "running"]
         done = self.count("finished", "failed") - self._done_before + sum(shares)
         waiting = sum(cell.state == "waiting" for cell in cells) + len(shares) - sum(shares)
+        if not done:
+            self._started = time.monotonic()  # workers that load torch say nothing about the pace
         passed = time.monotonic() - self._started
-        return passed / done * waiting if done > 0.01 and passed > 1 else None
+        return passed / done * waiting if done > 0.01 and passed > 3 else None
 
 
 def _claim(study: Study, folder: Path) -> None:
