@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from gui.style import font
 from gui.theme import Theme
-from gui.views.scale import Scale, finite_range, palette
+from gui.views.scale import Scale, palette
 from gui.views.text import short
 
 GAP, MOST_PX, SPARK_PX = 4, 132, 44  # between tiles; a tile at most; from here on a tile shows a curve
@@ -68,7 +68,8 @@ class StudyGrid(QWidget):
         super().__init__()
         self._theme = theme
         self._tiles: Sequence[Tile | None] = ()
-        self._columns, self._by_value = 0, False
+        self._columns = 0
+        self._scale: Scale | None = None
         self._current = -1
         self._chosen: set[str] = set()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -76,9 +77,13 @@ class StudyGrid(QWidget):
         self.setMinimumSize(160, 120)
         self.setAccessibleName("Runs of the study")
 
-    def show_tiles(self, tiles: Sequence[Tile | None], columns: int, *, by_value: bool) -> None:
-        """Show runs in their order, ``columns`` a row (0: as it fits), coloured by number or outcome; None: a gap."""
-        self._tiles, self._columns, self._by_value = tiles, columns, by_value
+    def show_tiles(self, tiles: Sequence[Tile | None], columns: int, scale: Scale | None) -> None:
+        """Show runs in their order, ``columns`` a row (0: as it fits); None: a gap.
+
+        Args:
+            scale: Colours their numbers; None: they are coloured by outcome.
+        """
+        self._tiles, self._columns, self._scale = tiles, columns, scale
         self._chosen &= {tile.key for tile in tiles if tile is not None}
         self.update()
 
@@ -114,14 +119,13 @@ class StudyGrid(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font(11))
-        scale = Scale.over(*finite_range(np.array([tile.value for tile in self._tiles if tile] or [math.nan])))
-        colours = palette(self._theme, diverging=False)
+        colours = palette(self._theme, self._scale is not None and self._scale.diverging)
         for index, tile in enumerate(self._tiles):
             if tile is None:
                 continue
             fill = QColor(self._theme.sunken)
-            if self._by_value and math.isfinite(tile.value):
-                fill = QColor(*(int(part) for part in colours[int(scale.shades(np.array(tile.value)))]))
+            if self._scale is not None and math.isfinite(tile.value):
+                fill = QColor(*(int(part) for part in colours[int(self._scale.shades(np.array(tile.value)))]))
             self._paint_tile(painter, self.tile_rect(index), tile, fill)
             if tile.key in self._chosen or (index == self._current and self.hasFocus()):
                 painter.setPen(QPen(QColor(self._theme.accent), 2))
@@ -144,13 +148,14 @@ class StudyGrid(QWidget):
         mark = {"failed": theme.bad, "reproduced": theme.good, "not reproduced": theme.warn}.get(
             "failed" if tile.state == "failed" else tile.outcome
         )
-        if mark and (tile.state == "failed" or not self._by_value):
+        if mark and (tile.state == "failed" or self._scale is None):
             self._paint_mark(painter, box, QColor(mark), tile, whole=small)
         if box.width() >= 64 and not small:
             painter.setPen(ink)
             text = painter.fontMetrics().elidedText(tile.label, Qt.TextElideMode.ElideRight, int(box.width()) - 12)
             painter.drawText(box.adjusted(6, 3, -6, 0), Qt.AlignmentFlag.AlignTop, text)
-            said = short(tile.value) if self._by_value and math.isfinite(tile.value) else tile.outcome or tile.state
+            counts = self._scale is not None and math.isfinite(tile.value)
+            said = short(tile.value) if counts else tile.outcome or tile.state
             said = painter.fontMetrics().elidedText(said, Qt.TextElideMode.ElideRight, int(box.width()) - 24)
             painter.drawText(box.adjusted(6, 0, -6, -4), Qt.AlignmentFlag.AlignBottom, said)
 

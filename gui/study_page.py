@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from gui.background import Background
 from gui.local_runs import duration
@@ -30,6 +32,7 @@ from gui.style import font
 from gui.theme import Theme
 from gui.verdict_panel import VerdictPanel
 from gui.views.phase_diagram import PhaseDiagramView
+from gui.views.scale import Scale, finite_range
 from lab.config import ConfigError
 from lab.studies.board import Board
 from lab.studies.cells import Cell
@@ -86,7 +89,8 @@ class StudyPage(QWidget):
         self.refresh()
 
     def _build(self) -> None:
-        self.heading = QLabel(self.title)
+        self.heading = QElidingLabel(self.title)
+        self.heading.setToolTip(self.title)
         self.heading.setFont(font(15, bold=True))
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Finished runs")
@@ -113,8 +117,7 @@ class StudyPage(QWidget):
         self.export_button.clicked.connect(self._ask_where)
         bar = QHBoxLayout()
         bar.setSpacing(8)
-        bar.addWidget(self.heading)
-        bar.addStretch(1)
+        bar.addWidget(self.heading, 1)
         steering = self.go_button, self.drain_button, self.cut_button, self.retry_button
         for button in (*steering, self.change_button, self.export_button):
             bar.addWidget(button)
@@ -217,6 +220,7 @@ class StudyPage(QWidget):
             return False
         self._read = -1  # what is done may be another set
         self.heading.setText(self.title)
+        self.heading.setToolTip(self.title)
         self.diagram.setVisible(self.two_axes)
         self._timer.start()
         self.refresh()
@@ -298,7 +302,8 @@ class StudyPage(QWidget):
         if verdict is None:
             self._background.start(self._gather)
         else:
-            self.verdict.show_verdict(verdict)
+            going_on = self.running and self.board.count("waiting", "running", "elsewhere") > 0
+            self.verdict.show_verdict(verdict, so_far=going_on)
         fresh = self.number.count() == 1
         for name in numbers_of(self._rows):
             if self.number.findText(name) < 0:
@@ -312,29 +317,49 @@ class StudyPage(QWidget):
 
     @Slot()
     def _show(self) -> None:
-        self._show_tiles()
         number = self.number.currentText()
         spec = None if number == BY_VERDICT else diagram_of(self.board.study, self.board.experiment, number)
         if spec is not None:
             configs = [cell.point.config for cell in self.board.cells]
             self.diagram.show_table(spec, tabulate(spec, configs, self._rows))
+        self._show_tiles()
 
     def _show_tiles(self) -> None:
         number = self.number.currentText()
-        by_value = number != BY_VERDICT
-        columns = max(len(self.board.study.seeds), 1)
-        if columns == 1 and self.board.study.axes and self.board.study.combine == "outer":
-            columns = len(self.board.study.axes[-1].values)
         cells = self.board.cells
         turns = {cell.point.key: turn for turn, cell in enumerate(c for c in cells if c.state == "waiting")}
-        tiles: list[Tile | None] = [None] * (1 + max((cell.point.place for cell in cells), default=-1))
-        for cell in cells:
+        places, columns = self._places(cells)
+        tiles: list[Tile | None] = [None] * (1 + max(places, default=-1))
+        for cell, place in zip(cells, places, strict=True):
             tile = self._tile(cell, number, turns.get(cell.point.key, 0))
-            if tiles[cell.point.place] is None:
-                tiles[cell.point.place] = tile
+            if tiles[place] is None:
+                tiles[place] = tile
             else:  # it still runs and is no longer one of the study's points
                 tiles.append(tile)
-        self.grid.show_tiles(tiles, columns if 1 < columns <= 40 else 0, by_value=by_value)
+        self.grid.show_tiles(tiles, columns if 1 < columns <= 40 else 0, self._scale(number, tiles))
+
+    def _places(self, cells: Sequence[Cell]) -> tuple[list[int], int]:
+        """Where each tile stands, and how many a row: as in the diagram, where a place of it is one run."""
+        study = self.board.study
+        if (pair := spanned(study, self.board.experiment)) is not None:
+            at = [[getattr(cell.point.config, knob) for cell in cells] for knob in pair]
+            x, y = (sorted(set(values)) for values in at)
+            if len(cells) <= len(x) * len(y) and len(set(zip(*at, strict=True))) == len(cells):
+                return [
+                    (len(y) - 1 - y.index(up)) * len(x) + x.index(across) for across, up in zip(*at, strict=True)
+                ], len(x)
+        columns = max(len(study.seeds), 1)
+        if columns == 1 and study.axes and study.combine == "outer":
+            columns = len(study.axes[-1].values)
+        return [cell.point.place for cell in cells], columns
+
+    def _scale(self, number: str, tiles: Sequence[Tile | None]) -> Scale | None:
+        """The diagram's where it shows the same number."""
+        if number == BY_VERDICT:
+            return None
+        if self.diagram.spec is not None and self.diagram.spec.number == number:
+            return self.diagram.scale
+        return Scale.over(*finite_range(np.array([tile.value for tile in tiles if tile] or [math.nan])))
 
     def _tile(self, cell: Cell, number: str, turn: int = 0) -> Tile:
         row = self.board.row(cell)

@@ -40,6 +40,7 @@ class VerdictPanel(QScrollArea):
         self.setAccessibleName("Verdict")
         self._theme, self._nothing, self.verdict = theme, nothing, None
         self._run: OpenRun | None = None
+        self._so_far = False
         self.show_verdict(None)
 
     def set_run(self, run: OpenRun | None, verdict: Verdict | None) -> None:
@@ -48,10 +49,12 @@ class VerdictPanel(QScrollArea):
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        self.show_verdict(self.verdict)
+        self.show_verdict(self.verdict, so_far=self._so_far)
 
-    def show_verdict(self, verdict: Verdict | None) -> None:
+    def show_verdict(self, verdict: Verdict | None, *, so_far: bool = False) -> None:
+        """``so_far``: more is to come, as it also is while a run goes on."""
         self.verdict: Verdict | None = verdict
+        self._so_far = so_far
         at = self.verticalScrollBar().value()
         body = named(QWidget(), "panel_body")
         layout = QVBoxLayout(body)
@@ -87,7 +90,7 @@ class VerdictPanel(QScrollArea):
 
     @property
     def _going_on(self) -> bool:
-        return self._run is not None and self._run.state in ACTIVE
+        return self._so_far or (self._run is not None and self._run.state in ACTIVE)
 
     def _table(self, verdict: Verdict) -> QGridLayout:
         grid = QGridLayout()

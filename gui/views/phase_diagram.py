@@ -64,6 +64,11 @@ class PhaseDiagramView(QWidget):
         share, area = (places - low) / (high - low), self._area()
         return area.left() + share * area.width() if axis == 0 else area.bottom() - share * area.height()
 
+    @property
+    def scale(self) -> Scale:
+        """From the number to its colour."""
+        return self._scale
+
     def cell_at(self, x: float, y: float) -> tuple[int, int] | None:
         """Row and column of the cell under a point of the widget."""
         if self.table is None or not self._area().contains(x, y):

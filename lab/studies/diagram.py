@@ -60,11 +60,17 @@ def tabulate(spec: PhaseDiagram, points: Sequence[Any], rows: Iterable[StudyRow]
 
 
 def spanned(study: Study, experiment: type[Experiment]) -> tuple[str, str] | None:
-    """The two knobs that a diagram of the study can have: its first axes with several numbers."""
+    """The two knobs that a diagram of the study can have, across and up: its first axes with several numbers.
+
+    In the order of the experiment's own diagram over them, where it has one.
+    """
     knobs = experiment.Config.knobs()
     numeric = [axis.knob for axis in study.axes if knobs[axis.knob].kind in ("float", "int")]
     several = [axis.knob for axis in study.axes if axis.knob in numeric and len(set(axis.values)) > 1]
-    return (several[0], several[1]) if len(several) > 1 and study.combine == "outer" else None
+    if len(several) < 2 or study.combine != "outer":
+        return None
+    own = ((spec.x, spec.y) for spec in experiment.study_views if {spec.x, spec.y} == set(several[:2]))
+    return next(own, (several[0], several[1]))
 
 
 def diagram_of(study: Study, experiment: type[Experiment], number: str) -> PhaseDiagram | None:
@@ -72,7 +78,7 @@ def diagram_of(study: Study, experiment: type[Experiment], number: str) -> Phase
     if (pair := spanned(study, experiment)) is None:
         return None
     for spec in experiment.study_views:
-        if {spec.x, spec.y} == set(pair) and spec.number == number:
+        if (spec.x, spec.y) == pair and spec.number == number:
             return spec
     title = f"{number.replace('_', ' ')} over {pair[0]} and {pair[1]}"
     return PhaseDiagram(number=number, x=pair[0], y=pair[1], z_label=number.replace("_", " "), title=title)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent
-from PySide6.QtWidgets import QApplication, QDialogButtonBox, QTabWidget
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QTabWidget
 
 from gui.export.diagram import write_diagram
 from gui.export.look import FigureError
@@ -18,12 +18,13 @@ from gui.study_form import Basis, StudyForm
 from gui.study_grid import StudyGrid, Tile
 from gui.study_page import StudyPage
 from gui.theme import DARK, LIGHT
+from gui.verdict_panel import VerdictPanel
 from gui.views.phase_diagram import PhaseDiagramView
 from lab import registry
 from lab.studies.board import Board
 from lab.studies.diagram import diagram_of, edges, tabulate
 from lab.studies.study import Study, StudyError
-from lab.verdict import StudyRow
+from lab.verdict import Check, StudyRow, Verdict
 from lab.views import PhaseDiagram
 from tests.fakes import Tiny
 from tests.gui.standins import FakeRuns
@@ -299,6 +300,42 @@ def test_studies_open_in_tabs_and_say_what_is_wrong(qtbot, tmp_path: Path):
     studies.finish()
 
 
+def test_tiles_stand_and_are_coloured_as_in_the_diagram(qtbot, tmp_path: Path):
+    board = finished(tmp_path, axes=[{"knob": "lr", "values": [0.2, 0.1]}, {"knob": "width", "values": [2, 4, 8]}])
+    page = StudyPage(board, LIGHT)
+    qtbot.addWidget(page)
+    page.resize(700, 500)
+    page.show()
+    qtbot.waitUntil(lambda: page.diagram.table is not None and bool(np.isfinite(page.diagram.table.mean).all()))
+    spec, table = page.diagram.spec, page.diagram.table
+    assert spec is not None and table is not None
+    tiles, cells = page.grid.grab().toImage(), page.diagram.grab().toImage()
+    for row, column in np.ndindex(table.mean.shape):
+        index = (len(table.y) - 1 - row) * len(table.x) + column
+        said = page.grid.said(index)
+        assert f"{spec.x}={table.x[column]:g}" in said and f"{spec.y}={table.y[row]:g}" in said
+        corner = page.grid.tile_rect(index).topRight().toPoint() + QPoint(-5, 5)
+        beside = page.diagram.centre_of(row, column).toPoint() + QPoint(9, 14)
+        assert tiles.pixelColor(corner) == cells.pixelColor(beside)
+    page.close_study()
+
+
+def test_a_verdict_that_waits_for_runs_is_one_so_far(qtbot):
+    panel = VerdictPanel(LIGHT, "nothing yet")
+    qtbot.addWidget(panel)
+
+    def words() -> list[str]:
+        return [label.text() for label in panel.widget().findChildren(QLabel)]
+
+    judged = Verdict.not_comparable("1 of 2 runs are not finished", Check("norm", 2.0, low=1.0))
+    assert words() == ["nothing yet"]
+    panel.show_verdict(judged, so_far=True)
+    panel.set_theme(DARK)
+    assert "So far 1 of 1 checks pass" in words() and "1 of 2 runs are not finished" in words()
+    panel.show_verdict(judged)
+    assert any("Not comparable" in text for text in words())
+
+
 def test_tiles_say_state_number_and_problem(qtbot):
     grid = StudyGrid(LIGHT)
     qtbot.addWidget(grid)
@@ -310,7 +347,7 @@ def test_tiles_say_state_number_and_problem(qtbot):
         None,
         Tile("d", "lr=5", "waiting", "", turn=2),
     ]
-    grid.show_tiles(tiles, 0, by_value=False)
+    grid.show_tiles(tiles, 0, None)
     grid.grab()
     assert grid.said(0) == "lr=1\nreproduced\n2" and "nan at step 3" in grid.said(1) and "25% of" in grid.said(2)
     assert grid.said(3) == "" and grid.said(4) == "lr=5\nwaiting, 2 before it"
