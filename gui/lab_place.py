@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
@@ -84,6 +85,7 @@ class LabPlace(QMainWindow):
         self.studies = Studies(self.tabs, runs, theme, ask)
         self.studies.message.connect(self.message)
         self.studies.run_chosen.connect(self.open_path)
+        self.studies.changed.connect(self.recent.refresh)
         self.knobs.study_requested.connect(lambda: self.studies.ask(self.knobs.form))
         self.knobs.claim_requested.connect(lambda: self.studies.ask(self.knobs.form, claim=True))
         self._initial = self.saveState(LAYOUT_VERSION)
@@ -237,7 +239,10 @@ class LabPlace(QMainWindow):
             self.queue.add(*wanted)
 
     def open_path(self, path: str) -> None:
-        """Open a run file, or show its tab where it is open already."""
+        """Open a run file or the folder of a study, or show its tab where it is open already."""
+        if Path(path).is_dir():
+            self.studies.open_folder(Path(path))
+            return
         for tab in self._tabs():
             if tab.run.path == path:
                 self.tabs.setCurrentWidget(tab)

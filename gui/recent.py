@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +34,16 @@ def when(seconds: float, now: float | None = None) -> str:
 
 
 class RunsModel(QAbstractListModel):
-    """Stored runs, filtered by words."""
+    """Stored runs, filtered by words.
 
-    def __init__(self) -> None:
+    Args:
+        folded: The runs of a study are one row, whose key is the study's folder.
+    """
+
+    def __init__(self, *, folded: bool = False) -> None:
         super().__init__()
+        self._folded = folded
+        self._sizes: Counter[str] = Counter()
         self.all: Sequence[RunEntry] = ()
         self.rows: Sequence[RunEntry] = ()
         self.message = "Looking for runs …"
@@ -48,6 +55,10 @@ class RunsModel(QAbstractListModel):
         self.all = runs
         wanted = words.casefold().split()
         self.rows = [run for run in runs if all(word in search_text(run) for word in wanted)]
+        if self._folded:
+            self._sizes = Counter(run.study for run in self.rows)
+            newest = {run.study or str(run.path): run for run in reversed(self.rows)}
+            self.rows = [run for run in self.rows if newest[run.study or str(run.path)] is run]
         self.message = "No run matches" if words else "No runs yet: the ones you start are kept here"
         self.endResetModel()
 
@@ -66,6 +77,8 @@ class RunsModel(QAbstractListModel):
         if not self.rows:
             return {Role.SECOND: self.message, Qt.ItemDataRole.DisplayRole: ""}.get(role)
         run = self.rows[index.row()]
+        if self._folded and run.study:
+            return self._study(run, role)
         ended = run.outcome if run.state == "finished" and run.outcome else run.state
         name, settings = label_parts(run)
         second = f"{settings}, {ended}" if settings else ended
@@ -80,17 +93,30 @@ class RunsModel(QAbstractListModel):
         }
         return values.get(role)
 
+    def _study(self, newest: RunEntry, role: int) -> Any:
+        name = newest.title or newest.experiment
+        many = f"Study, {self._sizes[newest.study]} run{'s' * (self._sizes[newest.study] > 1)}"
+        values = {
+            Qt.ItemDataRole.DisplayRole: name,
+            Qt.ItemDataRole.ToolTipRole: f"{name}: {many.lower()}\n{newest.study}",
+            Qt.ItemDataRole.AccessibleTextRole: f"{name}, {many.lower()}",
+            Role.SECOND: many,
+            Role.ASIDE: when(started(newest)),
+            Role.KEY: newest.study,
+        }
+        return values.get(role)
+
 
 class RecentRuns(QWidget):
     """The list, kept up to date by :meth:`refresh`."""
 
-    chosen = Signal(str)  # path
+    chosen = Signal(str)  # path of a run file, or folder of a study
     listed = Signal()
 
     def __init__(self, scan: Callable[[], list[RunEntry]], theme: Theme) -> None:
         super().__init__()
         self._scan = scan
-        self.model = RunsModel()
+        self.model = RunsModel(folded=True)
         self.list = RowList(self.model, theme, "Recent runs", lines=2)
         self.list.chosen.connect(self.chosen)
         self.background = Background(self)

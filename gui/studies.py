@@ -31,6 +31,7 @@ class Studies(QObject):
     message = Signal(str)
     run_chosen = Signal(str)
     scheduler_chosen = Signal(str)
+    changed = Signal()  # runs were begun, or the last of them ended
 
     def __init__(self, tabs: QTabWidget, runs: Runs, theme: Theme, ask: Ask) -> None:
         super().__init__(tabs)
@@ -125,6 +126,7 @@ class Studies(QObject):
         self._pages.append(page)
         page.opened.connect(self.run_chosen)
         page.message.connect(self.message)
+        page.changed.connect(self.changed)
         page.change_asked.connect(lambda: self.ask_change(page))
         index = self._tabs.addTab(page, f"{board.experiment.title} – study")
         self._tabs.setTabToolTip(index, str(board.folder))

@@ -57,6 +57,7 @@ class StudyPage(QWidget):
     opened = Signal(str)
     message = Signal(str)
     change_asked = Signal()
+    changed = Signal()  # runs were begun, or the last of them ended
 
     def __init__(self, board: Board, theme: Theme, scheduler: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +87,7 @@ class StudyPage(QWidget):
         self._timer = QTimer(self, interval=INTERVAL)
         self._timer.timeout.connect(self.refresh)
         self._timer.start()
+        self._was_running = False
         self.refresh()
 
     def _build(self) -> None:
@@ -285,6 +287,9 @@ class StudyPage(QWidget):
             self._read = finished + failed
             self._background.start(self._gather)
         self._show_tiles()
+        if self.running is not self._was_running:
+            self._was_running = not self._was_running
+            self.changed.emit()
         if not self.running and not waiting:
             self._timer.stop()
 

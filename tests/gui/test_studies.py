@@ -9,9 +9,11 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QTabWidget
 
+from gui.delegate import Role
 from gui.export.diagram import write_diagram
 from gui.export.look import FigureError
 from gui.forms import Form
+from gui.recent import RecentRuns
 from gui.scheduler_dialog import SchedulerDialog
 from gui.studies import Studies
 from gui.study_form import Basis, StudyForm
@@ -26,6 +28,7 @@ from lab.studies.diagram import diagram_of, edges, tabulate
 from lab.studies.study import Study, StudyError
 from lab.verdict import Check, StudyRow, Verdict
 from lab.views import PhaseDiagram
+from storage.catalogue import RunEntry
 from tests.fakes import Tiny
 from tests.gui.standins import FakeRuns
 from tests.lab.studies.test_board import carry_out, study
@@ -400,3 +403,26 @@ def test_a_study_without_two_axes_has_no_diagram(tmp_path: Path):
     assert diagram_of(board.study, Tiny, "norm") is None
     with pytest.raises(FigureError, match="two axes"):
         write_diagram(board, "norm", tmp_path / "x.pdf")
+
+
+def test_a_study_is_one_row_of_the_recent_runs_and_opens_from_there(qtbot, tmp_path: Path):
+    study_folder = str(tmp_path / "studies" / "tiny")
+    runs = [
+        RunEntry(tmp_path / "new.h5", title="Alone", state="finished", created="2026-11-22T12:00:00"),
+        *(
+            RunEntry(tmp_path / f"{n}.h5", title="Tiny", study=study_folder, created="2026-11-22T11:00:00")
+            for n in "ab"
+        ),
+        RunEntry(tmp_path / "old.h5", title="Alone", state="finished"),
+    ]
+    recent = RecentRuns(lambda: runs, LIGHT)
+    qtbot.addWidget(recent)
+    with qtbot.waitSignal(recent.listed):
+        recent.refresh()
+    rows = [recent.model.index(row, 0) for row in range(recent.model.rowCount())]
+    assert [row.data(Role.KEY) for row in rows] == [str(runs[0].path), study_folder, str(runs[-1].path)]
+    assert rows[1].data() == "Tiny" and rows[1].data(Role.SECOND) == "Study, 2 runs"
+    with qtbot.waitSignal(recent.chosen) as got:
+        recent.list.setCurrentIndex(rows[1])
+        qtbot.keyClick(recent.list, Qt.Key.Key_Return)
+    assert got.args == [study_folder]
