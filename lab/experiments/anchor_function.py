@@ -334,6 +334,10 @@ class AnchorFunction(DecoderExperiment):
             test_loss = torch.nn.functional.cross_entropy(logits, self.test.labels)
         test = (logits.argmax(-1) == self.test.labels).double().mean().item()
         seen = last_token_accuracy(self.model, train.tokens, train.labels)
+        if not self.masks:
+            for known, accuracy in ((self.test, test), (train, seen)):  # the same sequences, whole: nothing new to ask
+                if torch.equal(self.probe_tokens, known.tokens):
+                    return seen, test, test_loss, accuracy
         with self.masks.on(self.model, self.roles(self.probe)):
             return seen, test, test_loss, last_token_accuracy(self.model, self.probe_tokens, self.probe.labels)
 

@@ -321,10 +321,9 @@ class Condensation(AlsoMeasure):
         total = loss
         if dropout and config.noise == "explicit":
             total = loss + dropout_regulariser(hidden, last.weight, 1 - dropout)
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
+        first.weight.grad = first.bias.grad = last.weight.grad = None  # zero_grad takes a tenth of so short a step
         total.backward()
-        optimizer.step()
+        self.optimizers[name].step()
         return loss.detach()
 
     def objective(self) -> tuple[Loss, Params] | None:

@@ -371,12 +371,6 @@ class CorruptedGrokking(AlsoMeasure):
         groups = label_groups(size, count, self.given[net], self.labels)
         return [groups[name] for name in GROUPS]
 
-    def _hidden(self) -> torch.Tensor:
-        """Of every pair in evaluation mode, shape (C, p², N)."""
-        self.model.eval()
-        with torch.no_grad():
-            return self.model.hidden(self.pairs)
-
     def _ipr(self) -> torch.Tensor:
         """Mean IPR of U, V and W of each neuron, shape (N,); NaN for one that decayed in any of them."""
         from lab.measures.ipr import discrete_log_order, neuron_ipr
@@ -410,8 +404,7 @@ class CorruptedGrokking(AlsoMeasure):
     def accuracies(self) -> tuple[Any, ...]:
         from lab.measures.pruning import group_accuracies
 
-        hidden, readout = self._hidden(), self.model.W.detach()
-        predicted = (hidden @ readout.transpose(1, 2)).argmax(-1)
+        predicted = self.model.predict(self.pairs)
         found = np.array([group_accuracies(row, self._groups(net)) for net, row in enumerate(predicted)])
         train, _, given, _, test = found.T
         self.best = np.maximum(self.best, (train, test))
@@ -422,7 +415,7 @@ class CorruptedGrokking(AlsoMeasure):
             return *[None] * 7, *(part.reshape(shape) for part in (phases, test, given))
         kept = self._kept()
         if not kept.all():
-            predicted = (hidden[:, :, kept] @ readout[:, :, kept].transpose(1, 2)).argmax(-1)
+            predicted = self.model.predict(self.pairs, kept)
         return *found[0], group_accuracies(predicted[0], self._groups(0)), phases[0], None, None, None
 
     @instrument(
@@ -474,7 +467,10 @@ class CorruptedGrokking(AlsoMeasure):
         if is_map(self.config):
             return None
         counts = [round(self.config.width * share) for share in np.linspace(0, 1, POINTS)]
-        hidden, readout, groups, ipr = self._hidden()[0], self.model.W.detach()[0], self._groups(0), self._ipr()
+        self.model.eval()
+        with torch.no_grad():
+            hidden = self.model.hidden(self.pairs)[0]
+        readout, groups, ipr = self.model.W.detach()[0], self._groups(0), self._ipr()
         orders = [prune_order(ipr, first, seed=self.config.seed) for first in ORDERS]
         curves = [pruning_curve(hidden, readout, order, counts, groups).T for order in orders]
         return np.array(counts) / self.config.width, *torch.cat(curves)

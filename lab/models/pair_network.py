@@ -50,6 +50,16 @@ class PairNetworks(nn.Module):
         """Outputs, shape (C, B, p)."""
         return self.hidden(pairs, kept) @ self.W.transpose(1, 2)
 
+    @torch.no_grad()
+    def predict(self, pairs: Tensor, units: Tensor | slice = slice(None)) -> Tensor:
+        """The likeliest class in evaluation mode, shape (C, B), of pairs (B, 2), with only some hidden units.
+
+        Taken piece by piece, so that activations stay in the cache.
+        """
+        self.eval()
+        readout, rows = self.W[:, :, units].mT, max(1, PIECE // self.W[:, 0].numel())
+        return torch.cat([(self.hidden(part)[:, :, units] @ readout).argmax(-1) for part in pairs.split(rows)], dim=1)
+
     def losses(self, pairs: Tensor, labels: Tensor, share: Tensor, kept: Tensor | None = None) -> Tensor:
         """Weighted mean squares against one-hot labels, shape (C,): Σ_b share_b · mean_c (f_c - y_c)² of each network.
 

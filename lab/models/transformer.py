@@ -102,13 +102,11 @@ class Transformer(nn.Module):
 
     def predict(self, tokens: Tensor) -> Tensor:
         """Logits of the last token alone, (B, V): ``forward(tokens)[:, -1]`` without the work that it does not need."""
-        if self._ablation or not len(self.blocks):
-            return self(tokens)[:, -1]
-        x = self.embed(tokens)
-        final = len(self.blocks) - 1
+        x, final = self.embed(tokens), len(self.blocks) - 1
+        whole = any(edge.layer == final for edge in self._ablation.edges)  # they name positions among all tokens
         for layer, block in enumerate(self.blocks):
-            x = block(x, self._ablation, layer, last=layer == final)
-        return self.unembed(x)[:, 0]
+            x = block(x, self._ablation, layer, last=layer == final and not whole)
+        return self.unembed(x[:, -1:])[:, 0]
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Stream before layer 0, (B, n, d)."""

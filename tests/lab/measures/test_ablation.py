@@ -113,3 +113,10 @@ def test_the_accuracy_of_any_model_that_predicts_builds_no_graph():
             return torch.nn.functional.one_hot(tokens[:, -1], 5).float()
 
     assert last_token_accuracy(Echo(), torch.tensor([[0, 1], [0, 2]]), torch.tensor([1, 3])) == 0.5
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_the_prediction_under_cuts_is_the_last_token_of_the_whole_pass(layer: int):
+    model = decoder()
+    with ablated(model, edges=[Edge(layer, 3, 1)], heads=[(1, 0)], mlps=[0]):
+        torch.testing.assert_close(model.predict(TOKENS), model(TOKENS)[:, -1], rtol=0, atol=1e-6)

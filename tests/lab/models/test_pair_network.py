@@ -72,3 +72,13 @@ def test_each_network_decays_by_a_factor_of_its_own():
     model.decay(torch.tensor([1.0, 0.5]))
     for old, new in zip(before, model.parameters(), strict=True):
         torch.testing.assert_close(new, old * torch.tensor([1.0, 0.5])[:, None, None])
+
+
+def test_predictions_are_the_largest_outputs_of_the_units_that_are_left(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lab.models.pair_network.PIECE", 8 * 7)  # seven pairs at a time
+    model = PairNetworks(5, 4, 2, batch_norm=True, generator=torch.Generator().manual_seed(0))
+    pairs, _ = residue_pairs(5)
+    found, kept = model.predict(pairs), torch.tensor([True, False, True, True])
+    assert torch.equal(found, model.eval()(pairs).argmax(-1))
+    hidden = model.hidden(pairs) * kept
+    assert torch.equal(model.predict(pairs, kept), (hidden @ model.W.mT).argmax(-1))
