@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 PIECE = 2**19  # activations computed at once: as many as stay in a core's cache
+FEWEST = 128  # pairs at once, however many networks
 PIECE_GPU = 2**26  # and on a GPU: a quarter of a gigabyte
 
 
@@ -57,7 +58,7 @@ class PairNetworks(nn.Module):
         Taken piece by piece, so that activations stay in the cache.
         """
         self.eval()
-        readout, rows = self.W[:, :, units].mT, max(1, PIECE // self.W[:, 0].numel())
+        readout, rows = self.W[:, :, units].mT, max(FEWEST, PIECE // self.W[:, 0].numel())
         return torch.cat([(self.hidden(part)[:, :, units] @ readout).argmax(-1) for part in pairs.split(rows)], dim=1)
 
     def losses(self, pairs: Tensor, labels: Tensor, share: Tensor, kept: Tensor | None = None) -> Tensor:

@@ -75,7 +75,8 @@ def test_each_network_decays_by_a_factor_of_its_own():
 
 
 def test_predictions_are_the_largest_outputs_of_the_units_that_are_left(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lab.models.pair_network.PIECE", 8 * 7)  # seven pairs at a time
+    monkeypatch.setattr("lab.models.pair_network.FEWEST", 7)
+    monkeypatch.setattr("lab.models.pair_network.PIECE", 1)
     model = PairNetworks(5, 4, 2, batch_norm=True, generator=torch.Generator().manual_seed(0))
     pairs, _ = residue_pairs(5)
     found, kept = model.predict(pairs), torch.tensor([True, False, True, True])
