@@ -568,7 +568,7 @@ class MainWindow(QMainWindow):
             return
         if not active:
             self._remember()
-            self.library.work.wait()
+            self.library.commands.work.wait()
             if self._comparison is not None:
                 self._comparison.finish()
             self.lab.finish()

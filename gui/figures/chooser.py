@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.catalogue import RowList
-from gui.library.place import seeds_repeat
+from gui.library.actions import seeds_repeat
 from gui.named import named
 from gui.recent import RunsModel
 from gui.theme import Theme

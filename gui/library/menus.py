@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -14,7 +14,6 @@ from gui.library.columns import FACTS, RUN, SPARK, STAR, Column, written
 from gui.library.tree import BRANCHES
 
 if TYPE_CHECKING:
-    from gui.library.place import Library
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
 
 GROUPS = ("study", "experiment", "preset", "arm", "seed", "state", "verdict", "device")
@@ -24,13 +23,22 @@ STATISTICS = ("last", "min", "max")
 
 
 class _LateMenu(QMenu):
-    """A menu that is made when it opens."""
+    """A menu that is made when it opens.
+
+    Args:
+        parent: Over which it opens.
+        runs: Gives the runs that are listed.
+        ticked: Gives what is chosen now.
+    """
 
     chosen = Signal(list)
+    refused = Signal(str)
 
-    def __init__(self, library: Library) -> None:
-        super().__init__(library)
-        self.library = library
+    def __init__(
+        self, parent: QWidget, runs: Callable[[], Sequence[RunEntry]], ticked: Callable[[], Sequence[str]]
+    ) -> None:
+        super().__init__(parent)
+        self._runs, self._ticked = runs, ticked
         self.aboutToShow.connect(self.fill)
 
     def fill(self) -> None:
@@ -55,11 +63,11 @@ class GroupMenu(_LateMenu):
     """Groups, from the outside in the order in which they are ticked."""
 
     def _fill(self) -> None:
-        groups = self.library.groups
+        groups = self._ticked()
         for key in GROUPS:
             self._tick(self, FACTS[key][0], key, groups)
         knobs = self.addMenu("Knob")
-        for name in differing(self.library.runs)[:MOST]:
+        for name in differing(self._runs())[:MOST]:
             self._tick(knobs, name, name, groups)
         knobs.setEnabled(not knobs.isEmpty())
         self.addSeparator()
@@ -71,7 +79,7 @@ class ColumnMenu(_LateMenu):
     """Facts, knobs that differ first, and numbers of every scalar series."""
 
     def _fill(self) -> None:
-        columns, runs = self.library.columns, self.library.runs
+        columns, runs = self._ticked(), self._runs()
         for key, (title, _) in FACTS.items():
             if key != RUN:
                 text = {STAR: "Star", SPARK: "First view, small"}.get(key, title)
@@ -96,7 +104,7 @@ class ColumnMenu(_LateMenu):
                 self._tick(numbers, key, key, columns)
 
     def _ask(self) -> None:
-        dialog = QInputDialog(self.library)
+        dialog = QInputDialog(self.parentWidget())
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle("Column of a number")
         dialog.setLabelText("mean(train_loss, 20): mean of the last 20 rows; at(train_loss, 500): value at step 500")
@@ -109,17 +117,17 @@ class ColumnMenu(_LateMenu):
         try:
             number = Number.parse(text)
         except ValueError as error:
-            self.library.message.emit(str(error))
+            self.refused.emit(str(error))
             return
-        self.chosen.emit([*self.library.columns, str(number)])
+        self.chosen.emit([*self._ticked(), str(number)])
 
 
 class FolderMenu(_LateMenu):
     """Folders that are watched beside the app's own."""
 
-    def __init__(self, library: Library) -> None:
-        super().__init__(library)
+    def __init__(self, parent: QWidget) -> None:
         self.folders: list[str] = []
+        super().__init__(parent, lambda: (), lambda: self.folders)
 
     def _fill(self) -> None:
         self.addAction("Watch a folder …").triggered.connect(self._ask)
@@ -133,8 +141,7 @@ class FolderMenu(_LateMenu):
         self.chosen.emit(self.folders)
 
     def _ask(self) -> None:
-        parent: QWidget = self.library
-        dialog = QFileDialog(parent, "Watch a folder")
+        dialog = QFileDialog(self.parentWidget(), "Watch a folder")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(lambda folder: self.set_folders([*self.folders, folder]))

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QInputDialog,
     QLabel,
-    QLineEdit,
-    QMenu,
     QSplitter,
     QStyledItemDelegate,
     QToolButton,
@@ -25,11 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.background import InOrder
 from gui.icons import put, recolour
-from gui.library import files
+from gui.library.actions import RunActions
 from gui.library.columns import DEFAULT, RUN, SPARK, STAR, Column
 from gui.library.details import Details, FormValues
+from gui.library.filter_field import FilterField
 from gui.library.menus import ColumnMenu, FolderMenu, GroupMenu, differing_by_experiment
 from gui.library.spark import SparkDelegate
 from gui.library.tree import BRANCHES, RunTree, arrange
@@ -38,7 +33,6 @@ from gui.theme import Theme
 
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
-    from storage.numbers import Number
 
 LOOK_EVERY = 4000  # ms between looks at the folders while the place is in sight
 
@@ -64,26 +58,26 @@ class Library(QWidget):
         super().__init__()
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.ask, self._form = ask, form
+        self._form = form
         self.runs: Sequence[RunEntry] = ()
         self.columns, self.groups = list(DEFAULT), ["study", BRANCHES]
         self.sort, self.descending = Column("created"), True
-        self._matches: Callable[[RunEntry], bool] = lambda run: True
         self._closed: set[str] = set()
-        self._names: set[str] = set()
-        self._series: set[str] = set()
         self._left = 0
         self.model = RunTree(theme, self.columns, self)
         self.spark, self.plain = SparkDelegate(theme), QStyledItemDelegate()
-        self.work = InOrder(self)
-        self.work.done.connect(self._worked)
-        self.work.failed.connect(self.message)
+        self.commands = RunActions(self, self.chosen_runs, lambda: self.runs, ask)
+        self.commands.open_requested.connect(self.chosen)
+        self.commands.compare_requested.connect(self.compare_requested)
+        self.commands.figure_requested.connect(self.figure_requested)
+        self.commands.done.connect(self._worked)
+        self.commands.failed.connect(self.message)
         self._build_top(theme)
         self._build_view()
         self.details = Details(theme)
-        self.details.compare_requested.connect(self.compare)
-        self.details.open_requested.connect(self.open_chosen)
-        self.details.labels_changed.connect(self._label)
+        self.details.compare_requested.connect(self.commands.compare)
+        self.details.open_requested.connect(self.commands.open)
+        self.details.labels_changed.connect(self.commands.label)
         self.details.settings_taken.connect(self.settings_taken)
         split = QSplitter()
         split.setChildrenCollapsible(False)
@@ -96,25 +90,24 @@ class Library(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(self.top)
-        layout.addWidget(self.problem)
+        layout.addWidget(self.field.problem)
         layout.addWidget(split, 1)
         self._timer = QTimer(self, interval=LOOK_EVERY)
         self._timer.timeout.connect(self.refresh_requested)
         self.show_runs()
 
     def _build_top(self, theme: Theme) -> None:
-        self.field = QLineEdit(
-            placeholderText='Filter: any words, or lr > 0.01 and verdict == "reproduced"', clearButtonEnabled=True
-        )
-        self.field.setAccessibleName("Filter runs")
-        self.field.textChanged.connect(self._search)
-        self.problem = named(QLabel(wordWrap=True), "error")
-        self.problem.setContentsMargins(16, 0, 16, 8)
-        self.problem.hide()
+        self.field = FilterField()
+        self.field.changed.connect(self._filtered)
         self.count = named(QLabel(), "muted")
-        self.group_menu, self.column_menu, self.folder_menu = GroupMenu(self), ColumnMenu(self), FolderMenu(self)
+        self.group_menu, self.column_menu, self.folder_menu = (
+            GroupMenu(self, lambda: self.runs, lambda: self.groups),
+            ColumnMenu(self, lambda: self.runs, lambda: self.columns),
+            FolderMenu(self),
+        )
         self.group_menu.chosen.connect(self.set_groups)
         self.column_menu.chosen.connect(self.set_columns)
+        self.column_menu.refused.connect(self.message)
         self.folder_menu.chosen.connect(self.folders_changed)
         self.top = QHBoxLayout()
         self.top.setContentsMargins(16, 12, 12, 8)
@@ -159,7 +152,7 @@ class Library(QWidget):
         header.setSortIndicatorShown(True)
         header.sectionClicked.connect(self._sort_by)
         self._lay_out_columns()
-        for key, slot in (("Delete", self.bin_chosen), ("Ctrl+D", self.star_chosen)):
+        for key, slot in (("Delete", self.commands.bin), ("Ctrl+D", self.commands.star)):
             QShortcut(QKeySequence(key), self.view, slot, context=Qt.ShortcutContext.WidgetShortcut)
 
     # what is shown
@@ -169,16 +162,14 @@ class Library(QWidget):
         if runs is not self.runs or left != self._left:
             self.runs, self._left = runs, left
             self.model.differing = differing_by_experiment(runs)
-            self._names = known_names(runs)
-            self._series = {name for run in runs for name in run.numbers}
-            self._match(self.field.text())
+            self.field.set_runs(runs)
             self.show_runs()
 
     def show_runs(self) -> None:
         """Arrange anew; what was chosen and folded stays so."""
         chosen = {str(run.path) for run in self.chosen_runs()}
         top = self.view.verticalScrollBar().value()
-        matching = [run for run in self.runs if self._matches(run)]
+        matching = [run for run in self.runs if self.field.matches(run)]
         self.model.show(arrange(matching, self.sort, self.descending, self.groups), self.columns)
         self.view.expandAll()
         for row in range(self.model.rowCount()):
@@ -230,30 +221,14 @@ class Library(QWidget):
         self._lay_out_columns()
 
     def _ask_for_numbers(self) -> None:
-        from storage.filter import numbers_in
         from storage.numbers import Number
 
         wanted: list[Number] = [Number.parse(key) for key in self.columns if Column(key).is_number]
-        self.numbers_wanted.emit(list(dict.fromkeys([*wanted, *numbers_in(self.field.text())])))
+        self.numbers_wanted.emit(list(dict.fromkeys([*wanted, *self.field.numbers()])))
 
-    def _search(self, text: str) -> None:
-        if self._match(text):
-            self.show_runs()
-            self._ask_for_numbers()
-
-    def _match(self, text: str) -> bool:
-        """Take a filter; one that is not finished yet leaves the last in force and says what is missing."""
-        from storage.filter import FilterError, compiled
-
-        try:
-            wanted = compiled(text, self._names, self._series)
-        except FilterError as error:
-            self.problem.setText(str(error))
-            self.problem.show()
-            return False
-        self.problem.hide()
-        self._matches = lambda run: wanted(lambda name: _look(run, name))
-        return True
+    def _filtered(self) -> None:
+        self.show_runs()
+        self._ask_for_numbers()
 
     # what is chosen
 
@@ -278,22 +253,6 @@ class Library(QWidget):
     def _show_details(self) -> None:
         self.details.show_runs(self.chosen_runs(), self._form())
 
-    def compare(self) -> None:
-        """Hand the chosen runs on; a branch alone goes with the run that it started from."""
-        runs = self.chosen_runs()
-        if len(runs) == 1 and runs[0].parent_run:
-            runs = [run for run in self.runs if run.run_id == runs[0].parent_run][:1] + runs
-        if runs:
-            self.compare_requested.emit([str(run.path) for run in runs])
-
-    def open_chosen(self) -> None:
-        """Open one run, compare several."""
-        runs = self.chosen_runs()
-        if len(runs) == 1:
-            self.chosen.emit(str(runs[0].path))
-        elif runs:
-            self.compare()
-
     def _double_clicked(self, index: QModelIndex) -> None:
         if (run := self.model.node(index).run) is not None:
             self.chosen.emit(str(run.path))
@@ -301,104 +260,21 @@ class Library(QWidget):
     def _clicked(self, index: QModelIndex) -> None:
         run = self.model.node(index).run
         if run is not None and self.model.columns[index.column()].key == STAR:
-            self._label({"star": not run.star}, [run])
+            self.commands.label({"star": not run.star}, [run])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.chosen_runs():
-            self.open_chosen()
+            self.commands.open()
         else:
             super().keyPressEvent(event)
-
-    # what is done to files
-
-    def _label(self, change: dict[str, Any], runs: Sequence[RunEntry] | None = None) -> None:
-        paths = [run.path for run in (self.chosen_runs() if runs is None else runs)]
-        self.work.start(files.label(paths, change))
-
-    def star_chosen(self) -> None:
-        runs = self.chosen_runs()
-        self._label({"star": not all(run.star for run in runs)}, runs)
-
-    def bin_chosen(self) -> None:
-        runs = self.chosen_runs()
-        what = f"{len(runs)} runs" if len(runs) > 1 else "this run"
-        if runs and self.ask(self, f"Move {what} to the bin?", "The system's bin gives them back.", "Move to the bin"):
-            self.work.start(files.bin_files([run.path for run in runs]))
-
-    def copy_chosen(self, *, checkpoints: bool) -> None:
-        paths = [run.path for run in self.chosen_runs()]
-        dialog = QFileDialog(self, "Copy into folder", str(paths[0].parent))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(
-            lambda folder: self.work.start(files.copy(paths, Path(folder), checkpoints=checkpoints))
-        )
-        dialog.open()
-
-    def tag_chosen(self) -> None:
-        """Add a tag to all chosen runs."""
-        runs = self.chosen_runs()
-        dialog = QInputDialog(self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle("Add tag")
-        dialog.setLabelText("Tag:")
-        dialog.textValueSelected.connect(lambda text: text.strip() and self._label({"tags": (text,)}, runs))
-        dialog.open()
 
     def _worked(self, said: str) -> None:
         if said:
             self.message.emit(said)
         self.refresh_requested.emit()
 
-    def menu(self) -> QMenu:
-        """What can be done with the chosen runs; the caller shows it."""
-        runs = self.chosen_runs()
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        single = len(runs) == 1
-        branch = single and bool(runs[0].parent_run)
-        for text, slot, enabled in (
-            ("Open", self.open_chosen, single),
-            ("Compare with the run it branched from" if branch else "Compare", self.compare, branch or not single),
-            ("", None, True),
-            ("Star\tCtrl+D", self.star_chosen, True),
-            ("Add tag …", self.tag_chosen, True),
-            ("", None, True),
-            ("Copy into folder …", lambda: self.copy_chosen(checkpoints=True), True),
-            ("Copy without checkpoints …", lambda: self.copy_chosen(checkpoints=False), True),
-            ("Move to the bin\tDel", self.bin_chosen, True),
-        ):
-            if slot is None:
-                menu.addSeparator()
-                continue
-            action = menu.addAction(text)
-            action.setEnabled(enabled and bool(runs))
-            action.triggered.connect(lambda _=False, slot=slot: slot())
-        menu.insertMenu(menu.actions()[2], self._figure_menu(menu))
-        return menu
-
-    def _figure_menu(self, menu: QMenu) -> QMenu:
-        """The views that the chosen runs can be sent to the figure in; they belong to one experiment."""
-        from lab import registry
-
-        runs = self.chosen_runs()
-        views = menu.addMenu("Send to the figure")
-        names = {run.experiment for run in runs}
-        try:
-            known = registry.experiment(names.pop()).views if len(names) == 1 else ()
-        except (registry.UnknownName, ImportError):
-            known = ()
-        for view in known:
-            views.addAction(view.title).triggered.connect(lambda _=False, name=view.id: self._send(name, runs))
-        views.setEnabled(bool(known))
-        return views
-
-    def _send(self, view: str, runs: Sequence[RunEntry]) -> None:
-        band = "SD" if seeds_repeat(runs) else "none"
-        self.figure_requested.emit([{"view": view, "runs": [str(run.path) for run in runs], "band": band}])
-
     def _open_menu(self, place: QPoint) -> None:
-        self.menu().popup(self.view.viewport().mapToGlobal(place))
+        self.commands.menu().popup(self.view.viewport().mapToGlobal(place))
 
     # the rest
 
@@ -425,22 +301,3 @@ class Library(QWidget):
         self.sort, self.descending = Column(str(state.get("sort", "created"))), bool(state.get("descending", True))
         self.groups = [str(group) for group in state.get("groups", self.groups)]
         self.set_columns([str(key) for key in state.get("columns", self.columns)])
-
-
-def seeds_repeat(runs: Sequence[RunEntry]) -> bool:
-    """Whether some of the runs differ only in their seeds."""
-    alike = [(run.preset, run.arm) for run in runs]
-    return len(set(alike)) < len(alike) and len({run.seed for run in runs}) > 1
-
-
-def known_names(runs: Sequence[RunEntry]) -> set[str]:
-    """Facts, and the knobs of these runs, by the names that filters use."""
-    from storage.catalogue import FACTS
-
-    return {*FACTS, *(name for run in runs for name in run.config)}
-
-
-def _look(run: RunEntry, name: str | Number) -> Any:
-    if not isinstance(name, str):
-        return run.number(name)
-    return run.fact(name) if name else run.text

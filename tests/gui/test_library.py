@@ -37,7 +37,7 @@ def outline(node) -> list:
 @pytest.fixture
 def library(qtbot):
     library = Library(LIGHT, lambda *_: True, lambda: ("made-up", {"lr": 0.1}))
-    qtbot.addWidget(library, before_close_func=lambda widget: widget.work.wait())
+    qtbot.addWidget(library, before_close_func=lambda widget: widget.commands.work.wait())
     return library
 
 
@@ -91,12 +91,12 @@ def test_words_and_expressions_filter_and_a_half_written_one_changes_nothing(lib
     assert library.count.text() == "2 of 3 runs"
     library.field.setText("lr > ")
     assert set(shown(library)) == {"a", "c"}
-    assert "not an expression" in library.problem.text()
+    assert "not an expression" in library.field.problem.text()
     library.field.setText("learning_rate > 1")
-    assert "no run has a fact or knob" in library.problem.text()
+    assert "no run has a fact or knob" in library.field.problem.text()
     library.field.setText("paper")
     assert shown(library) == ["c"]
-    assert library.problem.isHidden()
+    assert library.field.problem.isHidden()
 
 
 def test_a_filter_or_a_column_asks_for_the_numbers_it_needs(library, qtbot):
@@ -132,7 +132,7 @@ def test_a_branch_is_compared_with_its_parent(library, qtbot):
     library.set_runs(RUNS)
     library.choose({"/kept/c.h5"})
     with qtbot.waitSignal(library.compare_requested) as compared:
-        library.compare()
+        library.commands.compare()
     assert compared.args == [["/kept/a.h5", "/kept/c.h5"]]
 
 
@@ -158,7 +158,7 @@ def test_labels_edited_in_the_window_are_in_the_files(library, qtbot, tmp_path):
     with qtbot.waitSignal(library.refresh_requested):
         library.details.tags.editingFinished.emit()
     with qtbot.waitSignal(library.refresh_requested):
-        library.star_chosen()
+        library.commands.star()
     found = [entry(path) for path in paths]
     assert [set(run.tags) for run in found] == [{"own", "new", "talk"}, {"new", "talk"}]
     assert all(run.star for run in found)
@@ -169,7 +169,7 @@ def test_what_cannot_be_labelled_says_why(library, qtbot, tmp_path):
     library.set_runs([entry(tmp_path / "a.h5")])
     library.choose({str(tmp_path / "a.h5")})
     with qtbot.waitSignal(library.message) as said:
-        library.star_chosen()
+        library.commands.star()
     assert "not an HDF5 file" in said.args[0]
 
 
@@ -178,11 +178,11 @@ def test_runs_go_to_the_bin_after_a_question(library, qtbot, tmp_path, monkeypat
     monkeypatch.setattr("gui.library.files.QFile.moveToTrash", lambda path: binned.append(path) or True)
     library.set_runs([entry(small_run(tmp_path / "a.h5"))])
     library.choose({str(tmp_path / "a.h5")})
-    library.ask = lambda *_: False
-    library.bin_chosen()
-    library.ask = lambda *_: True
+    library.commands.ask = lambda *_: False
+    library.commands.bin()
+    library.commands.ask = lambda *_: True
     with qtbot.waitSignal(library.message) as said:
-        library.bin_chosen()
+        library.commands.bin()
     assert binned == [str(tmp_path / "a.h5")]
     assert said.args == ["1 run moved to the bin."]
 
@@ -258,12 +258,12 @@ def test_chosen_runs_are_sent_to_the_figure_in_a_view_of_theirs(library, qtbot, 
     runs = [entry(tiny_run(tmp_path / f"{seed}.h5", seed=seed)) for seed in (0, 1)]
     library.set_runs(runs)
     library.choose({str(run.path) for run in runs})
-    (menu,) = [action.menu() for action in library.menu().actions() if action.text() == "Send to the figure"]
+    (menu,) = [action.menu() for action in library.commands.menu().actions() if action.text() == "Send to the figure"]
     with qtbot.waitSignal(library.figure_requested) as sent:
         next(action for action in menu.actions() if action.text() == "Loss").trigger()
     (panel,) = sent.args[0]
     assert (panel["view"], panel["band"], len(panel["runs"])) == ("loss", "SD", 2)
     library.set_runs([*runs, *RUNS])
     library.choose({"/kept/a.h5"})
-    (menu,) = [action.menu() for action in library.menu().actions() if action.text() == "Send to the figure"]
+    (menu,) = [action.menu() for action in library.commands.menu().actions() if action.text() == "Send to the figure"]
     assert not menu.isEnabled()
