@@ -17,6 +17,7 @@ class SharedAxis(QObject):
     """
 
     range_changed = Signal()
+    values_changed = Signal()
     cursor_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -26,6 +27,7 @@ class SharedAxis(QObject):
         self.pinned: float | None = None
         self._hovered: float | None = None
         self.gutter = 24
+        self._values: dict[str, dict[int, tuple[float, float]]] = {}
 
     @property
     def cursor(self) -> float | None:
@@ -50,9 +52,18 @@ class SharedAxis(QObject):
         if self.stretch != before:
             self.range_changed.emit()
 
+    def values(self, who: QObject, what: str, low: float, high: float) -> tuple[float, float]:
+        """The stretch of values that small multiples of one view share: from the least low to the largest high."""
+        panels = self._values.setdefault(what, {})
+        before = panels.get(id(who))
+        panels[id(who)] = low, high
+        if len(panels) > 1 and before != (low, high):
+            self.values_changed.emit()
+        return min(low for low, _ in panels.values()), max(high for _, high in panels.values())
+
     def forget(self) -> None:
         """Other panels come."""
-        self._ends, self.held = {}, None
+        self._ends, self._values, self.held = {}, {}, None
 
     def hold(self, low: float, high: float) -> None:
         if math.isfinite(low) and low < high < math.inf and (low, high) != self.stretch:

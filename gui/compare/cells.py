@@ -15,12 +15,17 @@ CELL_PX = 268  # least height
 
 
 class Cell(QWidget):
-    """Shows ``view``, anything with ``readout_changed`` and ``maximise_requested``, under its title."""
+    """Shows ``view``, anything with ``readout_changed`` and ``maximise_requested``, under its title.
+
+    Attributes:
+        head: What it has in common with its neighbours; cells of one head stand below it, in rows of their own.
+    """
 
     maximise_requested = Signal(QWidget)
 
-    def __init__(self, view: Any, title: str, theme: Theme, help: str = "", colour: str = "") -> None:
+    def __init__(self, view: Any, title: str, theme: Theme, help: str = "", colour: str = "", head: str = "") -> None:
         super().__init__()
+        self.head = head
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumHeight(CELL_PX)
@@ -31,14 +36,14 @@ class Cell(QWidget):
         self.title.setToolTip(help)
         self.title.setMinimumWidth(1)  # else a long title would widen the whole column
         self.readout = ReadOut()
-        head = QHBoxLayout()
-        head.setContentsMargins(12, 0, 8, 0)
-        head.setSpacing(12)
-        head.addWidget(self.title)
-        head.addWidget(self.readout, 1)
+        titled = QHBoxLayout()
+        titled.setContentsMargins(12, 0, 8, 0)
+        titled.setSpacing(12)
+        titled.addWidget(self.title)
+        titled.addWidget(self.readout, 1)
         bar = QWidget()
         bar.setFixedHeight(HEAD_PX)
-        bar.setLayout(head)
+        bar.setLayout(titled)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

@@ -69,6 +69,7 @@ class Compared(QWidget):
         self._note.raise_()
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self.draw)
+        axis.values_changed.connect(self._soon.start)
         self.box.menu_requested.connect(self._open_menu)
         self.box.sigRangeChangedManually.connect(self._moved_by_hand)
         canvas.double_clicked.connect(self.maximise_requested)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gui.compare.grouping import split
 from gui.compare.kinds import overlaid, why_whole
 from gui.compare.members import Member, settings
 from gui.compare.prepare import shown_views
 from gui.compare.recipe import Recipe
+from gui.export.means import summed_up
 from lab.views import Curves, Ribbon, View
 
 MOST_BESIDE = 8  # runs of a view that is not overlaid
@@ -42,14 +44,12 @@ def _panels(view: View, recipe: Recipe, runs: Sequence[Member], reference: Membe
     if recipe.layout == "difference":
         panel["minus"] = reference.path
         runs = [run for run in runs if run is not reference]
-    if recipe.layout == "overlay" and isinstance(view, Curves):
+    if recipe.layout == "overlay" and summed_up(view):
         panel["band"] = recipe.band or "none"
     if recipe.layout == "side by side" and overlaid(view):
         yield from ({**panel, "runs": [run.path]} for run in runs[:MOST_BESIDE])
         return
-    configs = settings(runs)
-    values = [str(config.get(recipe.facet)) for config in configs] if recipe.facet else [""] * len(runs)
-    for value in dict.fromkeys(values):
-        part = [run.path for run, own in zip(runs, values, strict=True) if own == value]
-        title = {"title": f"{view.title} \N{EN DASH} {recipe.facet} {value}"} if recipe.facet else {}
-        yield {**panel, **title, "runs": part if overlaid(view) else part[:MOST_BESIDE]}
+    for part, own in split(settings(runs), recipe.facet).items():
+        files = [runs[number].path for number in own]
+        title = {"title": f"{view.title} \N{EN DASH} {part}"} if part else {}
+        yield {**panel, **title, "runs": files if overlaid(view) else files[:MOST_BESIDE]}

@@ -26,6 +26,7 @@ class Grid(QScrollArea):
         self.cells: list[Cell] = []
         self._across = 0
         self._alone: Cell | None = None
+        self._heads: dict[str, QLabel] = {}
         self.show_cells([], 0)
 
     def show_cells(self, cells: Sequence[Cell], across: int, message: str = "") -> None:
@@ -36,6 +37,7 @@ class Grid(QScrollArea):
         layout = QGridLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
+        self._heads = {head: self._head(head) for head in dict.fromkeys(cell.head for cell in self.cells) if head}
         for cell in self.cells:
             cell.maximise_requested.connect(self._maximise)
         if message:
@@ -51,9 +53,24 @@ class Grid(QScrollArea):
             return
         room = max(1, min(4, self.viewport().width() // WIDE_PX))
         across = self._across or min(room, 2 if len(self.cells) <= 4 else room)
-        for number, cell in enumerate(self.cells):
-            layout.addWidget(cell, number // across, number % across)
+        row = column = 0
+        head = ""
+        for cell in self.cells:
+            if cell.head != head or column == across:
+                row, column = row + 1, 0
+            if cell.head != head and cell.head:
+                layout.addWidget(self._heads[cell.head], row, 0, 1, across)
+                self._heads[cell.head].setVisible(self._alone is None)
+                row += 1
+            head = cell.head
+            layout.addWidget(cell, row, column)
             cell.setVisible(self._alone in (None, cell))
+            column += 1
+
+    def _head(self, text: str) -> QLabel:
+        label = named(QLabel(text), "heading")
+        label.setContentsMargins(12, 8, 8, 0)
+        return label
 
     def _maximise(self, cell: QWidget) -> None:
         self._alone = None if self._alone is cell or not isinstance(cell, Cell) else cell

@@ -117,7 +117,8 @@ class Overlay(Compared):
         mains, bands, singles = ([next(placed) for _ in kind] for kind in kinds)
         spans = self._spans(lines, floor)
         if not self._y_held:
-            self._y = self._fit(np.concatenate([up, *(part.ravel() for part in spans)]), floor)
+            own = self._fit(np.concatenate([up, *(part.ravel() for part in spans)]), floor)
+            self._y = self.axis.values(self, self.spec.id, *own)
         low, high = (float(v) for v in self.x_of(np.array(self.axis.stretch)))
         corner = self.box.geometry().bottomRight()
         self._x_name.setPos(corner.x() + 4, corner.y())

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QHeaderView, QLineEdit, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
+from gui.compare.grouping import Grouping
 from gui.compare.members import Member
 from gui.library.tree import VERDICT_COLOUR
 from gui.theme import Theme
@@ -52,19 +53,13 @@ class RunsList(QWidget):
         layout.addWidget(self.tree)
 
     def show_runs(
-        self,
-        members: Sequence[Member],
-        groups: Sequence[Sequence[int]],
-        names: Sequence[str],
-        colours: Sequence[str],
-        hidden: Sequence[str],
-        reference: int | None,
+        self, members: Sequence[Member], grouping: Grouping, hidden: Sequence[str], reference: int | None
     ) -> None:
         """Show groups of runs; the reference is named as such, where there is one."""
         self._members = members
         self.tree.blockSignals(True)
         self.tree.clear()
-        for group, name, colour in zip(groups, names, colours, strict=True):
+        for group, name, colour in zip(grouping.groups, grouping.names, grouping.colours, strict=True):
             many = len(group) > 1
             top = self._item(name + (f"  ({len(group)} seeds)" if many else ""), list(group), hidden)
             top.setIcon(0, swatch(colour, self.devicePixelRatioF()))

@@ -70,13 +70,13 @@ def show(qtbot, place, recipe):
 
 def listed(place):
     """What differs: the names below each heading."""
-    tops = [place.tabs.differs.topLevelItem(row) for row in range(place.tabs.differs.topLevelItemCount())]
+    tops = [place.tabs.differs.tree.topLevelItem(row) for row in range(place.tabs.differs.tree.topLevelItemCount())]
     return {top.text(0): [top.child(row).text(0) for row in range(top.childCount())] for top in tops}
 
 
 def test_seeds_become_one_line_with_its_count_and_no_spike_is_lost(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), band="min-max"))
-    assert place.names == ["lr 0.1", "lr 0.01"]
+    assert place.grouping.names == ["lr 0.1", "lr 0.01"]
     overlay = place.grid.cells[0].view
     assert [line.group for line in overlay.visible_lines()] == [0, 1]
     assert all(line.count.tolist() == [3] * 1000 for line in overlay.visible_lines())
@@ -86,10 +86,10 @@ def test_seeds_become_one_line_with_its_count_and_no_spike_is_lost(qtbot, place,
 
 def test_every_run_keeps_its_colour_when_others_are_hidden(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), band="", colour="seed"))
-    before = list(place.colours)
+    before = list(place.grouping.colours)
     assert len(set(before)) == 3
     place.runs.shown_changed.emit(runs[:2], False)
-    assert place.colours == before
+    assert place.grouping.colours == before
     assert {line.group for line in place.grid.cells[0].view.visible_lines()} == {2, 3, 4, 5}
     place.runs.shown_changed.emit(runs[:2], True)
     assert place.recipe.hidden == ()
@@ -99,9 +99,9 @@ def test_runs_are_aligned_at_their_first_spike(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), band="", along=Along("event", "spike")))
     lines = place.grid.cells[0].view.visible_lines()
     assert [line.line.x[np.argmax(line.line.y)] for line in lines] == [0.0] * 6
-    place.slider.setValue(0)
-    assert place.axis.pinned == -300.0
-    assert place.place_label.text().startswith("steps since the first spike")
+    place.walk.slider.setValue(0)
+    assert place.panels.axis.pinned == -300.0
+    assert place.walk.label.text().startswith("steps since the first spike")
 
 
 def test_a_run_without_the_event_is_left_out_and_counted(qtbot, place, runs, tmp_path):
@@ -115,8 +115,8 @@ def test_a_run_without_the_event_is_left_out_and_counted(qtbot, place, runs, tmp
 
 def test_small_multiples_split_the_runs_by_a_knob(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), facet="lr", views=("loss",)))
-    assert [cell.view.title for cell in place.grid.cells] == ["Loss – lr 0.1", "Loss – lr 0.01"]
-    assert [{line.group for line in cell.view.visible_lines()} for cell in place.grid.cells] == [{0}, {1}]
+    assert [cell.view.title for cell in place.grid.cells] == ["Loss – lr 0.01", "Loss – lr 0.1"]
+    assert [{line.group for line in cell.view.visible_lines()} for cell in place.grid.cells] == [{1}, {0}]
 
 
 def test_a_difference_shows_runs_minus_the_reference(qtbot, place, runs):
@@ -131,12 +131,12 @@ def test_a_difference_shows_runs_minus_the_reference(qtbot, place, runs):
 def test_side_by_side_shows_the_same_view_of_every_run_in_lockstep(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs[:3]), layout="side by side", views=("loss",), along=Along("event", "spike")))
     assert len(place.grid.cells) == 3
-    low, high = place._ends()
-    place.slider.setValue(round(1000 * (0 - low) / (high - low)))
-    steps = [axis.pinned for _, axis in place._step_axes]
+    low, high = place.panels.ends()
+    place.walk.slider.setValue(round(1000 * (0 - low) / (high - low)))
+    steps = [axis.pinned for _, axis in place.panels._steps]
     assert np.diff(steps).tolist() == pytest.approx([100, 100], abs=2)
-    place.slider.setValue(1000)
-    assert {axis.pinned for _, axis in place._step_axes} == {None}
+    place.walk.slider.setValue(1000)
+    assert {axis.pinned for _, axis in place.panels._steps} == {None}
 
 
 def test_the_same_place_of_the_axis_is_another_step_of_each_run(runs):
@@ -156,17 +156,17 @@ def test_what_differs_is_listed_and_what_is_shared_is_not(qtbot, place, runs):
 
 def test_numbers_are_summed_up_over_seeds_and_copied(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs)))
-    place.tabs.add_number("max(train_loss)")
+    place.tabs.numbers.add("max(train_loss)")
     assert place.recipe.numbers == ("last(train_loss)", "max(train_loss)")
-    table = place.tabs.rows()
+    table = place.tabs.numbers.rows()
     assert [row["max(train_loss)"] for row in table] == [5.0, 5.0]
     assert [row["± max(train_loss)"] for row in table] == [0.0, 0.0]
     assert [row["verdict"] for row in table] == ["3 of 3 reproduced", "0 of 3 reproduced"]
     assert [row["runs"] for row in table] == [3, 3]
-    place.tabs.export_menu.actions()[1].trigger()
+    place.tabs.numbers.export_menu.actions()[1].trigger()
     assert QApplication.clipboard().text() == as_csv(table)
-    with qtbot.waitSignal(place.tabs.message) as said:
-        place.tabs.add_number("median(train_loss)")
+    with qtbot.waitSignal(place.tabs.numbers.message) as said:
+        place.tabs.numbers.add("median(train_loss)")
     assert "no statistic" in said.args[0]
 
 
@@ -179,8 +179,8 @@ def test_a_latex_table_is_whole(runs, tmp_path, place, qtbot):
     assert "mean(train\\_loss, 5)" in text
     assert r"\pm" in text
     show(qtbot, place, Recipe(tuple(runs)))
-    place.tabs.save_table(str(tmp_path / "table.tex"))
-    assert (tmp_path / "table.tex").read_text() == as_latex(place.tabs.rows())
+    place.tabs.numbers.save(str(tmp_path / "table.tex"))
+    assert (tmp_path / "table.tex").read_text() == as_latex(place.tabs.numbers.rows())
 
 
 def test_brushing_an_axis_shows_those_runs_alone(qtbot, place, runs):
@@ -253,22 +253,22 @@ def test_the_place_is_drawn_in_both_themes_and_a_panel_fills_it(qtbot, place, ru
     assert all(cell.isHidden() for cell in others)
     qtbot.keyClick(place.grid, Qt.Key.Key_Escape)
     assert not any(cell.isHidden() for cell in place.grid.cells)
-    light = list(place.colours)
+    light = list(place.grouping.colours)
     place.set_theme(DARK)
     place.grab()
     assert place.grid.cells[0].view.theme is DARK
-    assert len(light) == len(place.colours)
+    assert len(light) == len(place.grouping.colours)
 
 
 def test_panels_zoom_together_and_show_all_again(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs)))
     one, other = (cell.view for cell in place.grid.cells[:2])
-    place.axis.hold(100.0, 200.0)
+    place.panels.axis.hold(100.0, 200.0)
     one.draw()
     other.draw()
     assert one.box.viewRange()[0] == other.box.viewRange()[0] == pytest.approx([100.0, 200.0])
     other.show_all()
-    assert place.axis.stretch == (0.0, 999.0)
+    assert place.panels.axis.stretch == (0.0, 999.0)
 
 
 def test_numbers_of_a_panel_are_every_digit_of_what_is_drawn(qtbot, place, runs):
@@ -306,7 +306,7 @@ def test_runs_of_an_unknown_experiment_still_have_their_tables(tmp_path, qtbot, 
     paths = [str(small_run(tmp_path / f"{lr}.h5", knobs={"lr": lr})) for lr in (0.1, 0.2)]
     show(qtbot, place, Recipe(tuple(paths)))
     assert place.grid.cells == []
-    assert [row["lr"] for row in place.tabs.rows()] == [0.1, 0.2]
+    assert [row["lr"] for row in place.tabs.numbers.rows()] == [0.1, 0.2]
 
 
 def test_a_run_is_read_once_unless_it_grows(runs):
@@ -355,10 +355,10 @@ def test_lines_of_several_series_are_called_by_their_symbols(qtbot, place, tmp_p
 
 def test_an_empty_place_shows_no_choices_without_a_meaning(qtbot, place, runs):
     place.show()
-    assert not any(widget.isVisible() for widget in (place.controls, place.slider, place.tabs))
+    assert not any(widget.isVisible() for widget in (place.controls, place.walk.slider, place.tabs))
     assert "Choose several runs" in place.grid.widget().findChild(QLabel).text()
     show(qtbot, place, Recipe(tuple(runs)))
-    assert all(widget.isVisible() for widget in (place.controls, place.slider, place.tabs))
+    assert all(widget.isVisible() for widget in (place.controls, place.walk.slider, place.tabs))
 
 
 def test_everything_fits_a_window_of_1280_pixels(qtbot, place, runs):
@@ -440,11 +440,11 @@ def test_every_band_colour_split_and_layout_is_chosen_by_hand(qtbot, place, runs
         assert all(line.count is None or set(line.count) == {3} for line in lines)
         assert [len(line.single) for line in lines] == ([3, 3] if band == "all lines" else [0] * len(lines))
     pick(qtbot, place, place.controls.colour_box, "lr")
-    assert len(set(place.colours)) == 2
+    assert len(set(place.grouping.colours)) == 2
     pick(qtbot, place, place.controls.facet_box, "lr")
-    assert [cell.view.title for cell in place.grid.cells] == ["Loss – lr 0.1", "Loss – lr 0.01"]
+    assert [cell.view.title for cell in place.grid.cells] == ["Loss – lr 0.01", "Loss – lr 0.1"]
     pick(qtbot, place, place.controls.layout_box, "side by side")
-    assert len(place.grid.cells) == 6
+    assert [cell.head for cell in place.grid.cells] == ["Loss – lr 0.01"] * 3 + ["Loss – lr 0.1"] * 3
 
 
 def test_any_series_can_be_the_axis_of_many_runs(runs):
