@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from lab.stream import Event, Source
 
 Floats = NDArray[np.float64]
-Band = Literal["SD", "SE", "quartiles", "5-95 %", "min-max", "all lines"]
-BANDS: tuple[Band, ...] = ("SD", "SE", "quartiles", "5-95 %", "min-max", "all lines")
-QUANTILES: Mapping[str, tuple[float, float]] = {"quartiles": (0.25, 0.75), "5-95 %": (0.05, 0.95)}
-"""Bands between two quantiles; their line is the median."""
+Band = Literal["SD", "SE", "quartiles", "10-90 %", "5-95 %", "2.5-97.5 %", "min-max", "all lines"]
+BANDS: tuple[Band, ...] = get_args(Band)
+QUANTILES: Mapping[str, tuple[float, float]] = {
+    "quartiles": (0.25, 0.75),
+    "10-90 %": (0.1, 0.9),
+    "5-95 %": (0.05, 0.95),
+    "2.5-97.5 %": (0.025, 0.975),
+}
+"""Bands between two quantiles, interpolated between the runs; their line is the median."""
 MOST_POINTS = 4000
 """Points of a common axis, beyond which rows are put together in bins."""
 BATCH_KNOBS, SAMPLE_KNOBS = ("batch_size", "batch"), ("samples", "train_samples", "n_train")

@@ -16,8 +16,8 @@ from gui.theme import Theme
 from lab.compare import BANDS, QUANTILES, Along
 from lab.views import View
 
-BAND_TEXT = {"": "each seed", **{band: f"seeds: mean, {band}" for band in BANDS}}
-BAND_TEXT |= {band: f"seeds: median, {band}" for band in QUANTILES}
+BAND_TEXT = {"": "each seed"}
+BAND_TEXT |= {band: f"seeds: {'median' if band in QUANTILES else 'mean'}, {band}" for band in BANDS}
 
 
 class Controls(QWidget):

@@ -14,8 +14,8 @@ from gui.background import Background
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import MOST_NAMES, Compared, Groups
 from gui.compare.lines import Floats
-from gui.compare.outlines import Outline, Outlines, Shape
 from gui.compare.strokes import Ink, Strokes, path_of, pen_of
+from gui.export.outlines import Outline, Outlines, shared
 from gui.theme import Theme
 from gui.views.axes import Axis
 from gui.views.index_axis import IndexAxis
@@ -80,16 +80,6 @@ class MomentOverlay(Compared):
         shapes = self.contents.shapes if self.contents is not None else ()
         return [outline for outline in shapes if outline.group in self.groups.shown]
 
-    def shared(self, found: Sequence[Outline]) -> set[str]:
-        """Series that are the same in every group, such as a target."""
-        groups = {outline.group for outline in found}
-        same = set()
-        for series in {outline.shape.series for outline in found}:
-            own = [outline.shape for outline in found if outline.shape.series == series]
-            if len(own) == len(groups) > 1 and all(_equal(own[0], other) for other in own[1:]):
-                same.add(series)
-        return same
-
     # Drawing.
 
     def _place(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -98,7 +88,7 @@ class MomentOverlay(Compared):
     @Slot()
     def draw(self) -> None:
         found = self.visible()
-        same = self.shared(found)
+        same = shared(found)
         once = {series: next(o.group for o in found if o.shape.series == series) for series in same}
         found = [o for o in found if o.shape.series not in same or o.group == once[o.shape.series]]
         self._fit(found)
@@ -197,7 +187,10 @@ class MomentOverlay(Compared):
                 if self._logs[1]
                 else (min(0.0, y[0] if y[0] < -0.1 * y[1] else 0.0), y[1])
             )
-        self.canvas.show_range(x, y)
+        across, up = (
+            self.axis.values(self, f"{self.spec.id} {name}", *own) for name, own in (("across", x), ("up", y))
+        )
+        self.canvas.show_range(across, up)
 
     def _put_names(self, found: Sequence[Outline], same: set[str], levels: Floats) -> None:
         (_, right), (low, high) = self.box.viewRange()
@@ -279,7 +272,3 @@ class MomentOverlay(Compared):
 
 def _log(values: Floats) -> Floats:
     return np.log10(np.where(values > 0, values, np.nan))
-
-
-def _equal(one: Shape, other: Shape) -> bool:
-    return all(np.array_equal(a, b, equal_nan=True) for a, b in ((one.x, other.x), (one.y, other.y)))

@@ -117,8 +117,8 @@ def _difference(view: View, recipe: Recipe, members: Sequence[Member], grouped: 
 
 def _contents(spec: Any, members: Sequence[Member], grouped: Sequence[Sequence[int]], recipe: Recipe) -> Any:
     from gui.compare.lines import contents
-    from gui.compare.outlines import outlines
     from gui.compare.strips import strips
+    from gui.export.outlines import outlines
 
     if isinstance(spec, Curves):
         return contents(spec, members, grouped, recipe.along, recipe.band)

@@ -9,7 +9,8 @@ import numpy as np
 
 from gui.export.fields import draw_heatmap, draw_images, draw_matrix
 from gui.export.moments import draw_bars, draw_distribution, draw_profile, draw_scatter, draw_table
-from gui.export.parts import dot, inked, say, typeset, width
+from gui.export.outlined import averaged, draw_shapes
+from gui.export.parts import dot, inked, matched, say, typeset, width
 from gui.export.spaces import draw_flow_graph, draw_landscape
 from gui.theme import LIGHT
 from lab.naming import symbols
@@ -107,7 +108,12 @@ def draw_ribbon(axes: Axes, spec: Ribbon, panels: Sequence[Any]) -> None:
 
 
 def draw_trace(axes: Axes, spec: Trace, panels: Sequence[Any]) -> None:
-    """One series against another, coloured by step."""
+    """One series against another, coloured by step; the ways of seeds together, each group in its colour."""
+    if averaged(panels):
+        draw_shapes(axes, spec, panels)
+        say(axes, spec.x_label, spec.y_label)
+        axes.legend(loc="best")
+        return
     points = None
     for panel in panels:
         if not set(spec.names) <= set(panel.source.names()):
@@ -128,13 +134,6 @@ def stretches(step: np.ndarray, stage: np.ndarray) -> Iterator[tuple[float, floa
     ends = np.append(step[starts[1:]], step[-1])
     for start, end in zip(starts, ends, strict=True):
         yield step[start].item(), end.item(), int(stage[start])
-
-
-def matched(source: Any, x: str, y: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps that both series have, with both values."""
-    (x_step, x_value), (y_step, y_value) = source.series(x), source.series(y)
-    step, i, j = np.intersect1d(x_step, y_step, return_indices=True)
-    return step, np.asarray(x_value)[i], np.asarray(y_value)[j]
 
 
 def _lines(spec: Curves, panel: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray, int]]:

@@ -20,6 +20,16 @@ Colour = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
 FALLBACK = "DejaVu Sans"  # ships with matplotlib, so that every machine draws the same
 
 
+CYCLES: dict[str, tuple[str, ...]] = {
+    "Okabe-Ito": (*OKABE_ITO[:6], LIGHT.text),
+    "Tol bright": ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#BBBBBB"),
+    "Tol high contrast": ("#004488", "#DDAA33", "#BB5566", "#000000"),
+    "Tol muted": ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499"),
+    "Black and grey": ("#000000", "#777777", "#B4B4B4"),
+}
+"""Colours of lines that stay apart for colour-blind readers (Okabe and Ito, 2008; Tol, 2021), and in black print."""
+
+
 class FigureError(ValueError):
     """A figure that cannot be drawn, read or written; one line that says why."""
 
@@ -45,7 +55,7 @@ class Look(BaseModel):
     line: Points = 1.0
     axis: Points = 0.6
     marker: Points = 3.0
-    colours: tuple[Colour, ...] = Field(default=(*OKABE_ITO[:6], LIGHT.text), min_length=1, max_length=32)
+    colours: tuple[Colour, ...] = Field(default=CYCLES["Okabe-Ito"], min_length=1, max_length=32)
     grid: bool = False
     frame: Literal["open", "box"] = "open"
 

@@ -8,18 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from lab.compare import Band, Summary, summary
+from lab.compare import QUANTILES, Band, Summary, summary
+from lab.views import Bars, Curves, Distribution, Profile, Scatter, Table, Trace, View
 
 SEEDS = ("seed", "data_seed", "init_seed", "order_seed")
 WORDS: dict[str, tuple[str, str]] = {
     "SD": ("mean", "one standard deviation"),
     "SE": ("mean", "one standard error of the mean"),
-    "quartiles": ("median", "the middle half of the runs"),
-    "5-95 %": ("median", "the runs between their 5 % and 95 % quantiles"),
+    **{
+        band: ("median", f"the runs between their {100 * low:g} % and {100 * high:g} % quantiles")
+        for band, (low, high) in QUANTILES.items()
+    },
     "min-max": ("mean", "all runs, from the smallest to the largest"),
     "all lines": ("mean", "none; every run is a thin line"),
 }
 """What the line and the band of each kind show."""
+SUMMED_UP = (Curves, Profile, Bars, Distribution, Scatter, Trace, Table)
+
+
+def summed_up(spec: View) -> bool:
+    """Whether seeds are drawn together in a view; a mean of stages, or of fields cell by cell, means nothing."""
+    return isinstance(spec, SUMMED_UP)
 
 
 def groups(configs: Sequence[Any]) -> list[list[int]]:
@@ -40,13 +49,13 @@ class Mean:
 
     Args:
         members: The runs.
-        spread: What the band shows.
+        spread: What the band shows; views of one moment read the runs themselves, and sum up their shapes.
         log: Geometric mean and band, as they look on a logarithmic axis.
     """
 
     def __init__(self, members: Sequence[Any], spread: Band, *, log: bool = False) -> None:
         self.members, self.log = list(members), log
-        self._spread: Band = spread
+        self.spread: Band = spread
 
     def names(self) -> list[str]:
         first, *others = (source.names() for source in self.members)
@@ -68,12 +77,12 @@ class Mean:
     def edges(self, name: str, column: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Lower and upper edge of the band (T,) of a series, or of one column of a vector series; None for one run."""
         found = self._columns(name)[column]
-        alone = len(self.members) < 2 or self._spread == "all lines"
+        alone = len(self.members) < 2 or self.spread == "all lines"
         return None if alone else (found.low, found.high)
 
     def singles(self, name: str, column: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Every run's own line, where all lines are asked for."""
-        if len(self.members) < 2 or self._spread != "all lines":
+        if len(self.members) < 2 or self.spread != "all lines":
             return []
         read = [source.series(name) for source in self.members]
         return [(step, np.asarray(value, float).reshape(len(step), -1)[:, column]) for step, value in read]
@@ -85,7 +94,7 @@ class Mean:
         rows = [(step.astype(float), np.asarray(value, float).reshape(len(step), -1)) for step, value in read]
         found = []
         for k in range(rows[0][1].shape[1]):
-            one = summary([(step, value[:, k]) for step, value in rows], self._spread, log=self.log)
+            one = summary([(step, value[:, k]) for step, value in rows], self.spread, log=self.log)
             begin, end = max(step[0] for step, _ in rows), min(step[-1] for step, _ in rows)
             kept = (one.x >= begin) & (one.x <= end)
             found.append(Summary(one.x[kept], one.centre[kept], one.low[kept], one.high[kept], one.count[kept]))

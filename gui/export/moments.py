@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gui.export.outlined import averaged, draw_shapes, shapes_of
 from gui.export.parts import (
     colour_map,
     dot,
+    edges_of_bins,
     first_value,
     inked,
     line,
@@ -22,8 +24,7 @@ from gui.export.parts import (
     width,
 )
 from gui.theme import LIGHT
-from lab.naming import symbol, symbols
-from lab.stream import steps_of
+from lab.naming import symbol
 from lab.views import Bars, Distribution, Line, Profile, Scatter, Table, TableRow
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ DEPTH = 1e-8  # a density on a logarithmic axis is shown so far below its top
 
 
 def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> None:
-    """Histogram or density at the panel's step; the first row is pale behind it."""
-    for number, panel in enumerate(panels):
+    """Histogram or density at the panel's step; the first row is pale behind it. Of seeds the mean outline."""
+    if averaged(panels):
+        draw_shapes(axes, spec, panels)
+    for number, panel in enumerate(() if averaged(panels) else panels):
         rows = [(value_at(panel, spec.series), inked(panel, number)["color"], panel.label or "now")]
         if spec.initial:
             rows.insert(0, (first_value(panel, spec.series), LIGHT.field_edge, f"{panel.label} first".strip()))
@@ -62,21 +65,13 @@ def draw_distribution(axes: Axes, spec: Distribution, panels: Sequence[Any]) -> 
     _legend(axes)
 
 
-def edges_of_bins(values: np.ndarray, spec: Distribution) -> np.ndarray:
-    """Edges (bins + 1,) of a histogram of these values."""
-    usable = values[np.isfinite(values) & ((values > 0) | (not spec.x_log))]
-    low, high = (float(usable.min()), float(usable.max())) if usable.size else (0.1, 1.0)
-    if spec.x_log:
-        low, high = (low, high) if low < high else (low / 2, high * 2)
-        return np.geomspace(low, high, spec.bins + 1)
-    return np.linspace(low, high, spec.bins + 1) if low < high else np.linspace(low - 0.5, high + 0.5, spec.bins + 1)
-
-
 def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
     """Points at the panel's step, those of the first row in the second colour, and their trails."""
     if spec.polar:
         axes = split(axes, 1, 1, subplot_kw={"projection": "polar"})[0, 0]
-    for number, panel in enumerate(panels):
+    if averaged(panels):
+        draw_shapes(axes, spec, panels)
+    for number, panel in enumerate(() if averaged(panels) else panels):
         x, y = value_at(panel, spec.x), value_at(panel, spec.y)
         if x is None or y is None:
             continue
@@ -101,9 +96,10 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
     _scales(axes, spec.x_log and not spec.polar, spec.y_log)
     if not spec.polar:
         say(axes, spec.x_label, spec.y_label)
-    if spec.initial and spec.polar:
+    told = spec.initial or len(panels) > 1 or averaged(panels)
+    if told and spec.polar:
         _legend(axes, loc="upper left", bbox_to_anchor=(1.08, 1.05))
-    elif spec.initial:
+    elif told:
         _legend(axes)
 
 
@@ -121,22 +117,7 @@ def _trails(spec: Scatter, panel: Any) -> list[np.ndarray]:
 
 def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
     """Lines and dots over one variable at the panel's step; a series with a single row stays as it is."""
-    count = 0
-    for panel in panels:
-        x = value_at(panel, spec.x)
-        names = symbols(panel.source, spec.series)
-        for name in spec.series if x is not None else ():
-            single = name in panel.source.names() and len(steps_of(panel.source, name)) == 1
-            y = first_value(panel, name) if single else value_at(panel, name)
-            if x is None or y is None:
-                continue
-            order = np.argsort(x, kind="stable")
-            style = inked(panel, count, spec.series.index(name))
-            label = typeset(", ".join(part for part in (names[name], panel.label) if part))
-            if name in spec.points:
-                style = {"color": style["color"], "linestyle": "", "marker": ".", "markersize": 1.7 * dot() ** 0.5}
-            axes.plot(x[order], y[order], label=label, **style)
-            count += 1
+    count = draw_shapes(axes, spec, panels)
     _references(axes, spec.lines, panels, vertical=False)
     _scales(axes, spec.x_log, spec.y_log)
     say(axes, spec.x_label, spec.y_label)
@@ -145,16 +126,18 @@ def draw_profile(axes: Axes, spec: Profile, panels: Sequence[Any]) -> None:
 
 
 def draw_bars(axes: Axes, spec: Bars, panels: Sequence[Any]) -> None:
-    """One bar for each number; those of several runs side by side."""
+    """One bar for each number; those of several runs side by side, those of seeds one bar with its whisker."""
     room = 0.8 / max(len(panels), 1)
     count = 0
-    for number, panel in enumerate(panels):
-        value = value_at(panel, spec.series)
-        if value is None:
-            continue
+    for bars in shapes_of(spec, panels):
+        number, value = bars.group, bars.shape.y
         count = max(count, len(value))
         places = np.arange(len(value)) + (number - (len(panels) - 1) / 2) * room
-        axes.bar(places, value, room * 0.9, color=inked(panel, number)["color"], label=panel.label)
+        axes.bar(places, value, room * 0.9, color=inked(panels[number], number)["color"], label=panels[number].label)
+        if bars.low is not None and bars.high is not None:
+            axes.vlines(places, bars.low, bars.high, color=LIGHT.text, linewidth=width(0.8))
+        for single in bars.single:
+            axes.plot(places, single.y, linestyle="", marker=".", markersize=1.2 * dot() ** 0.5, color=LIGHT.text)
     names = [spec.labels[i] if i < len(spec.labels) else str(i) for i in range(count)]
     slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 60 else {}
     axes.set_xticks(range(count), names, **slanted)
@@ -210,7 +193,11 @@ def _numbers(row: TableRow, panel: Any) -> list[str]:
             expected = math.nan
     apart = (measured - expected) / abs(expected) if expected else math.nan
     forms = ((measured, ".4g"), (expected, ".4g"), (apart, "+.2%"))
-    return ["–" if math.isnan(v) else f"{v:{form}}" for v, form in forms]
+    texts = ["–" if math.isnan(v) else f"{v:{form}}" for v, form in forms]
+    reach = panel.source.edges(row.series, row.index or 0) if averaged([panel]) and value is not None else None
+    if reach is not None:
+        texts[0] += f" ({reach[0][-1]:.4g} to {reach[1][-1]:.4g})"
+    return texts
 
 
 def _references(axes: Axes, lines: Sequence[Line], panels: Sequence[Any], *, vertical: bool) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
 
     from lab.differing import Places
+    from lab.views import Distribution
 
 
 def value_at(panel: Any, name: str) -> np.ndarray | None:
@@ -32,6 +33,23 @@ def first_value(panel: Any, name: str) -> np.ndarray | None:
     """The first row of a series."""
     recorded = name in panel.source.names() and len(steps_of(panel.source, name))
     return np.asarray(row_of(panel.source, name, 0), float) if recorded else None
+
+
+def matched(source: Any, x: str, y: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps that both series have, with both values."""
+    (x_step, x_value), (y_step, y_value) = source.series(x), source.series(y)
+    step, i, j = np.intersect1d(x_step, y_step, return_indices=True)
+    return step, np.asarray(x_value)[i], np.asarray(y_value)[j]
+
+
+def edges_of_bins(values: np.ndarray, spec: Distribution) -> np.ndarray:
+    """Edges (bins + 1,) of a histogram of these values."""
+    usable = values[np.isfinite(values) & ((values > 0) | (not spec.x_log))]
+    low, high = (float(usable.min()), float(usable.max())) if usable.size else (0.1, 1.0)
+    if spec.x_log:
+        low, high = (low, high) if low < high else (low / 2, high * 2)
+        return np.geomspace(low, high, spec.bins + 1)
+    return np.linspace(low, high, spec.bins + 1) if low < high else np.linspace(low - 0.5, high + 0.5, spec.bins + 1)
 
 
 def typeset(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_serializer
 
 from gui.export.look import FigureError, Look, first_problem, load
+from lab.compare import Band
 
 FORMAT = "training-dynamics-figure"
 SIZES = {
@@ -32,7 +33,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Legend = Literal[
     "auto", "none", "upper left", "upper right", "lower left", "lower right", "beside", "below"
 ]  # fmt: skip
-Spread = Literal["none", "SD", "SE", "quartiles", "5-95 %", "min-max", "all lines"]
+Spread = Literal["none"] | Band
 
 
 class Part(BaseModel):

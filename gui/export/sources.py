@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gui.export.look import FigureError
-from gui.export.means import SEEDS, Mean, groups
+from gui.export.means import SEEDS, Mean, groups, summed_up
 from gui.export.parts import inks
 from gui.export.recipe import PanelRecipe, Recipe, Run
 from lab import registry
@@ -241,7 +241,7 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReade
     spec = changed(difference_view(spec) if minus else spec, recipe)
     try:
         sources = _sources(spec, recipe, readers, minus)
-        panels = _panels(recipe, sources, configs, log=bool(getattr(spec, "y_log", False)))
+        panels = _panels(spec, recipe, sources, configs)
         spec = on_common_scale(spec, [panel.source for panel in panels]) if len(panels) > 1 else spec
     except NotAligned as error:
         raise FigureError(f"the view {recipe.view!r} cannot be laid along {recipe.along}: {error}") from None
@@ -265,8 +265,8 @@ def _coloured(content: Content) -> Content:
     return replace(content, panels=panels, bar=bar)
 
 
-def _panels(recipe: PanelRecipe, readers: Sequence[Any], configs: Sequence[Any], *, log: bool) -> list[Panel]:
-    if recipe.band == "none":
+def _panels(spec: View, recipe: PanelRecipe, readers: Sequence[Any], configs: Sequence[Any]) -> list[Panel]:
+    if recipe.band == "none" or not summed_up(spec):
         told = zip(readers, configs, labels(configs), strict=True)
         return [Panel(reader, config, label, recipe.step) for reader, config, label in told]
     # a seed that was run twice is no second sample: the later run counts
@@ -274,7 +274,7 @@ def _panels(recipe: PanelRecipe, readers: Sequence[Any], configs: Sequence[Any],
     readers, configs = [readers[i] for i in newest.values()], [configs[i] for i in newest.values()]
     places = groups(configs)
     firsts = [configs[place[0]] for place in places]
-    panels = []
+    panels, log = [], bool(getattr(spec, "y_log", False))
     for place, config, label in zip(places, firsts, labels(firsts, but=SEEDS), strict=True):
         count = f"n = {len(place)}"
         text = f"{label} ({count})" if label else count

@@ -12,6 +12,7 @@ from gui.compare.members import opened
 from gui.compare.place import ComparePlace
 from gui.compare.recipe import Recipe
 from gui.export.figure import write_recipe
+from gui.export.outlines import shared
 from gui.export.recipe import checked
 from gui.theme import DARK, LIGHT
 from lab.compare import Along
@@ -67,7 +68,7 @@ def test_seeds_are_summed_up_in_profiles_and_what_all_share_is_drawn_once(qtbot,
     for outline, lr in zip(output, (0.1, 0.2), strict=True):
         assert np.allclose(outline.shape.y, (1.005 + lr) * last)
         assert np.allclose(np.abs(outline.high - outline.low), 0.01 * np.abs(last))
-    assert view.shared(view.visible()) == {"target"}
+    assert shared(view.visible()) == {"target"}
     text = view.numbers().splitlines()
     assert len(text) == 1 + 4 * 80 and text[1].startswith("lr 0.1")
 
@@ -76,14 +77,14 @@ def test_the_slider_moves_views_of_one_moment_along_the_common_axis(qtbot, place
     recipe = Recipe(tuple(runs), views=("solution-profile", "bars"), band="", along=Along("event", "spike"))
     views = show(qtbot, place, recipe)
     bars = views["Bars"]
-    low, high = place._ends()
+    low, high = place.panels.ends()
     with qtbot.waitSignal(bars._background.done):
-        place.slider.setValue(round(1000 * (100 - low) / (high - low)))
+        place.walk.slider.setValue(round(1000 * (100 - low) / (high - low)))
     step, accuracy = SOURCE.series("accuracy")
     row = int(np.searchsorted(step, 196, side="right")) - 1
     assert np.allclose(bars.visible()[0].shape.y, 1.1 * accuracy[row])
     with qtbot.waitSignal(bars._background.done):
-        place.slider.setValue(1000)
+        place.walk.slider.setValue(1000)
     assert np.allclose(bars.visible()[0].shape.y, 1.1 * accuracy[-1])
 
 
@@ -136,18 +137,18 @@ def test_ribbons_lie_below_one_another_along_the_common_axis(qtbot, place, runs)
 
 def test_the_claim_is_judged_over_the_runs_that_are_shown(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), views=("curves",)))
-    top = place.tabs.verdicts.topLevelItem(0)
+    top = place.tabs.verdicts.tree.topLevelItem(0)
     assert [top.text(0), top.text(1)] == ["4 runs together", "reproduced"]
     assert top.child(0).text(0) == "stable: share that ends as expected"
     place.runs.shown_changed.emit(runs[:2], False)
-    top = place.tabs.verdicts.topLevelItem(0)
+    top = place.tabs.verdicts.tree.topLevelItem(0)
     assert [top.text(0), top.text(1)] == ["2 runs together", "not comparable"]
     assert "run its arms" in top.child(0).text(0)
 
 
 def test_models_are_told_apart_by_modules_and_shapes(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), views=("curves",)))
-    tops = [place.tabs.differs.topLevelItem(row) for row in range(3)]
+    tops = [place.tabs.differs.tree.topLevelItem(row) for row in range(3)]
     assert [top.text(0) for top in tops] == ["Settings: 2 differ", "Model: 1 differ", "Environment: the same"]
     row = tops[1].child(0)
     assert [row.text(column) for column in range(3)] == ["theta", "3", "6"]
@@ -187,5 +188,39 @@ def test_curves_of_a_figure_lie_where_the_comparison_has_them(runs, tmp_path):
 
 def test_a_table_begins_with_a_number_that_the_runs_have(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), views=("matrix",)))
-    assert [str(number) for number in place.tabs.numbers()] == ["last(train_loss)"]
-    assert all(np.isfinite(row["last(train_loss)"]) for row in place.tabs.rows())
+    assert [str(number) for number in place.tabs.numbers.numbers()] == ["last(train_loss)"]
+    assert all(np.isfinite(row["last(train_loss)"]) for row in place.tabs.numbers.rows())
+
+
+def test_every_kind_of_view_is_split_by_a_knob(qtbot, place, runs):
+    recipe = Recipe(tuple(reversed(runs)), views=ALL, band="", facet="lr")
+    place.show()
+    show(qtbot, place, recipe)
+    for spec in SPECS:
+        cells = [cell for cell in place.grid.cells if cell.view.spec.title == spec.title]
+        titles = [f"{spec.title} – lr {lr}" for lr in (0.1, 0.2)]
+        assert sorted({cell.head or cell.view.title for cell in cells}) == titles
+        assert [cell.head or cell.view.title for cell in cells] == (
+            titles if overlaid(spec) else [title for title in titles for _ in range(2)]
+        )
+    place.grab()
+    headed = [cell for cell in place.grid.cells if cell.head == "Loss landscape – lr 0.2"]
+    top, bottom = (cell.mapTo(place, cell.rect().topLeft()).y() for cell in (headed[0], headed[1]))
+    assert top == bottom  # the runs of one value stand in one row
+
+
+def test_small_multiples_have_one_scale_of_values(qtbot, place, runs):
+    place.show()
+    views = ("curves-with-a-threshold", "solution-profile")
+    show(qtbot, place, Recipe(tuple(runs), views=views, facet="lr"))
+    for title in ("Curves with a threshold", "Solution profile"):
+        one, other = (cell.view for cell in place.grid.cells if cell.view.spec.title == title)
+        qtbot.waitUntil(lambda one=one, other=other: one.box.viewRange()[1] == other.box.viewRange()[1])
+
+
+def test_runs_that_find_no_room_side_by_side_are_counted(qtbot, place, tmp_path):
+    many = written(tmp_path, lrs=tuple(0.1 * n for n in range(1, 10)), seeds=1)
+    show(qtbot, place, Recipe(tuple(many), views=("loss-landscape",)))
+    assert len(place.grid.cells) == 8 and "1 more would not fit" in place.said.text()
+    show(qtbot, place, Recipe(tuple(many), views=("loss-landscape",), facet="lr"))
+    assert len(place.grid.cells) == 9  # one for each value

@@ -1,6 +1,6 @@
-"""What an overlay of one moment draws: shapes of each run, or a mean with its band. Read in a thread; no Qt.
+"""Views of one moment of many runs: shapes of each, or a mean with its band, for the window and for paper. No Qt.
 
-A kind of view is overlaid here by one function in the table at the end.
+A kind of view comes in by one function in the table at the end.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gui.compare.lines import Floats
-from gui.export.drawing import matched
-from gui.export.parts import first_value, value_at
+from gui.export.parts import edges_of_bins, first_value, matched, value_at
 from lab.compare import Band, summary
 from lab.naming import symbol
 from lab.stream import Source, steps_of
 from lab.views import Bars, Distribution, Profile, Scatter, Trace
 
+Floats = NDArray[np.float64]
 Form = Literal["line", "way", "dots", "bars"]
 
 
@@ -123,6 +123,21 @@ def _together(group: int, name: str, shapes: Sequence[Shape], band: str, *, log:
     return Outline(group, name, middle, found.low, found.high, count=len(shapes))
 
 
+def shared(found: Sequence[Outline]) -> set[str]:
+    """Series that are the same in every group, such as a target."""
+    groups = {outline.group for outline in found}
+    same = set()
+    for series in {outline.shape.series for outline in found}:
+        own = [outline.shape for outline in found if outline.shape.series == series]
+        if len(own) == len(groups) > 1 and all(_equal(own[0], other) for other in own[1:]):
+            same.add(series)
+    return same
+
+
+def _equal(one: Shape, other: Shape) -> bool:
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in ((one.x, other.x), (one.y, other.y)))
+
+
 def _profile(spec: Profile, moments: Sequence[Moment]) -> list[list[Shape]]:
     found = []
     for moment in moments:
@@ -145,8 +160,6 @@ def _distribution(spec: Distribution, moments: Sequence[Moment]) -> list[list[Sh
         grids = [value_at(moment, spec.grid) for moment in moments]
         pairs = zip(grids, values, strict=True)
         return [[Shape(spec.series, *_sorted(x, y))] if x is not None and y is not None else [] for x, y in pairs]
-    from gui.export.moments import edges_of_bins
-
     there = [value for value in values if value is not None]
     edges = edges_of_bins(np.concatenate(there), spec) if there else np.empty(1)
     x = np.repeat(edges, 2)[1:-1]  # a histogram's outline goes along every bin
