@@ -25,6 +25,17 @@ from PySide6.QtWidgets import (
 
 from gui.export import look
 from gui.export.recipe import SIZES, Legend, PanelRecipe, Recipe
+from gui.figures.cycle import Cycle
+from gui.figures.texts import (
+    fonts_of,
+    notes_of,
+    notes_text,
+    numbers_of,
+    numbers_text,
+    pair_of,
+    pair_text,
+    whole_of,
+)
 from gui.named import named
 
 BANDS = {
@@ -32,7 +43,9 @@ BANDS = {
     "SD": "mean, standard deviation",
     "SE": "mean, standard error",
     "quartiles": "median, quartiles",
+    "10-90 %": "median, 10 to 90 %",
     "5-95 %": "median, 5 to 95 %",
+    "2.5-97.5 %": "median, 2.5 to 97.5 %",
     "min-max": "mean, smallest to largest",
     "all lines": "mean, and every run thin",
 }
@@ -147,6 +160,8 @@ class Controls(QScrollArea):
         for name, label in (("across", "Width"), ("down", "Height")):
             self._add(form, name, label, self._number(10, 2000, "mm", lambda _: self._own_size()))
         self._add(form, "columns", "Columns", self._number(1, 12, "", page("columns"), 0), "Of panels on the page")
+        heights = self._line("equal", lambda text: page("heights")(numbers_of(text)))
+        self._add(form, "heights", "Row heights", heights, "Shares of the rows' heights from the top: 2, 1")
         letters = {"a": "a b c", "A": "A B C", "(a)": "(a) (b) (c)", "": "none"}
         self._add(form, "letters", "Letters", self._choice(letters, page("letters")))
         self._add(form, "dpi", "PNG", self._number(36, 2400, "dpi", page("dpi"), 0))
@@ -164,7 +179,7 @@ class Controls(QScrollArea):
             button.clicked.connect(asked)
             files.addWidget(button)
         form.addRow("Style file", files)
-        fonts = self._line("DejaVu Sans", lambda text: say("fonts")(_fonts(text)))
+        fonts = self._line("DejaVu Sans", lambda text: say("fonts")(fonts_of(text)))
         self._add(form, "fonts", "Fonts", fonts, "The first that this machine has; separated by commas")
         maths = {name: name for name in get_args(look.Maths)}
         self._add(
@@ -172,6 +187,9 @@ class Controls(QScrollArea):
         )
         for name, label in (("text", "Text"), ("title", "Titles"), ("line", "Lines"), ("axis", "Axes")):
             self._add(form, name, label, self._number(0.1, 200, "pt", say(name)))
+        self.cycle = Cycle()
+        self.cycle.changed.connect(lambda colours: self._said(say("colours"), colours))
+        form.addRow("Colours", self.cycle)
         frames = {"open": "left and below", "box": "a box"}
         self._add(form, "frame", "Frame", self._choice(frames, say("frame")))
         self._add(form, "grid", "Grid", self._tick(say("grid")))
@@ -183,30 +201,29 @@ class Controls(QScrollArea):
         along = self._line("step", lambda text: say("along")(text or "step"))
         self._add(form, "along", "Along", along, "step, epoch, time, event spike, series norm: what curves lie along")
         self._add(form, "colour", "Colour by", self._line("each run", say("colour")), "A knob that colours the runs")
-        step = self._line("newest", lambda text: self.panel_changed.emit("step", _whole(text)))
+        step = self._line("newest", lambda text: self.panel_changed.emit("step", whole_of(text)))
         self._add(form, "step", "Step", step, "Where views of one moment stand")
         self._add(form, "span", "Takes", self._number(1, 12, "columns", say("columns"), 0))
         legends = {name: name for name in get_args(Legend)}
         self._add(form, "legend", "Legend", self._choice(legends, say("legend")))
         self._add(form, "labels", "Names", self._line("by what differs; one; two", self._labels_said))
         for axis in "xy":
-            limits = self._line("from, to", lambda text, axis=axis: self.panel_changed.emit(axis, _pair(text)))
+            limits = self._line("from, to", lambda text, axis=axis: self.panel_changed.emit(axis, pair_of(text)))
             self._add(form, axis, f"Limits {axis}", limits, "Two numbers; leave one out where the data decide")
             scales = {None: "the view's", True: "logarithmic", False: "linear"}
             self._add(form, f"{axis}_log", f"Scale {axis}", self._choice(scales, say(f"{axis}_log")))  # type: ignore[arg-type] - keys are data
-        inset = self._line("x from, to", lambda text: self.panel_changed.emit("inset", text and {"x": _pair(text)}))
+        inset = self._line("x from, to", lambda text: self.panel_changed.emit("inset", text and {"x": pair_of(text)}))
         self._add(form, "inset", "Inset", inset, "A part of the curves, enlarged")
-        self._add(form, "notes", "Note", self._line("x, y, text", self._notes_said), "Text at a point of the data")
+        self._add(
+            form,
+            "notes",
+            "Note",
+            self._line("x, y, text", lambda text: say("notes")(notes_of(text))),
+            "Text at a point of the data",
+        )
 
     def _labels_said(self, text: str) -> None:
         self.panel_changed.emit("labels", [part.strip() for part in text.split(";")] if text else [])
-
-    def _notes_said(self, text: str) -> None:
-        notes = []
-        for part in filter(None, text.split(";")):
-            x, y, words = (*part.split(",", 2), "", "")[:3]
-            notes.append({"text": words.strip(), "at": (_float(x), _float(y))})
-        self.panel_changed.emit("notes", notes)
 
     def _size_chosen(self, size: str) -> None:
         self._own_size() if size == OWN else self.page_changed.emit("size", size)
@@ -238,6 +255,8 @@ class Controls(QScrollArea):
         for name in ("text", "title", "line", "axis", "frame", "grid", "maths"):
             self._fill(name, getattr(style, name))
         self._fill("fonts", ", ".join(style.fonts))
+        self._fill("heights", numbers_text(recipe.heights))
+        self.cycle.show_colours(style.colours)
         there = 0 <= panel < len(recipe.panels)
         for name in PANEL:
             self.fields[name].setEnabled(there)
@@ -247,10 +266,10 @@ class Controls(QScrollArea):
 
     def _show_panel(self, panel: PanelRecipe) -> None:
         texts = {"panel_title": panel.title or "", "step": "" if panel.step is None else str(panel.step)}
-        texts |= {"labels": "; ".join(panel.labels), "x": _said(panel.x), "y": _said(panel.y)}
+        texts |= {"labels": "; ".join(panel.labels), "x": pair_text(panel.x), "y": pair_text(panel.y)}
         texts |= {"along": "" if panel.along == "step" else panel.along, "colour": panel.colour}
-        texts["inset"] = _said(panel.inset.x) if panel.inset else ""
-        texts["notes"] = "; ".join(f"{note.at[0]:g}, {note.at[1]:g}, {note.text}" for note in panel.notes)
+        texts["inset"] = pair_text(panel.inset.x) if panel.inset else ""
+        texts["notes"] = notes_text(panel.notes)
         for name, value in texts.items():
             self._fill(name, value)
         for name in ("band", "legend", "x_log", "y_log"):
@@ -267,30 +286,3 @@ class Controls(QScrollArea):
                 box.setChecked(value)
             case QLineEdit() as line if not line.hasFocus() or line.text().strip() != value:
                 line.setText(value)
-
-
-def _fonts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()] or [look.FALLBACK]
-
-
-def _float(text: str) -> float | str:
-    """A number, or the text for the recipe's own check to refuse."""
-    try:
-        return float(text)
-    except ValueError:
-        return text.strip()
-
-
-def _whole(text: str) -> int | str | None:
-    return int(text) if text.isdecimal() else text or None
-
-
-def _pair(text: str) -> tuple[Any, Any]:
-    low, _, high = text.partition(",")
-    return (_float(low) if low.strip() else None, _float(high) if high.strip() else None)
-
-
-def _said(limits: tuple[float | None, float | None]) -> str:
-    if limits == (None, None):
-        return ""
-    return ", ".join("" if value is None else f"{value:g}" for value in limits)

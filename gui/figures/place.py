@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence, QShowEvent
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QSplitter,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QGuiApplication, QImage, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from gui.background import Background
 from gui.export.look import FigureError
 from gui.export.look import save as save_look
-from gui.export.recipe import Recipe, checked, write
+from gui.export.recipe import Recipe, write
+from gui.figures import work
+from gui.figures.bar import Bar
 from gui.figures.chooser import Chooser
 from gui.figures.controls import OWN, Controls
 from gui.figures.history import Edits
 from gui.figures.preview import Preview
-from gui.icons import put, recolour
+from gui.icons import recolour
 from gui.named import named
 from gui.theme import Theme
 
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry
 
-TIPS = {
-    "open": "Open a recipe, or a PDF, SVG or PNG that this app wrote",
-    "save": "Save the recipe, for export --recipe and for the next time",
-    "remove": "Remove the chosen panel  (Del)",
-    "words": "Copy a draft of the caption, for LaTeX",
-    "table": "Copy the runs' hyper-parameters as a LaTeX table (booktabs)",
-}
 SOON = 60  # ms after the last change before the page is drawn
 OPENS = "Figures and recipes (*.json *.pdf *.svg *.png);;All files (*)"
 STYLES = "Figure style (*.json)"
@@ -63,6 +47,10 @@ class FiguresPlace(QWidget):
         self.edits.changed.connect(self._show)
         self.chooser, self.preview, self.controls = Chooser(theme), Preview(theme), Controls()
         self.chooser.add_requested.connect(self._add)
+        self.bar = Bar(self.edits.stack, theme)
+        self.addActions([self.bar.undo, self.bar.redo])
+        self.bar.pressed.connect(self._press)
+        self.bar.export_requested.connect(self.export_file)
         self.preview.chosen.connect(self._choose)
         self.preview.moved.connect(self.move_panel)
         self.preview.removed.connect(self.remove_panel)
@@ -85,10 +73,10 @@ class FiguresPlace(QWidget):
             background.failed.connect(self._say)
         self._soon = QTimer(self, interval=SOON, singleShot=True)
         self._soon.timeout.connect(self.draw)
-        self._lay_out(theme)
+        self._lay_out()
         self._show()
 
-    def _lay_out(self, theme: Theme) -> None:
+    def _lay_out(self) -> None:
         scroll = QScrollArea(widgetResizable=True)
         scroll.setWidget(self.preview)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -96,7 +84,7 @@ class FiguresPlace(QWidget):
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self._bar(theme))
+        column.addWidget(self.bar)
         column.addWidget(scroll, 1)
         column.addWidget(self.problem)
         splitter = QSplitter()
@@ -110,53 +98,6 @@ class FiguresPlace(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
-
-    def _bar(self, theme: Theme) -> QWidget:
-        bar = QWidget()
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(16, 8, 16, 8)
-        row.setSpacing(4)
-        undo, redo = self.edits.stack.createUndoAction(self, "Undo"), self.edits.stack.createRedoAction(self, "Redo")
-        undo.setShortcut(QKeySequence.StandardKey.Undo)
-        redo.setShortcut(QKeySequence.StandardKey.Redo)
-        self.buttons: dict[str, QToolButton] = {}
-        named_actions: list[tuple[str, str, QAction | Any, str]] = [
-            ("open", "Open", self.open_file, "open"),
-            ("save", "Save", self.save_file, "folder"),
-            ("undo", "Undo", undo, "reset"),
-            ("redo", "Redo", redo, "follow"),
-            ("remove", "Remove panel", lambda: self.remove_panel(self.preview.panel), "cross"),
-            ("words", "Caption", self.copy_caption, "copy"),
-            ("table", "Table", self.copy_table, "copy"),
-        ]
-        for name, text, what, icon in named_actions:
-            button = QToolButton()
-            if isinstance(what, QAction):
-                what.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-                self.addAction(what)
-                put(what, icon, theme, "muted")
-                button.setDefaultAction(what)
-            else:
-                button.setText(text)
-                button.clicked.connect(lambda _=False, what=what: what())
-                put(button, icon, theme, "muted")
-            button.setAccessibleName(text)
-            button.setToolTip(TIPS.get(name, text))
-            compact = name in ("undo", "redo", "remove")
-            style = Qt.ToolButtonStyle
-            button.setToolButtonStyle(style.ToolButtonIconOnly if compact else style.ToolButtonTextBesideIcon)
-            self.buttons[name] = button
-            row.addWidget(button)
-        row.addStretch(1)
-        self.scale = named(QLabel(), "muted")
-        row.addWidget(self.scale)
-        row.addSpacing(8)
-        self.export = QPushButton("Export …")
-        self.export.setAccessibleName("Export")
-        self.export.setProperty("primary", True)
-        self.export.clicked.connect(self.export_file)
-        row.addWidget(self.export)
-        return bar
 
     # for the window
 
@@ -234,16 +175,12 @@ class FiguresPlace(QWidget):
     def _choose(self, panel: int) -> None:
         self.preview.choose(panel)
         self.controls.show_recipe(self.recipe, self.preview.panel)
-        self.buttons["remove"].setEnabled(self.preview.panel >= 0)
+        self.bar.buttons["remove"].setEnabled(self.preview.panel >= 0)
 
     def _show(self) -> None:
         self.preview.show_recipe(self.recipe)
         self._choose(self.preview.panel)
-        there = bool(self.recipe.panels)
-        for button in (self.export, *(self.buttons[name] for name in ("save", "words", "table"))):
-            button.setEnabled(there)
-        across, down = self.recipe.millimetres
-        self.scale.setText(f"{across:g} x {down:g} mm")
+        self.bar.show_page(self.recipe.millimetres, empty=not self.recipe.panels)
         self._soon.start()
 
     # drawing
@@ -254,7 +191,7 @@ class FiguresPlace(QWidget):
             self._say("")
             return
         recipe, folder, dpi = self.recipe, self.folder, self.preview.dpi
-        self.background.start(lambda: _picture(recipe, folder, dpi))
+        self.background.start(lambda: work.picture(recipe, folder, dpi))
 
     def _drawn(self, image: QImage) -> None:
         self.preview.show_image(image)
@@ -266,6 +203,17 @@ class FiguresPlace(QWidget):
         self.problem.setVisible(bool(problem))
 
     # files
+
+    def _press(self, name: str) -> None:
+        match name:
+            case "open":
+                self.open_file()
+            case "save":
+                self.save_file()
+            case "remove":
+                self.remove_panel(self.preview.panel)
+            case "words" | "table":
+                self.copy_words(table=name == "table")
 
     def open_file(self) -> None:
         self._ask("Open figure or recipe", OPENS, self.open_path)
@@ -289,7 +237,7 @@ class FiguresPlace(QWidget):
     def open_path(self, path: str) -> None:
         """Take a recipe, or a figure's own, with its runs where they are now."""
         folder = self.folder
-        self.asking.start(lambda: _answer(lambda: _located(Path(path), folder), self._opened))
+        self.asking.start(lambda: _answer(lambda: work.located(Path(path), folder), self._opened))
 
     def _opened(self, recipe: Recipe) -> None:
         self.edits.open(recipe)
@@ -319,18 +267,15 @@ class FiguresPlace(QWidget):
     def export_path(self, path: str) -> None:
         """Write the figure in the background."""
         recipe, folder = self.recipe, self.folder
-        self.writing.start(lambda: _answer(lambda: _write(recipe, Path(path), folder), self._written))
+        self.writing.start(lambda: _answer(lambda: work.write(recipe, Path(path), folder), self._written))
 
     def _written(self, files: list[Path]) -> None:
         self.message.emit(f"Written: {', '.join(map(str, files))}")
 
-    def copy_caption(self) -> None:
+    def copy_words(self, *, table: bool) -> None:
+        """Copy a caption draft, or the table of hyper-parameters."""
         recipe, folder = self.recipe, self.folder
-        self.asking.start(lambda: _answer(lambda: _words(recipe, folder, table=False), self._copied))
-
-    def copy_table(self) -> None:
-        recipe, folder = self.recipe, self.folder
-        self.asking.start(lambda: _answer(lambda: _words(recipe, folder, table=True), self._copied))
+        self.asking.start(lambda: _answer(lambda: work.words(recipe, folder, table=table), self._copied))
 
     def _copied(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
@@ -341,52 +286,6 @@ class FiguresPlace(QWidget):
         then(result)
 
 
-# What follows is called outside the window's thread.
-
-
 def _answer(work: Callable[[], Any], then: Callable[[Any], None]) -> tuple[Callable[[Any], None], Any]:
+    """Called outside the window's thread: the result, and who takes it inside."""
     return then, work()
-
-
-def _picture(recipe: Recipe, folder: Path, dpi: float) -> QImage:
-    from gui.export.page import draw_page, drawing
-    from gui.export.sources import opened
-
-    look = recipe.look(folder)
-    with opened(recipe, folder) as contents:
-        figure = draw_page(recipe, contents, look)
-        with drawing(look):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=dpi)
-    return QImage.fromData(buffer.getvalue())
-
-
-def _write(recipe: Recipe, path: Path, folder: Path) -> list[Path]:
-    from gui.export.figure import write_recipe
-
-    return write_recipe(recipe, path, folder=folder)
-
-
-def _words(recipe: Recipe, folder: Path, *, table: bool) -> str:
-    from gui.export import words
-    from gui.export.sources import opened
-
-    with opened(recipe, folder) as contents:
-        return words.table(contents) if table else words.latex(words.caption(recipe, contents))
-
-
-def _located(path: Path, runs: Path) -> Recipe:
-    """The recipe in a file, its runs by their whole paths."""
-    from gui.export.figure import read_recipe
-    from gui.export.sources import files, finder
-
-    recipe = read_recipe(path)
-    find = finder([path.parent, runs])
-    panels = []
-    for panel in recipe.panels:
-        found: dict[str, Any] = {"runs": [str(file.absolute()) for file in files(panel, path.parent, find)]}
-        if panel.minus is not None:
-            alone = panel.model_copy(update={"runs": (panel.minus,)})
-            found["minus"] = str(files(alone, path.parent, find)[0].absolute())
-        panels.append({**panel.model_dump(), **found})
-    return checked({**recipe.model_dump(), "panels": panels})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QComboBox, QToolButton
 
 from gui.export import look
 from gui.export.inside import recipe_of
@@ -112,9 +112,9 @@ def test_changes_reach_the_recipe_and_can_be_undone(page):
     assert (panel.notes[0].text, panel.notes[0].at) == ("here", (10, 0.5))
     assert page.recipe.look().line == 2.5 and page.recipe.look().maths == "stix"
     for _ in range(3):
-        page.place.buttons["undo"].click()
+        page.place.bar.buttons["undo"].click()
     assert page.recipe.style == "" and page.recipe.panels[0].y_log is None
-    page.place.buttons["redo"].click()
+    page.place.bar.buttons["redo"].click()
     assert page.recipe.panels[0].y_log is False
 
 
@@ -168,7 +168,7 @@ def test_caption_and_table_are_copied(page, qtbot):
     page.add("Loss")
     for button, words in (("words", "one standard deviation"), ("table", r"\toprule")):
         with qtbot.waitSignal(page.place.message, timeout=60_000):
-            page.place.buttons[button].click()
+            page.place.bar.buttons[button].click()
         assert words in QGuiApplication.clipboard().text()
 
 
@@ -212,3 +212,48 @@ def test_curves_of_a_panel_lie_along_an_event_in_the_colours_of_a_knob(page):
     page.type("along", "moon")
     assert "along" in page.place.problem.text()
     assert page.recipe.panels[0].along == "event spike"
+
+
+def test_rows_take_shares_of_the_page(page):
+    page.select("0.h5")
+    page.add("Loss")
+    page.add("Sharpness")
+    page.place.edits.change("", columns=1, size=(85, 90))
+    page.type("heights", "2, 1")
+    assert page.recipe.heights == (2, 1)
+    first, second = (page.preview.box(place).height() for place in range(2))
+    assert first == pytest.approx(2 * second)
+    page.type("heights", "tall")
+    assert "heights" in page.place.problem.text() and page.recipe.heights == (2, 1)
+    page.type("heights", " ")
+    assert page.recipe.heights == ()
+
+
+def test_colours_are_a_known_cycle_or_ones_own(page, qtbot):
+    page.select("0.h5")
+    page.add("Loss")
+    cycle = page.controls.cycle
+    assert cycle.names.currentText() == "Okabe-Ito"
+    cycle.names.setCurrentIndex(cycle.names.findText("Tol bright"))
+    cycle.names.activated.emit(cycle.names.currentIndex())
+    assert page.recipe.look().colours == look.CYCLES["Tol bright"]
+    cycle.put(0, "#123456")
+    assert (page.recipe.look().colours[0], cycle.names.currentText()) == ("#123456", "Own colours")
+    swatches = {button.accessibleName(): button for button in cycle.swatches.findChildren(QToolButton)}
+    assert len(swatches) == 8 and swatches["Colour 1"].toolTip() == "Line 1: #123456"
+    change, earlier, out = swatches["Colour 2"].menu().actions()
+    earlier.trigger()
+    assert page.recipe.look().colours[:2] == ("#EE6677", "#123456")
+    add = next(button for button in cycle.swatches.findChildren(QToolButton) if button.text() == "+")
+    qtbot.mouseClick(add, LEFT)
+    assert len(page.recipe.look().colours) == 8
+    for _ in range(3):
+        page.place.bar.buttons["undo"].click()
+    assert page.recipe.style == "" and cycle.names.currentText() == "Okabe-Ito"
+    assert change.text() == "Change …" and out.isEnabled()
+
+
+@pytest.mark.parametrize("name", look.CYCLES)
+def test_every_cycle_can_be_kept_in_a_style(name, tmp_path):
+    look.save(look.load("journal").model_copy(update={"colours": look.CYCLES[name]}), tmp_path / "mine.json")
+    assert look.load(str(tmp_path / "mine.json")).colours == look.CYCLES[name]

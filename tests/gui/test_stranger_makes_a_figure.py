@@ -85,7 +85,7 @@ def test_thirty_runs_become_two_panels_with_bands_in_two_minutes(qtbot, window, 
     person.click(chooser.add)
     before = place.preview.image.cacheKey()
     person.wait(lambda: place.preview.image.cacheKey() != before)
-    person.click(place.export)
+    person.click(place.bar.export)
     (dialog,) = place.findChildren(QFileDialog)
     (name,) = dialog.findChildren(QLineEdit)
     name.clear()
