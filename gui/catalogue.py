@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QVBoxLayo
 
 from gui.delegate import Role, TwoLines
 from gui.icons import icon
+from gui.search_field import SearchField
 from gui.theme import Theme
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ class Catalogue(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.model = CatalogueModel()
-        self.search = QLineEdit(placeholderText="Search experiments", clearButtonEnabled=True)
-        self.search.setAccessibleName("Search experiments")
+        self.search = SearchField("Search experiments", "Search experiments")
         self._lens = self.search.addAction(icon("search", theme, "muted"), QLineEdit.ActionPosition.LeadingPosition)
         self.search.textChanged.connect(self._search)
         self.search.returnPressed.connect(self._take_first)

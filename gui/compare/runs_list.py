@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import QHeaderView, QLineEdit, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from gui.compare.grouping import Grouping
 from gui.compare.members import Member
 from gui.library.tree import VERDICT_COLOUR
+from gui.search_field import SearchField
 from gui.theme import Theme
 
 MARKS = {"reproduced": "\N{CHECK MARK}", "not reproduced": "\N{MULTIPLICATION X}"}
@@ -29,8 +30,7 @@ class RunsList(QWidget):
         super().__init__()
         self._theme = theme
         self._members: Sequence[Member] = ()
-        self.field = QLineEdit(placeholderText="Filter these runs", clearButtonEnabled=True)
-        self.field.setAccessibleName("Filter these runs")
+        self.field = SearchField("Filter these runs", "Filter these runs")
         self.field.textChanged.connect(self._filter)
         self.tree = QTreeWidget()
         self.tree.setAccessibleName("Runs of the comparison")
@@ -61,6 +61,7 @@ class RunsList(QWidget):
         self.tree.clear()
         for group, name, colour in zip(grouping.groups, grouping.names, grouping.colours, strict=True):
             many = len(group) > 1
+            name = name or str(members[group[0]].header["title"])
             top = self._item(name + (f"  ({len(group)} seeds)" if many else ""), list(group), hidden)
             top.setIcon(0, swatch(colour, self.devicePixelRatioF()))
             self.tree.addTopLevelItem(top)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QLabel,
-    QLineEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -20,6 +19,7 @@ from gui.catalogue import RowList
 from gui.library.actions import seeds_repeat
 from gui.named import named
 from gui.recent import RunsModel
+from gui.search_field import SearchField
 from gui.theme import Theme
 from lab import registry
 
@@ -35,8 +35,7 @@ class Chooser(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.model = RunsModel()
-        self.field = QLineEdit(placeholderText="Filter runs", clearButtonEnabled=True)
-        self.field.setAccessibleName("Filter runs")
+        self.field = SearchField("Filter runs", "Filter runs")
         self.field.textChanged.connect(self._filter)
         self.runs = RowList(self.model, theme, "Runs for a panel", lines=2)
         self.runs.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QLineEdit
+from PySide6.QtWidgets import QLabel
 
 from gui.named import named
+from gui.search_field import SearchField
 
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
     from storage.numbers import Number
 
 
-class FilterField(QLineEdit):
+class FilterField(SearchField):
     """Matches runs; an expression that is not finished leaves the last one in force.
 
     Attributes:
@@ -25,10 +26,7 @@ class FilterField(QLineEdit):
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__(
-            placeholderText='Filter: any words, or lr > 0.01 and verdict == "reproduced"', clearButtonEnabled=True
-        )
-        self.setAccessibleName("Filter runs")
+        super().__init__('Filter: any words, or lr > 0.01 and verdict == "reproduced"', "Filter runs")
         self.problem = named(QLabel(wordWrap=True), "error")
         self.problem.setContentsMargins(16, 0, 16, 8)
         self.problem.hide()

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QSettings, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QLineEdit,
     QMenuBar,
@@ -213,6 +214,18 @@ def drop(window, *paths):
 def test_files_can_be_dropped(window, tmp_path):
     drop(window, tmp_path / "run.h5")
     assert window.lab.current().path == str(tmp_path / "run.h5")
+
+
+def test_files_dragged_over_a_search_field_are_the_windows(window, tmp_path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "run.h5"))])
+    data.setText("file:///run.h5")  # as file managers add it: a plain field would take the text
+    for field in (window.lab.catalogue.search, window.library.field):
+        entered = QDragEnterEvent(
+            QPoint(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        )
+        QApplication.sendEvent(field, entered)
+        assert entered.isAccepted() and not field.acceptDrops()
 
 
 def test_dropped_folders_and_files_dropped_on_the_library_are_watched(window, tmp_path):
