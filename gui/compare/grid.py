@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QWidget
 
 from gui.compare.cells import Cell
 from gui.named import named
 from gui.theme import Theme
 
-WIDE_PX = 380  # least width of a cell before a row holds fewer
+WIDE_PX = 340  # least width of a cell before a row holds fewer
 
 
 class Grid(QScrollArea):
@@ -24,7 +24,7 @@ class Grid(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.cells: list[Cell] = []
-        self._across = 0
+        self._across = self._placed = 0
         self._alone: Cell | None = None
         self._heads: dict[str, QLabel] = {}
         self.show_cells([], 0)
@@ -51,8 +51,8 @@ class Grid(QScrollArea):
         layout = None if body is None else body.layout()
         if not isinstance(layout, QGridLayout):
             return
-        room = max(1, min(4, self.viewport().width() // WIDE_PX))
-        across = self._across or min(room, 2 if len(self.cells) <= 4 else room)
+        across = self._fitting()
+        self._placed = across
         row = column = 0
         head = ""
         for cell in self.cells:
@@ -66,6 +66,16 @@ class Grid(QScrollArea):
             layout.addWidget(cell, row, column)
             cell.setVisible(self._alone in (None, cell))
             column += 1
+
+    def _fitting(self) -> int:
+        """Cells in a row."""
+        room = max(1, min(4, self.viewport().width() // WIDE_PX))
+        return self._across or min(room, 2 if len(self.cells) <= 4 else room)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._fitting() != self._placed:
+            self._place()
 
     def _head(self, text: str) -> QLabel:
         label = named(QLabel(text), "heading")

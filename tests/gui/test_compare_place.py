@@ -361,6 +361,22 @@ def test_an_empty_place_shows_no_choices_without_a_meaning(qtbot, place, runs):
     assert all(widget.isVisible() for widget in (place.controls, place.walk.slider, place.tabs))
 
 
+def test_panels_find_other_places_when_the_window_changes(qtbot, place, runs):
+    place.resize(1600, 800)
+    place.show()
+    show(qtbot, place, Recipe(tuple(runs), views=("loss", "sharpness")))
+    one, other = place.grid.cells
+    qtbot.waitUntil(lambda: one.y() == other.y() and one.x() < other.x())
+    place.resize(900, 800)
+    qtbot.waitUntil(lambda: one.x() == other.x() and one.y() < other.y())
+    assert place.runs.tree.topLevelItem(0).text(0).startswith("lr 0.1")
+
+
+def test_a_lone_group_is_called_by_its_run(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs[:3])))
+    assert place.runs.tree.topLevelItem(0).text(0) == "Tiny  (3 seeds)"
+
+
 def test_everything_fits_a_window_of_1280_pixels(qtbot, place, runs):
     place.resize(1280, 752)
     place.show()
