@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import lock, safe
+from .columns import Columns
 from .errors import RunFileError
 from .layout import (
     CHECKPOINTS,
@@ -24,19 +25,16 @@ from .layout import (
     EVENT_KIND,
     EVENT_PAYLOAD,
     EVENT_TIME,
-    EVENTS,
     HEADER,
     LIVE_STATES,
     LOG,
     NO_STEP,
     NOTE,
     SERIES,
-    SERIES_ATTRS,
     STAR,
     STATES,
     STEP,
     TAGS,
-    VALUE,
     VERDICT,
     migrated,
 )
@@ -46,6 +44,7 @@ from .pages import PagedFile
 T = TypeVar("T")
 
 _ATTEMPTS = 12
+_ALL = 1 << 62
 _LAST = 8  # rows at the end among which one is whole
 _TICK = 50_000_000  # nanoseconds; two changes that are nearer may leave the same time stamp
 
@@ -71,6 +70,7 @@ class RunReader:
         self._lock = threading.RLock()
         self._pages: PagedFile | None = None
         self._file: h5py.File | None = None
+        self._found: Columns | None = None
         self._seen: tuple[int, ...] = ()
         self._settled = False
         self.header  # noqa: B018 - a file that is no run is refused here and now
@@ -138,24 +138,21 @@ class RunReader:
 
     def names(self) -> list[str]:
         """Series that have rows."""
-        return self._read(
-            lambda file: [name for name in safe.names(safe.group(file, SERIES)) if self._count(file, name)]
-        )
+        return self._read(lambda _: self._columns.names())
 
     def scalars(self) -> tuple[dict[str, tuple[NDArray[np.int64], np.ndarray]], int | None]:
         """Steps (T,) and values (T,) of every scalar series, and the last step of any series; None before the first."""
 
-        def read(file: h5py.File) -> tuple[dict[str, tuple[NDArray[np.int64], np.ndarray]], int | None]:
+        def read(_: h5py.File) -> tuple[dict[str, tuple[NDArray[np.int64], np.ndarray]], int | None]:
             found, last = {}, None
-            for name in safe.names(safe.group(file, SERIES)):
-                if (columns := self._columns(file, name)) is None:
+            for name in self._columns.every():
+                if (columns := self._columns.of(name)) is None:
                     continue
                 step, value, count = columns
                 scalar = value.ndim == 1 and value.dtype.kind in "biuf"
-                steps = safe.numbers(step, 0 if scalar else count - 1, count)
-                steps = steps[: _whole(steps)]
+                steps = step.steps(0 if scalar else count - 1, count)
                 if scalar:
-                    found[name] = steps, safe.numbers(value, 0, len(steps))
+                    found[name] = steps, value.rows(0, len(steps))
                 if len(steps):
                     last = max(last or 0, int(steps[-1]))
             return found, last
@@ -164,15 +161,7 @@ class RunReader:
 
     def attrs(self, name: str) -> Mapping[str, str]:
         """label, symbol, units, statistic, estimator: those that the series has."""
-
-        def read(file: h5py.File) -> dict[str, str]:
-            series = safe.group(file, SERIES)
-            if not safe.has(series, name):
-                return {}
-            found = ((key, safe.attribute(safe.group(series, name), key)) for key in SERIES_ATTRS)
-            return {key: str(value) for key, value in found if value is not None}
-
-        return self._read(read)
+        return dict(self._read(lambda _: self._columns.attrs(name)))
 
     def series(self, name: str, start: int = 0) -> tuple[NDArray[np.int64], np.ndarray]:
         """Recorded steps, shape (T,), and values, shape (T, ...), from row ``start`` on.
@@ -180,7 +169,11 @@ class RunReader:
         Raises:
             KeyError: There is no such series, or it has no row yet.
         """
-        rows = self._read(lambda file: self._rows(file, name, start))
+        return self.part(name, start, _ALL)
+
+    def part(self, name: str, start: int, stop: int) -> tuple[NDArray[np.int64], np.ndarray]:
+        """The same of rows ``start`` up to and without ``stop``."""
+        rows = self._read(lambda _: self._rows(name, start, stop))
         if rows is None:
             raise KeyError(name)
         return rows
@@ -192,11 +185,9 @@ class RunReader:
             KeyError: There is no such series, or it has no row yet.
         """
 
-        def read(file: h5py.File) -> NDArray[np.int64] | None:
-            if (columns := self._columns(file, name)) is None:
-                return None
-            steps = safe.numbers(columns[0], start, columns[2], self._pages)
-            return steps[: _whole(steps)]
+        def read(_: h5py.File) -> NDArray[np.int64] | None:
+            found = self._columns.of(name)
+            return None if found is None else found[0].steps(start, found[2])
 
         steps = self._read(read)
         if steps is None:
@@ -206,14 +197,15 @@ class RunReader:
     def last_step(self) -> int:
         """The newest recorded step of any series, without reading any whole; 0 before the first."""
 
-        def read(file: h5py.File) -> int:
+        def read(_: h5py.File) -> int:
             newest = 0
-            for name in safe.names(safe.group(file, SERIES)):
-                if (columns := self._columns(file, name)) is not None:
-                    ends = safe.numbers(columns[0], max(columns[2] - _LAST, 0), columns[2])
-                    if not _whole(ends):  # rows that a crash left without their steps
-                        ends = safe.numbers(columns[0], 0, columns[2], self._pages)
-                    newest = max([newest, *ends[: _whole(ends)][-1:].tolist()])
+            for name in self._columns.every():
+                if (found := self._columns.of(name)) is not None:
+                    step, count = found[0], found[2]
+                    ends = step.steps(max(count - _LAST, 0), count)
+                    if not len(ends):  # rows that a crash left without their steps
+                        ends = step.steps(0, count)
+                    newest = max([newest, *ends[-1:].tolist()])
             return newest
 
         return self._read(read)
@@ -225,10 +217,9 @@ class RunReader:
             KeyError: There is no such row.
         """
 
-        def read(file: h5py.File) -> np.ndarray | None:
-            if (columns := self._columns(file, name)) is None or not 0 <= index < columns[2]:
-                return None
-            return safe.numbers(columns[1], index, index + 1)[0]
+        def read(_: h5py.File) -> np.ndarray | None:
+            found = self._columns.of(name)
+            return None if found is None or not 0 <= index < found[2] else found[1].rows(index, index + 1)[0]
 
         row = self._read(read)
         if row is None:
@@ -238,23 +229,23 @@ class RunReader:
     def last_numbers(self) -> dict[str, float]:
         """The last value of every scalar series that has rows, read at one go."""
 
-        def read(file: h5py.File) -> dict[str, float]:
+        def read(_: h5py.File) -> dict[str, float]:
             found = {}
-            for name in safe.names(safe.group(file, SERIES)):
-                columns = self._columns(file, name)
+            for name in self._columns.every():
+                columns = self._columns.of(name)
                 if columns is not None and columns[1].ndim == 1:
-                    found[name] = float(safe.numbers(columns[1], columns[2] - 1, columns[2])[0])
+                    found[name] = float(columns[1].rows(columns[2] - 1, columns[2])[0])
             return found
 
         return self._read(read)
 
     def events(self, start: int = 0) -> list[Any]:
         """What happened, from event ``start`` on: step, time, kind and payload of each."""
-        return self._read(lambda file: self._events(file, start))
+        return self._read(lambda _: self._events(start))
 
     def lines(self, start: int = 0) -> list[str]:
         """The log from line ``start`` on."""
-        return self._read(lambda file: safe.texts(safe.dataset(file, LOG, self._size), start, 1 << 62, self._size))
+        return self._read(lambda file: safe.texts(safe.dataset(file, LOG, self._size), start, _ALL, self._size))
 
     def checkpoints(self) -> list[int]:
         """Steps at which the whole state was kept, rising."""
@@ -301,7 +292,7 @@ class RunReader:
 
         def read(file: h5py.File) -> None:
             for name in safe.names(safe.group(file, SERIES)):
-                self._rows(file, name, 0)
+                self._rows(name, 0, _ALL)
             for name in (CONFIG, ENVIRONMENT, VERDICT):
                 safe.json_text(file, name, self._size)
             safe.group(file, CHECKPOINTS)
@@ -340,6 +331,11 @@ class RunReader:
         return self._pages.size
 
     @property
+    def _columns(self) -> Columns:
+        assert self._found is not None
+        return self._found
+
+    @property
     def _descriptor(self) -> int:
         assert self._pages is not None
         return self._pages.descriptor
@@ -347,40 +343,18 @@ class RunReader:
     def _json(self, name: str) -> dict[str, Any]:
         return self._read(lambda file: safe.json_text(file, name, self._size))
 
-    def _count(self, file: h5py.File, name: str) -> int:
-        series = safe.group(file, SERIES)
-        if not safe.has(series, name) or not safe.has(series := safe.group(series, name), STEP):
-            return 0
-        return len(safe.dataset(series, STEP, self._size))
-
-    def _rows(self, file: h5py.File, name: str, start: int) -> tuple[NDArray[np.int64], np.ndarray] | None:
-        if (columns := self._columns(file, name)) is None:
+    def _rows(self, name: str, start: int, stop: int) -> tuple[NDArray[np.int64], np.ndarray] | None:
+        if (found := self._columns.of(name)) is None:
             return None
-        step, value, count = columns
-        steps = safe.numbers(step, start, count, self._pages)
-        values = safe.numbers(value, start, count, self._pages)
-        whole = _whole(steps)
-        return steps[:whole], values[:whole]
+        step, value, count = found
+        steps = step.steps(start, min(stop, count))
+        return steps, value.rows(start, start + len(steps))
 
-    def _columns(self, file: h5py.File, name: str) -> tuple[h5py.Dataset, h5py.Dataset, int] | None:
-        """Where the steps and values of a series are, and how many rows both have; None without any."""
-        parent = safe.group(file, SERIES)
-        if not safe.has(parent, name):
-            return None
-        series = safe.group(parent, name)
-        if not (safe.has(series, STEP) and safe.has(series, VALUE)):
-            return None
-        step, value = safe.dataset(series, STEP, self._size), safe.dataset(series, VALUE, self._size)
-        if step.dtype != np.int64 or step.ndim != 1 or not value.ndim:
-            raise RunFileError(f"series {name} has no steps")
-        count = min(len(step), len(value))
-        return (step, value, count) if count else None
-
-    def _events(self, file: h5py.File, start: int) -> list[Any]:
-        events = safe.group(file, EVENTS)
-        names = (STEP, EVENT_TIME, EVENT_KIND, EVENT_PAYLOAD)
-        columns = {name: safe.dataset(events, name, self._size) for name in names}
+    def _events(self, start: int) -> list[Any]:
+        columns = self._columns.events()
         count = min(len(column) for column in columns.values())
+        if start >= count:
+            return []
         steps = safe.numbers(columns[STEP], start, count)
         times = safe.numbers(columns[EVENT_TIME], start, count)
         kinds = safe.texts(columns[EVENT_KIND], start, count, self._size)
@@ -420,9 +394,11 @@ class RunReader:
         self._seen = _signature(self.path)
         self._settled = time.time_ns() - self._seen[0] > _TICK
         self._pages, self._file = safe.open_file(self.path)
+        self._found = Columns(self._file, self._pages)
         return self._file
 
     def _drop(self) -> None:
+        self._found = None
         if self._file is not None:
             self._file.close()
         if self._pages is not None:
@@ -459,16 +435,6 @@ def read_labels(file: h5py.File) -> Labels:
 def actual_state(recorded: str, descriptor: int) -> str:
     """The recorded state, or interrupted where only a writer could make it true and none lives."""
     return "interrupted" if recorded in LIVE_STATES and not lock.held(descriptor) else recorded
-
-
-def _whole(steps: np.ndarray) -> int:
-    """How many rows count: up to the first whose step was never written or does not rise."""
-    if not len(steps):
-        return 0
-    if steps[0] >= 0 and (steps[1:] > steps[:-1]).all():
-        return len(steps)
-    broken = np.flatnonzero((np.diff(steps) <= 0) | (steps[1:] < 0))
-    return 0 if steps[0] < 0 else int(broken[0]) + 1 if len(broken) else len(steps)
 
 
 def _signature(path: Path) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ Only hard links are followed; data that lies in other files, unknown filters and
 are refused; nothing is read that is larger than the file could hold.
 """
 
-import itertools
 import json
 import math
 import os
@@ -21,12 +20,12 @@ from h5py.h5o import get_info
 from .errors import RunFileError
 from .pages import PagedFile
 
+NUMBERS = "biufc"  # kinds of types
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DEFLATE_RATIO = 1032  # deflate cannot compress further
 _TEXT_LIMIT = 1 << 20  # bytes of one attribute
 _BATCH = 1 << 26  # bytes of text in memory at once
 _DEPTH = 32
-_MANY = 1 << 16  # scalars from which on reading chunk by chunk is felt
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 
 
@@ -110,44 +109,11 @@ def dataset(parent: h5py.Group, name: str, size: int) -> h5py.Dataset:
     return found
 
 
-def numbers(found: h5py.Dataset, start: int, stop: int, pages: PagedFile | None = None) -> np.ndarray:
-    """Rows ``start`` to ``stop`` of a dataset of numbers; of many scalars in few reads given their file's pages."""
-    if found.dtype.kind not in "biufc" or not found.shape:
+def numbers(found: h5py.Dataset, start: int, stop: int) -> np.ndarray:
+    """Rows ``start`` to ``stop`` of a dataset of numbers."""
+    if found.dtype.kind not in NUMBERS or not found.shape:
         raise RunFileError(f"{found.name} holds {found.dtype}, not rows of numbers")
-    if pages is not None and found.ndim == 1 and min(stop, len(found)) - start >= _MANY:
-        read = _runs_of_chunks(found, start, min(stop, len(found)), pages)
-        if read is not None:
-            return read
     return found[start:stop]
-
-
-def _runs_of_chunks(found: h5py.Dataset, start: int, stop: int, pages: PagedFile) -> np.ndarray | None:
-    """Rows of a dataset of scalars, neighbouring chunks in one go: HDF5 asks for each by itself, which takes long.
-
-    None where a chunk is filtered or was never written: HDF5 knows what stands for it.
-    """
-    if not found.chunks or found.id.get_create_plist().get_nfilters():
-        return None
-    rows, size = found.chunks[0], found.chunks[0] * found.dtype.itemsize
-    first, last = start // rows, -(-stop // rows)
-    offsets = np.full(last - first, -1, np.int64)
-
-    def note(chunk: Any) -> None:
-        place = chunk.chunk_offset[0] // rows - first
-        if 0 <= place < len(offsets) and chunk.size == size:
-            offsets[place] = chunk.byte_offset
-
-    found.id.chunk_iter(note)
-    if (offsets < 0).any():
-        return None
-    values = np.empty(len(offsets) * rows, found.dtype)
-    target = values.view(np.uint8).data
-    cuts = (np.flatnonzero(np.diff(offsets) != size) + 1).tolist()
-    for begin, end in itertools.pairwise([0, *cuts, len(offsets)]):
-        pages.seek(int(offsets[begin]))
-        if pages.readinto(target[begin * size : end * size]) < (end - begin) * size:
-            return None
-    return values[start - first * rows : stop - first * rows]
 
 
 def texts(found: h5py.Dataset, start: int, stop: int, size: int) -> list[str]:
@@ -221,7 +187,7 @@ def datasets(parent: h5py.Group, size: int) -> Iterator[tuple[str, h5py.Dataset]
                 yield from walk(found, f"{prefix}{name}/", depth + 1)
             else:
                 checked = dataset(at, name, size)
-                if checked.dtype.kind not in "biufc":
+                if checked.dtype.kind not in NUMBERS:
                     raise RunFileError(f"{prefix}{name} holds {checked.dtype}, not numbers")
                 yield f"{prefix}{name}", checked
 
