@@ -5,13 +5,16 @@ A live buffer, a run file, a file that another process still writes and a made-u
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab.columns import WIDE, Column, Newest
+
+PART = 1 << 17
+"""Rows that are read at a time: a megabyte of numbers, which memory in use can take in."""
 
 Rows = tuple[NDArray[np.int64], np.ndarray]
 
@@ -71,6 +74,24 @@ def row_of(source: Source, name: str, index: int) -> np.ndarray:
     """
     read = getattr(source, "row", None)
     return read(name, index) if read is not None else source.series(name, index)[1][0]
+
+
+def parts_of(source: Source, name: str, start: int = 0) -> Iterator[Rows]:
+    """Rows of a series from row ``start`` on, ``PART`` at a time; KeyError when there is no such series.
+
+    A source that can read rows without those after them offers a method ``part(name, start, stop)``, and its rows
+    always rise; of any other all come at once.
+    """
+    read = getattr(source, "part", None)
+    if read is None:
+        yield source.series(name, start)
+        return
+    count = PART
+    while count == PART:
+        step, value = read(name, start, start + PART)
+        count = len(step)
+        start += count
+        yield step, value
 
 
 def rising(step: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """Scalar series against the step: exact at every zoom, true logarithmic axes, thresholds that follow turned knobs."""
 
+import functools
 import math
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QGraphicsTextItem, QMenu
 from gui.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
+from gui.views.distant import Distant
 from gui.views.line_colours import LineColours
 from gui.views.marks import marked
 from gui.views.pyramid import Pyramid
@@ -21,7 +23,7 @@ from gui.views.smoothing import Smoother
 from gui.views.step_plot import CRISP, StepPlot
 from gui.views.text import rich, short, whole
 from lab.naming import symbols
-from lab.stream import Event
+from lab.stream import PART, Event, parts_of
 from lab.views import Curves
 
 MOST_LINES = 8
@@ -42,7 +44,7 @@ class Track:
     order: int  # its place in the colour table
     colour: str = ""
     dash: tuple[float, ...] = ()
-    raw: Pyramid = field(default_factory=Pyramid)
+    raw: Pyramid | Distant = field(default_factory=Pyramid)
     smooth: Pyramid = field(default_factory=Pyramid)
     smoother: Smoother | None = None
     curve: pg.PlotCurveItem = field(default_factory=lambda: pg.PlotCurveItem(skipFiniteCheck=False))
@@ -57,7 +59,8 @@ class Track:
         """Begin anew with another window of rows; 0 draws the raw line alone."""
         self.smooth, self.smoother = Pyramid(), Smoother(window, log) if window else None
         if self.smoother is not None:
-            self.smooth.append(self.raw.steps, self.smoother(self.raw.values))
+            for step, value in self.raw.parts():
+                self.smooth.append(step, self.smoother(value))
 
 
 class CurvesView(StepPlot[Curves]):
@@ -71,6 +74,7 @@ class CurvesView(StepPlot[Curves]):
         self._taken: dict[str, int] = dict.fromkeys(spec.series, 0)
         self._y_log = spec.y_log
         self._smoothing = 0
+        self._least = 1e-12  # what the logarithmic axis showed at the last drawing
         self._widths: dict[str, int] = {}
         self.colours = LineColours(self)
         self.colours.changed.connect(self._recolour)
@@ -98,20 +102,23 @@ class CurvesView(StepPlot[Curves]):
         new = self.history.pull()
         for name in self.spec.series:
             try:
-                step, value = self.run.source.series(name, self._taken[name])
+                for step, value in parts_of(self.run.source, name, self._taken[name]):
+                    count = min(len(step), len(value))
+                    if count:
+                        self._taken[name] += count
+                        self._take(name, step[:count], np.asarray(value[:count]))
+                        new = True
             except KeyError:  # not recorded yet
                 continue
-            count = min(len(step), len(value))
-            if count:
-                self._taken[name] += count
-                self._take(name, step[:count], np.asarray(value[:count]))
-                new = True
         return new
 
     def _take(self, name: str, step: np.ndarray, value: np.ndarray) -> None:
         value = value.astype(float, copy=False).reshape(len(step), -1)
         if name not in self._tracks:
             self._tracks[name] = self._new_tracks(name, value.shape[1])
+            part = getattr(self.run.source, "part", None)
+            if part is not None and value.shape == (PART, 1):
+                self._tracks[name][0].raw = Distant(functools.partial(part, name))
         for track in self._tracks[name]:
             if track.number < value.shape[1]:
                 track.append(step, value[:, track.number])
@@ -178,7 +185,7 @@ class CurvesView(StepPlot[Curves]):
         tracks = [track for track in self.tracks() if len(track.raw)]
         main = [self._path(track.smooth if track.smoother else track.raw) for track in tracks]
         behind = [self._path(track.raw) if track.smoother else None for track in tracks]
-        floor = self._floor([path for path in (*main, *behind) if path])
+        self._least = floor = self._floor([path for path in (*main, *behind) if path])
         levels = self._levels()
         self._show_range(self._fit([*main, *filter(None, behind)], levels, floor))
         for track, path, raw in zip(tracks, main, behind, strict=True):
@@ -190,7 +197,7 @@ class CurvesView(StepPlot[Curves]):
         self._draw_names(tracks, main, levels, floor)
         return bool(tracks)
 
-    def _path(self, pyramid: Pyramid) -> Path:
+    def _path(self, pyramid: Pyramid | Distant) -> Path:
         """Steps and values to draw: every row, or the extremes of each pixel column and one row on either side."""
         edges = self.column_edges()
         rows = pyramid.rows(edges)
@@ -318,9 +325,8 @@ class CurvesView(StepPlot[Curves]):
         self._read_out("&nbsp;&nbsp; ".join(texts))
         if step is None:
             found = [row for row in found if len(row[0].raw) == 1]  # a line of one row would not be seen
-        floor = self._floor([(np.empty(0), track.raw.values[-1:]) for track in self.tracks()])
         x = self.x_of(np.array([row for _, row, _ in found], float))
-        y = np.clip(self.y_of(np.array([value for _, _, value in found]), floor), *self._y)
+        y = np.clip(self.y_of(np.array([value for _, _, value in found]), self._least), *self._y)
         kept = np.isfinite(y)
         brushes = [pg.mkBrush(track.colour) for (track, _, _), keep in zip(found, kept, strict=True) if keep]
         self._dots.setData(x[kept], y[kept], brush=brushes)
@@ -356,12 +362,11 @@ class CurvesView(StepPlot[Curves]):
     def line_at(self, x: float, y: float) -> int | None:
         """Number, within its vector series, of the line within a few pixels of a place; None where there is none."""
         far: list[tuple[float, int]] = []
-        floor = self._floor([(np.empty(0), track.raw.values) for track in self.tracks()])
         for tracks in self._tracks.values():
             for track in tracks if len(tracks) > 1 else []:
                 row = track.raw.at(float(self.step_of(np.array(x))))
                 if row is not None and math.isfinite(row[1]):
-                    y_there = float(self.y_of(np.array(row[1]), floor))
+                    y_there = float(self.y_of(np.array(row[1]), self._least))
                     far.append((abs(y_there - y) / self._pixel_height(), track.number))
         return min(far)[1] if far and min(far)[0] <= REACH_PX else None
 

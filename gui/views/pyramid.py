@@ -1,5 +1,7 @@
 """Smallest and largest values of any stretch of a growing series, so that drawing it never hides a one-step spike."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ class _Growing:
         return self._data[: self.count]
 
 
-class _Steps:
+class Steps:
     """Rising steps. While they follow each other evenly only the first, the spacing and their count are kept."""
 
     def __init__(self) -> None:
@@ -72,6 +74,11 @@ class _Steps:
             return np.searchsorted(self._listed.view(), steps)
         return np.clip(-(-(steps - self._first) // self._spacing), 0, self.count)
 
+    def rows_at(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The first row at or after each of ``places`` (n,) between steps."""
+        # whole numbers: for others numpy would first copy all steps into floats
+        return self.rows(np.ceil(np.clip(places, -(2.0**62), 2.0**62)).astype(np.int64))
+
 
 class Pyramid:
     """A scalar series against rising steps, with the minima and maxima of its blocks of 8, 64, 512, ... rows.
@@ -82,7 +89,7 @@ class Pyramid:
     """
 
     def __init__(self) -> None:
-        self._step = _Steps()
+        self._step = Steps()
         self._value = _Growing(np.float64)
         self._levels: list[tuple[_Growing, _Growing]] = []
 
@@ -97,6 +104,10 @@ class Pyramid:
     def part(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Steps and values of the rows from ``start`` up to and without ``stop``."""
         return self._step.part(start, stop), self.values[start:stop]
+
+    def parts(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Steps and values of all rows."""
+        yield self.part(0, len(self))
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -192,8 +203,7 @@ class Pyramid:
 
     def rows(self, edges: NDArray[np.float64]) -> NDArray[np.int64]:
         """The first row at or after each of the steps ``edges`` (n,)."""
-        # whole numbers: for others numpy would first copy all steps into floats
-        return self._step.rows(np.ceil(np.clip(edges, -(2.0**62), 2.0**62)).astype(np.int64))
+        return self._step.rows_at(edges)
 
     def at(self, step: float) -> tuple[int, float] | None:
         """The newest row at or before ``step``; None before the first."""
