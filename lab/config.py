@@ -43,20 +43,20 @@ def param(
     return Field(default, title=label, description=help, ge=min, le=max, json_schema_extra=extra)
 
 
-def numbers(text: str, kind: Callable[[str], Any] = float) -> tuple[Any, ...]:
+def numbers(knob: str, text: str, kind: Callable[[str], Any] = float) -> tuple[Any, ...]:
     """The numbers in a knob that lists them with spaces or commas between, ascending, each once.
 
     Raises:
-        ValueError: A word is no such number.
+        ValueError: A word is no such number; the message begins with ``knob``.
     """
     found = set()
     for word in text.replace(",", " ").split():
         try:
             found.add(kind(word))
         except ValueError:
-            raise ValueError(f"{word!r} in {text!r} is no {'whole ' * (kind is int)}number") from None
+            raise ValueError(f"{knob}: {word!r} is no {'whole ' * (kind is int)}number") from None
     if not all(map(math.isfinite, found)):
-        raise ValueError(f"{text!r} is not all finite")
+        raise ValueError(f"{knob}: {text!r} is not all finite")
     return tuple(sorted(found))
 
 

@@ -99,7 +99,7 @@ class CondensationConfig(Config):
 
     def all_widths(self) -> tuple[int, ...]:
         """m of each network of the phase scene, ascending."""
-        return numbers(self.widths, int)
+        return numbers("widths", self.widths, int)
 
 
 _START: dict[str, Any] = {

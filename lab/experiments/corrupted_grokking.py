@@ -131,11 +131,13 @@ class CorruptedGrokkingConfig(Config):
         size = min(cell[0] for cell in self.cells())
         if self.batch > size:
             raise ValueError(f"a batch of {self.batch} from {size} training pairs")
+        if self.batch_norm and self.batch == 1:
+            raise ValueError("BatchNorm has nothing to average over in a batch of 1; take 2 or more, or 0 for all")
         return self
 
     def grid(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Rows and columns of the map, ascending."""
-        return numbers(self.row_values), numbers(self.xi_values)
+        return numbers("row_values", self.row_values), numbers("xi_values", self.xi_values)
 
     def cells(self) -> list[tuple[int, int, float]]:
         """Training pairs, corrupted ones among them and weight decay of each network; one network without a map."""

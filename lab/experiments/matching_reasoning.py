@@ -90,7 +90,7 @@ class MatchingReasoningConfig(Config):
     def _fits(self) -> Self:
         if self.hops > self.edges:
             raise ValueError(f"{self.hops} hops in a chain of {self.edges} pairs: set at most as many hops as pairs")
-        tokens = self.token_high - self.token_low + 1
+        tokens = max(0, self.token_high - self.token_low + 1)
         needed = 2 * self.edges + 4 if self.kind in ("double", "noised") else self.edges + 1
         if tokens < 3 * needed:
             raise ValueError(f"{tokens} tokens are too few for sequences with {needed} different ones: widen the range")

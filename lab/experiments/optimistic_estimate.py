@@ -97,7 +97,7 @@ class OptimisticEstimateConfig(Config):
 
     def sample_sizes(self) -> tuple[int, ...]:
         """n of each column, ascending."""
-        sizes = numbers(self.sizes, int) or tuple(SIZES[self.family])
+        sizes = numbers("sizes", self.sizes, int) or tuple(SIZES[self.family])
         if sizes[0] < 1:
             raise ValueError(f"sizes: a sample has at least one point, got {sizes[0]}")
         return sizes
@@ -109,7 +109,7 @@ class OptimisticEstimateConfig(Config):
 
     def row_starts(self) -> tuple[float, ...]:
         """Sizes of the start to compare, ascending; the one that is judged is always among them."""
-        return tuple(sorted({self.init_std, *numbers(self.starts)}))
+        return tuple(sorted({self.init_std, *numbers("starts", self.starts)}))
 
 
 # Closed forms and the points they are read at: factors of given ranks, and each family's targets.

@@ -18,6 +18,7 @@ from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.interventions import first_intervention
 from lab.measures.river_checks import COUNTS, factors, schedule_checks, table_checks, valley_checks
+from lab.memory import require_memory
 from lab.models.rates import Plan, plan
 from lab.stream import Source
 from lab.verdict import Verdict
@@ -269,6 +270,9 @@ class RiverValley(AlsoMeasure):
         if valley(config):
             self.problem = Valley(config.gamma, config.bend, config.slope, config.sigma, config.walkers)
         else:
+            entries = config.contexts * config.tokens  # a dozen tables per replicate; the Hessian's blocks, twice
+            needed = 8 * entries * (30 * config.replicates + 2 * config.tokens * bigram(config))
+            require_memory(needed, "the tables are too large; lower contexts, tokens or replicates")
             self.problem = Bigram(
                 self.generator("data"),
                 self.device,

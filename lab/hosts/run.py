@@ -52,7 +52,7 @@ def explain(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return "The GPU is out of memory. Use a smaller width or batch, or run on the CPU."
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
         return "Out of memory. Use a smaller width, batch or sample size."
     if isinstance(error, (NonFinite, ConfigError, StateError, RunFileError)):
         return str(error)

@@ -62,10 +62,10 @@ def test_whatever_is_given_a_config_either_parses_or_says_why(values: dict):
 
 
 def test_a_list_of_numbers_is_read_with_spaces_or_commas_and_says_what_is_none():
-    assert numbers(" 3, 1 2,2 ") == (1.0, 2.0, 3.0) and numbers("4 2", int) == (2, 4) and numbers("") == ()
-    with pytest.raises(ValueError, match=r"'x' in '1 x' is no number"):
-        numbers("1 x")
-    with pytest.raises(ValueError, match=r"'1.5' in '1.5' is no whole number"):
-        numbers("1.5", int)
+    assert numbers("", " 3, 1 2,2 ") == (1.0, 2.0, 3.0) and numbers("", "4 2", int) == (2, 4) and numbers("", "") == ()
+    with pytest.raises(ValueError, match="sizes: 'x' is no number"):
+        numbers("sizes", "1 x")
+    with pytest.raises(ValueError, match=r"sizes: '1.5' is no whole number"):
+        numbers("sizes", "1.5", int)
     with pytest.raises(ValueError, match="finite"):
-        numbers("1 nan")
+        numbers("sizes", "1 nan")

@@ -231,6 +231,8 @@ def test_runs_outside_the_claim_are_not_comparable():
     ("values", "message"),
     [
         ({"batch": 9000}, "a batch of 9000 from 4704"),
+        ({"batch": 1, "batch_norm": True}, "a batch of 1"),
+        ({"claim": "map", "row_values": "5 x"}, "row_values: 'x' is no number"),
         ({"claim": "map", "batch": 10}, "full batches"),
         ({"claim": "map", "xi_values": "0 1.5"}, "xi_values in 0 to 0.9"),
         ({"claim": "map", "map_rows": "training share", "row_values": "0 0.5"}, "0.1 to 0.95"),
