@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lab.measures.directions import Params
 
 MODES = 16  # sine coefficients of the error
+LARGEST = 1e3  # amplitude
 CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
 LEARNT = 0.1  # share of its amplitude below which the error of a frequency counts as learnt
 
@@ -92,9 +93,14 @@ class LossJumpConfig(Config):
 
     @model_validator(mode="after")
     def _can_run(self) -> Self:
-        waves = self.waves()
-        if not waves or not all(1 <= k <= MODES for k, _ in waves):
-            raise ValueError(f"frequencies: whole numbers from 1 to {MODES}, as many as amplitudes")
+        try:
+            waves = self.waves()
+        except ValueError:  # a word that is no number
+            waves = ()
+        if not waves or not all(1 <= k <= MODES and abs(a) <= LARGEST for k, a in waves):
+            raise ValueError(
+                f"frequencies: whole numbers from 1 to {MODES}, as many as amplitudes, which are at most {LARGEST:g}"
+            )
         return self
 
     def waves(self) -> tuple[tuple[int, float], ...]:

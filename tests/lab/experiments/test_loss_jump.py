@@ -197,7 +197,17 @@ def test_a_straight_line_is_no_error_at_any_frequency_and_a_passing_zero_is_not_
     assert _learnt(MemoryRun(curved_error=(step, swings)), "curved_error", 1) == 60
 
 
-@pytest.mark.parametrize("values", [{"frequencies": "1 4 9"}, {"frequencies": "1 20"}, {"frequencies": ""}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"frequencies": "1 4 9"},
+        {"frequencies": "1 20"},
+        {"frequencies": ""},
+        {"frequencies": "1.5 4"},
+        {"amplitudes": "nan 1"},
+        {"amplitudes": "1e300 1"},
+    ],
+)
 def test_frequencies_without_their_amplitudes_are_refused(values):
     with pytest.raises(ConfigError, match="from 1 to 16"):
         LossJump.configure(values=values)
