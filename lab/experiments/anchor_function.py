@@ -20,7 +20,7 @@ from lab.interventions import first_intervention
 from lab.measures.detectors import Jump
 from lab.stream import Source
 from lab.verdict import Check, Verdict
-from lab.views import Bars, Curves, FlowGraph, Line
+from lab.views import Bars, Curves, FlowGraph, Line, PhaseDiagram
 
 if TYPE_CHECKING:
     from lab.models.sequence import SequenceLSTM, SequenceMLP
@@ -185,6 +185,18 @@ class AnchorFunction(DecoderExperiment):
         _flow("value_weighted", "Flow weighted by values", "Attention x the length of what is moved."),
         _flow(
             "causal_effect", "Causal flow", "Log-probability of the answer lost when the edge alone is cut, in nats."
+        ),
+    )
+    study_views = (
+        PhaseDiagram(
+            "test_accuracy",
+            x="train_size",
+            y="gamma",
+            title="Circuit or lookup table",
+            help="More sequences, or a smaller start: the circuit wins.",
+            z_label="test accuracy",
+            z_range=(0.0, 1.0),
+            contours=(0.95,),
         ),
     )
     presets = {

@@ -23,7 +23,7 @@ from lab.measures.detectors import Jump
 from lab.models import stacked_pairs
 from lab.stream import Source
 from lab.verdict import Verdict
-from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, Profile, Ribbon, Scatter
+from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, PhaseDiagram, Profile, Ribbon, Scatter
 
 if TYPE_CHECKING:
     from lab.measures.directions import Params
@@ -261,6 +261,28 @@ class CorruptedGrokking(AlsoMeasure):
         ),
         Curves(("weight_norms",), title="Norms of U, V and W", y_label="Frobenius norm", primary=False, when=is_one),
         Curves(("train_loss",), title="Loss", y_label="MSE", y_log=True, primary=False),
+    )
+    study_views = (
+        PhaseDiagram(
+            "given_accuracy",
+            x="xi",
+            y="weight_decay",
+            title="Corrupted labels learnt",
+            help="Coexistence above the line at 0.9, full inversion below that at 0.1.",
+            z_label="accuracy",
+            z_range=(0.0, 1.0),
+            contours=(0.1, 0.9),
+        ),
+        PhaseDiagram(
+            "test_accuracy",
+            x="xi",
+            y="alpha",
+            title="Generalisation",
+            help="With few pairs, or many wrong labels, only memory is left.",
+            z_label="test accuracy",
+            z_range=(0.0, 1.0),
+            contours=(0.9,),
+        ),
     )
     presets = {
         "demo": Preset({}, "The paper's full size, p = 97 and N = 500, for 600 steps."),
