@@ -60,6 +60,23 @@ class Moments:
         before = float(self.before.sum())
         return float(self.square.sum()) / before if before else math.nan
 
+    def beside(self, gradient: torch.Tensor, lr: float) -> tuple[float | None, ...]:
+        """Mean and max of g² and of v, v_t/v_{t-1}, max and mean of g²/v, mean of η/(√v̂ + ε); None without v.
+
+        Args:
+            gradient: g_t, shape (P,).
+            lr: η.
+        """
+        squared = gradient * gradient
+        effective = lr * float(self.denominator.reciprocal().mean())
+        sizes = float(squared.mean()), float(squared.max())
+        v = self.square
+        if v is None:
+            return *sizes, *[None] * 5, effective
+        ratio = squared / v.clamp_min(torch.finfo(v.dtype).tiny)  # both may underflow to 0: then nothing feeds v
+        shares = float(ratio.max()), float(ratio.mean())
+        return *sizes, float(v.mean()), float(v.max()), self.growth, *shares, effective
+
 
 @final
 class FlatAdam:

@@ -15,7 +15,7 @@ import torch
 from pydantic import model_validator
 
 from lab.also import AlsoMeasure
-from lab.config import Config, ConfigError, param
+from lab.config import Config, param
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures import second_moment
 from lab.measures.detectors import Crossing, Spike, SustainedCrossing
@@ -298,39 +298,16 @@ class AdamSpikes(AlsoMeasure):
     state = ("theta", "optimizer", "batches", "rows", "last_stage", "directions")
 
     def setup(self) -> None:
-        self.loss, self.theta = self._task()
+        from lab.models import spike_tasks
+
+        self.loss: FlatLoss
+        self.loss, self.theta = spike_tasks.of_scene(self.config, self.generator, self.device, probe=PROBE)
         self.optimizer = FlatAdam(self.config.optimizer, self.theta)
         self.batches = self._batches()
         self.rows = self.batches.take() if self.batches else None
         self.last_stage = 0
         self.directions: dict[str, Start] = {}  # what the last readings of eigenvectors left, a head start
         self._here: tuple[torch.Tensor, torch.Tensor, Moments] | None = None
-
-    def _task(self) -> tuple[FlatLoss, torch.Tensor]:
-        """The scene's loss, and where θ starts."""
-        from lab.models import spike_tasks
-        from lab.models.flat_loss import Quadratic, TwoLayerTanh
-
-        config, device = self.config, self.device
-        if config.scene == "quadratic":
-            return Quadratic(config.curvature), torch.full((1,), config.theta0, dtype=torch.float64, device=device)
-        if config.scene == "network":
-            x = torch.linspace(-torch.pi, torch.pi, config.samples, dtype=torch.float64, device=device)
-            network = TwoLayerTanh(x, torch.sin(x) + torch.sin(4 * x), config.width)
-            # seeded as a script would: manual_seed(1) in a notebook gives the network of seed 1
-            seed = config.seed if config.init_seed is None else config.init_seed
-            return network, network.start(self.generator("init").manual_seed(seed))
-        common = (self.generator("data"), self.generator("init")), device
-        if config.scene == "50-d":
-            task = spike_tasks.many_dimensions(config.samples, config.width, *common)
-        elif config.scene == "images":
-            try:
-                task = spike_tasks.image_network(config.folder, config.samples, config.width, *common)
-            except (OSError, ValueError, ImportError) as error:
-                raise ConfigError({"folder": str(error)}) from None
-        else:
-            task = spike_tasks.anchor_decoder(config.samples, PROBE, config.width, config.layers, *common)
-        return task, task.start()
 
     def objective(self) -> tuple[Loss, Params] | None:
         """The loss over all data; of anchor functions over the sequences that curvature is measured on."""
@@ -389,15 +366,7 @@ class AdamSpikes(AlsoMeasure):
     )
     def moments(self) -> tuple[float | None, ...]:
         _, gradient, moments = self._at_theta()
-        squared = gradient * gradient
-        effective = self.config.lr * float(moments.denominator.reciprocal().mean())
-        sizes = float(squared.mean()), float(squared.max())
-        v = moments.square
-        if v is None:
-            return *sizes, *[None] * 5, effective
-        ratio = squared / v.clamp_min(torch.finfo(v.dtype).tiny)  # both may underflow to 0: then nothing feeds v
-        shares = float(ratio.max()), float(ratio.mean())
-        return *sizes, float(v.mean()), float(v.max()), moments.growth, *shares, effective
+        return moments.beside(gradient, self.config.lr)
 
     @instrument(
         every="record_every",

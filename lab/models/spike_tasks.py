@@ -5,23 +5,61 @@ Bai et al. (2025), arXiv 2506.04805. Their sizes were not available to us, so th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lab.config import ConfigError
 from lab.data.anchor import AnchorTask, draw_sequences
 from lab.data.images import load_digits, load_images
 from lab.models.architecture import Architecture
 from lab.models.cnn import SmallCNN
-from lab.models.flat_loss import ModuleLoss
+from lab.models.flat_loss import FlatLoss, ModuleLoss, Quadratic, TwoLayerTanh
 from lab.models.mlp import MLP
 from lab.models.transformer import Transformer
 
 Generators = tuple[torch.Generator, torch.Generator]  # of the data, of the weights
 
 DIMENSIONS = 50
+
+
+def of_scene(
+    config: Any, generator: Callable[[Any], torch.Generator], device: torch.device, *, probe: int
+) -> tuple[FlatLoss, Tensor]:
+    """The loss of a scene, and where θ starts, shape (P,).
+
+    Args:
+        config: Knobs of the experiment.
+        generator: Gives the run's generators by purpose, data and init.
+        device: Where the loss is computed.
+        probe: Sequences on which a Transformer's curvature is read.
+
+    Raises:
+        ConfigError: The folder of images cannot be read.
+    """
+    if config.scene == "quadratic":
+        return Quadratic(config.curvature), torch.full((1,), config.theta0, dtype=torch.float64, device=device)
+    if config.scene == "network":
+        x = torch.linspace(-torch.pi, torch.pi, config.samples, dtype=torch.float64, device=device)
+        network = TwoLayerTanh(x, torch.sin(x) + torch.sin(4 * x), config.width)
+        # seeded as a script would: manual_seed(1) in a notebook gives the network of seed 1
+        seed = config.seed if config.init_seed is None else config.init_seed
+        return network, network.start(generator("init").manual_seed(seed))
+    common = (generator("data"), generator("init")), device
+    if config.scene == "50-d":
+        task = many_dimensions(config.samples, config.width, *common)
+    elif config.scene == "images":
+        try:
+            task = image_network(config.folder, config.samples, config.width, *common)
+        except (OSError, ValueError, ImportError) as error:
+            raise ConfigError({"folder": str(error)}) from None
+    else:
+        task = anchor_decoder(config.samples, probe, config.width, config.layers, *common)
+    return task, task.start()
 
 
 def quadratic_target(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,5 +1,7 @@
 """Adam and its relatives against torch and by hand, float64."""
 
+import math
+
 import pytest
 import torch
 
@@ -39,3 +41,14 @@ def test_a_constant_gradient_stays_its_own_average_when_the_betas_change_on_the_
             assert float(moments.denominator) == pytest.approx(3, rel=1e-12)
             own.step(gradient, moments, 0.1)
         own.betas_changed(beta1, beta2)
+
+
+def test_a_gradient_is_held_against_the_moments_it_meets():
+    gradient = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    moments = FlatAdam("adam", gradient).moments(gradient, 0.9, 0.99, 0.0)
+    found = moments.beside(gradient, 0.1)
+    effective = 0.1 * (1 + 1 / 2) / 2  # √v̂ is |g| after one step
+    expected = (2.5, 4.0, 0.025, 0.04, math.nan, 100.0, 100.0, effective)
+    assert found == pytest.approx(expected, nan_ok=True)
+    plain = FlatAdam("gd", gradient).moments(gradient, 0.9, 0.99, 0.0).beside(gradient, 0.1)
+    assert plain[2:7] == (None,) * 5 and plain[7] == pytest.approx(0.1)
