@@ -28,7 +28,7 @@ def lambda_max(
 
     Returns:
         The eigenpair, with the accuracy reached and its cost: about 15 products cold; warm at 1e-3 mostly one, and
-        three in every third reading, which looks at the neighbours too.
+        three or more in every sixth reading, which looks at the neighbours too.
 
     Raises:
         NotConvergedError: The budget or rounding ended the search early and ``strict`` is not off.

@@ -18,6 +18,7 @@ from torch.func import functional_call, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lab.measures.directions import Params, Plane, unflatten
+from lab.measures.quick_pooling import QuickPooling
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
 Points = Callable[[int, int], Tensor]  # (begin, end) -> vectors (end - begin, P)
@@ -149,7 +150,7 @@ def evaluate(
     function: Loss, like: Params, points: Points, count: int, *, batch: int | None = None
 ) -> tuple[Tensor, str]:
     """Any function of parameters at many points (see ``losses``): results (count, ...) and how they were evaluated."""
-    with torch.inference_mode():
+    with torch.inference_mode(), QuickPooling():
         before = _random_states()
         with _Elements() as elements:
             first = function(unflatten(points(0, 1)[0], like)) if count else torch.empty(0)
@@ -158,12 +159,13 @@ def evaluate(
         budget = _GPU_NUMBERS if first.is_cuda else _CPU_NUMBERS
         batch = budget // (elements.count + 1) if batch is None else batch
         values = first.new_empty(count, *first.shape)
+        batched = vmap(lambda params: function(params))  # of an object without a name vmap would print all tensors
         how = f"one by one: a batch would be under {_LEAST_BATCH} points" if batch < _LEAST_BATCH else ""
         begin = 0
         while begin < count and not how:
             end = min(begin + batch, count)
             try:
-                values[begin:end] = vmap(function)(unflatten(points(begin, end), like))
+                values[begin:end] = batched(unflatten(points(begin, end), like))
                 begin = end
             except (RuntimeError, NotImplementedError, ValueError) as error:  # vmap cannot do every module
                 how = f"one by one: {str(error).strip().splitlines()[0]}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lab.measures.operators import SymmetricOperator, random_rows
-from lab.measures.ritz import RitzPairs, Which
+from lab.measures.ritz import Rest, RitzPairs, Which
 
 
 class Start(TypedDict):
@@ -43,9 +43,9 @@ class Start(TypedDict):
     unseen: int
 
 
-_LEAST_GAP = 0.02  # nearer neighbours are looked at in every reading
+_LEAST_GAP = 0.1  # nearer neighbours are looked at in every reading
 _RIDGE = 3e-3  # of the turns' squared lengths: eigenvectors are known to a few percent of a turn
-_NOISE = 0.05  # share of noise in the neighbours: without it what is orthogonal to all that was kept is never met
+_NOISE = 0.1  # share of noise in the neighbours: without it what is orthogonal to all that was kept is never met
 
 
 def own(start: Start | Tensor | None, which: Which, k: int) -> Start | None:
@@ -55,11 +55,13 @@ def own(start: Start | Tensor | None, which: Which, k: int) -> Start | None:
     return start if start["which"] == which and start["turns"].shape[1] == k else None
 
 
-def gap_to_trust(start: Start | None, look_every: int) -> float | None:
-    """The gap of the last look, or None if it is time to look again."""
+def rest_to_trust(start: Start | None, k: int, look_every: int) -> Rest | None:
+    """The rest of the spectrum at the last look, or None if it is time to look again."""
     if start is None or start["which"] == "magnitude" or start["unseen"] + 1 >= look_every:
         return None
-    return start["gap"] if start["gap"] > _LEAST_GAP else None
+    if start["gap"] <= _LEAST_GAP:
+        return None
+    return Rest(start["gap"], abs(1 - float(start["ratios"][-1])), start["vectors"][k:], start["reach"])
 
 
 def predicted(start: Start | Tensor | None, before: Start | None, k: int, operator: SymmetricOperator) -> Tensor | None:

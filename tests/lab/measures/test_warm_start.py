@@ -76,6 +76,23 @@ def test_the_error_stated_between_looks_holds():
             assert abs(found.value - exact) <= found.error + 1e-12
 
 
+def test_a_turn_away_from_the_near_neighbour_is_bounded_by_the_distance_of_the_far_one():
+    spectrum = np.concatenate([[3.0, 2.6, 1.0], SPECTRUM[3:]])
+    values = torch.as_tensor(np.sort(spectrum)[::-1].copy())
+    first = lambda_max(Matrix((VECTORS * values) @ VECTORS.T), tol=1e-10)
+    products = []
+    for towards in (1, 40):  # the near neighbour; something in the bulk
+        c, s = np.cos(0.03), np.sin(0.03)
+        turned_to = VECTORS.clone()
+        turned_to[:, 0] = c * VECTORS[:, 0] + s * VECTORS[:, towards]
+        turned_to[:, towards] = c * VECTORS[:, towards] - s * VECTORS[:, 0]
+        found = lambda_max(Matrix((turned_to * values) @ turned_to.T), start=first.start, tol=1e-3)
+        assert abs(found.value - 3.0) <= 1.01 * found.error  # the gap is kept in proportion to θ, which lies below λ
+        assert found.start["unseen"] == 1
+        products.append((found.residual**2 / 0.4 / 2 / 3.0 > 1e-3, found.hvps))
+    assert products[1] == (True, 1), "the distance of the near neighbour alone would have asked for another product"
+
+
 def test_a_newcomer_orthogonal_to_all_that_was_kept_is_met():
     values = torch.cat([torch.linspace(0, 1, 200), torch.tensor([2.0, 1.5, 1.2])]).double()
     start, missed, found = None, 0.0, 0.0
