@@ -1,5 +1,6 @@
 """Small regression sets that show condensation: in five dimensions, and on a line. All float64, inputs and targets."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,3 +21,13 @@ def bump(count: int) -> tuple[Tensor, Tensor]:
     """y = tanh 3(x + 0.6) - tanh 3(x - 0.6) at even points of [-1.5, 1.5]; (n, 1) each. After Zhang and Xu (2024)."""
     x = torch.linspace(-1.5, 1.5, count, dtype=torch.float64)[:, None]
     return x, torch.tanh(3 * (x + 0.6)) - torch.tanh(3 * (x - 0.6))
+
+
+def shown_grid(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Where an output on a line is drawn, evenly and at the data, and the data there, NaN in between; (G,) each."""
+    at, target = x.flatten().cpu(), y.flatten().cpu()
+    even = torch.from_numpy(np.linspace(1.2 * float(at.min()), 1.2 * float(at.max()), 201))
+    grid = torch.cat([even, at]).unique()
+    data = torch.full_like(grid, torch.nan)
+    data[torch.searchsorted(grid, at)] = target
+    return grid, data

@@ -24,6 +24,7 @@ from lab.measures.condensation_checks import (
     judge_plane,
     judge_start,
     paper_slope,
+    phase_plane,
 )
 from lab.models import stacked_condensation as stacked
 from lab.stream import Source
@@ -404,7 +405,7 @@ class Condensation(AlsoMeasure):
     )
     def condensed(self) -> tuple[Any, ...]:
         from lab.measures import condensation as measure
-        from lab.measures.weights import relative_distance
+        from lab.measures.weights import movement_exponent, relative_distance
 
         threshold, scene = self.config.threshold, self.config.scene
         rows, out = self._neurons()
@@ -416,15 +417,14 @@ class Condensation(AlsoMeasure):
             other, other_out = self._neurons("twin")
             twin = measure.weighted_condensed_fraction(other, measure.amplitudes(other, other_out))
         now = list(self.networks.parameters())
+        distances = slope = None
         if scene == "phase":
-            moved = np.array([relative_distance(p, s) for p, s in zip(now, self.start, strict=True)])
-            slope = None
-            if self.now and len(moved) > 1 and (moved > 0).all():
-                slope = float(np.polyfit(np.log(self.config.all_widths()), np.log(moved), 1)[0])
-            distance, distances = moved[len(moved) // 2], moved
+            distances = np.array([relative_distance(p, s) for p, s in zip(now, self.start, strict=True)])
+            slope = movement_exponent(self.config.all_widths(), distances) if self.now else None
+            distance = distances[len(distances) // 2]
         else:
             count = len(list(self.networks["net"].parameters()))
-            distance, distances, slope = relative_distance(now[:count], self.start[:count]), None, None
+            distance = relative_distance(now[:count], self.start[:count])
         fraction = measure.condensed_fraction(rows, threshold)
         weighted = measure.weighted_condensed_fraction(rows, size)
         return fraction, weighted, twin, groups, groups / len(rows), big, distance, distances, slope
@@ -442,6 +442,7 @@ class Condensation(AlsoMeasure):
         ),
     )
     def portrait(self) -> tuple[Any, ...]:
+        from lab.data import few_points
         from lab.measures import condensation as measure
         from lab.models.two_layer import outputs
 
@@ -453,7 +454,7 @@ class Condensation(AlsoMeasure):
         if self.config.scene == "start":
             return cosines, order, numbers, None, size / size.max(), None, None
         angle = torch.nan_to_num(measure.angles(rows[:, 0], rows[:, 1]))  # a pruned neuron has amplitude 0 anywhere
-        grid = torch.as_tensor(self._grid(), device=self.device)
+        grid = few_points.shown_grid(self.x, self.y)[0].to(self.device)
         if self.config.scene == "phase":
             width = str(self._portrayed())
             output, twin = outputs(self.networks[width], self.alphas[width], grid), None
@@ -461,11 +462,6 @@ class Condensation(AlsoMeasure):
             with torch.no_grad():
                 output, twin = (self.networks[name](grid[:, None])[:, 0] for name in ("net", "twin"))
         return cosines, order, numbers, angle, size / size.max(), output, twin
-
-    def _grid(self) -> np.ndarray:
-        """Where the output is shown: evenly, and at the data."""
-        x = self.x.flatten().cpu().numpy()
-        return np.unique(np.concatenate([np.linspace(1.2 * x.min(), 1.2 * x.max(), 201), x]))
 
     @instrument(
         every="steps",
@@ -480,17 +476,15 @@ class Condensation(AlsoMeasure):
         ),
     )
     def frame(self) -> tuple[Any, ...] | None:
+        from lab.data import few_points
+
         config = self.config
         if self.now or config.scene == "start":
             return None
-        grid = self._grid()
-        data = np.full(len(grid), np.nan)
-        data[np.searchsorted(grid, self.x.flatten().cpu().numpy())] = self.y.flatten().cpu().numpy()
+        grid, data = few_points.shown_grid(self.x, self.y)
         if config.scene == "dropout":
             return grid, data, None, None, None, None
-        plane = np.unique(np.append(np.linspace(-2, 2, 41), config.gamma_prime))
-        here = np.where(plane == config.gamma_prime, config.gamma, np.nan)
-        return grid, data, np.array(config.all_widths(), float), plane, boundary(plane), here
+        return grid, data, np.array(config.all_widths(), float), *phase_plane(config.gamma, config.gamma_prime)
 
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:

@@ -22,6 +22,12 @@ def boundary(gamma_prime: np.ndarray) -> np.ndarray:
     return 1 + np.maximum(gamma_prime, 0)
 
 
+def phase_plane(gamma: float, gamma_prime: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """γ' from -2 to 2, the boundary's γ there, and this run's γ where it stands, NaN elsewhere; shape (N,) each."""
+    plane = np.unique(np.append(np.linspace(-2, 2, 41), gamma_prime))
+    return plane, boundary(plane), np.where(plane == gamma_prime, gamma, np.nan)
+
+
 def paper_slope(config: Any) -> float:
     """The paper's S_w; NaN where it has none."""
     return PAPER_SLOPES.get(config.gamma, np.nan) if config.gamma_prime == 0 else np.nan

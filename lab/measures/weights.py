@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,6 +41,21 @@ def relative_distance(now: Tensor | Sequence[Tensor], start: Tensor | Sequence[T
     if scale == 0:
         raise ValueError("θ(0) is zero: there is no distance relative to it")
     return float(torch.linalg.vector_norm(finite(after, "θ(t)") - before) / scale)
+
+
+def movement_exponent(widths: Sequence[int], distances: np.ndarray) -> float | None:
+    """S_w, the slope of ln RD over ln m: negative in the linear regime, positive in the condensed. Luo et al. (2021).
+
+    Args:
+        widths: m of each network, at least two for a slope.
+        distances: RD of each, shape (W,).
+
+    Returns:
+        The slope; None where there is none, because a network stood still or is alone.
+    """
+    if len(distances) < 2 or not (distances > 0).all():
+        return None
+    return float(np.polyfit(np.log(widths), np.log(distances), 1)[0])
 
 
 def _as_list(parameters: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:

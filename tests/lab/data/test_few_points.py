@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lab.data.few_points import bump, four, sine_sum
+from lab.data.few_points import bump, four, shown_grid, sine_sum
 
 
 def test_sine_sums_lie_on_their_formula_over_the_cube():
@@ -25,3 +25,10 @@ def test_a_bump_is_even_and_flat_in_the_middle():
     x, y = bump(9)
     torch.testing.assert_close(y, y.flip(0))
     assert float(y[4]) == pytest.approx(2 * math.tanh(1.8)) and float(x[0]) == -1.5
+
+
+def test_an_output_is_drawn_evenly_and_at_the_data():
+    x, y = four()
+    grid, data = shown_grid(x, y)
+    assert len(grid) == 205 and (grid.diff() > 0).all() and float(grid[0]) == pytest.approx(-0.6)
+    assert torch.equal(data[~data.isnan()], y) and torch.equal(grid[~data.isnan()], x)

@@ -3,12 +3,13 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from lab.measures.complexity import initialisation_rate, layer_complexity, model_complexity, path_norm
-from lab.measures.weights import parameter_norm, parameter_norms, relative_distance
+from lab.measures.weights import movement_exponent, parameter_norm, parameter_norms, relative_distance
 from lab.models.mlp import MLP, fan_in_std
 
 
@@ -107,3 +108,10 @@ def test_the_path_norm_refuses_no_layers_and_other_powers():
         path_norm([])
     with pytest.raises(ValueError, match="p is 1 or 2"):
         path_norm([torch.eye(2)], p=3)
+
+
+def test_the_movement_exponent_is_the_power_of_the_width():
+    widths = (100, 200, 800)
+    assert movement_exponent(widths, np.array([m**0.3 for m in widths])) == pytest.approx(0.3)
+    assert movement_exponent(widths, np.array([1.0, 0.0, 2.0])) is None
+    assert movement_exponent((100,), np.array([1.0])) is None
