@@ -9,6 +9,8 @@ from gui.named import named
 from gui.theme import Theme
 from lab.experiment import Experiment, Instrument
 
+INDENT = 22  # pixels: what belongs to a box stands under its text
+
 
 def label(item: Instrument) -> str:
     """What a person calls an instrument."""
@@ -39,7 +41,7 @@ class Every(Quiet, QSpinBox):
         self.setSpecialValueText("as the budget allows")
         self.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setEnabled(False)
+        self.setVisible(False)
         self.setAccessibleName(f"Steps between readings: {label(item)}")
         self.setToolTip(
             f"Lowest: read {_own(item)}, less often where the measurement budget is short. "
@@ -58,10 +60,11 @@ class AlsoGroup(Group):
         self.every = {item.method: Every(item) for item in experiment.instruments() if item.optional}
         for name, box in self.boxes.items():
             row = QHBoxLayout()
-            row.addWidget(box, 1)
-            row.addWidget(self.every[name])
+            row.addSpacing(INDENT)
+            row.addWidget(self.every[name], 1)
+            self.rows.addWidget(box)
             self.rows.addLayout(row)
-            box.toggled.connect(self.every[name].setEnabled)
+            box.toggled.connect(self.every[name].setVisible)
             box.toggled.connect(self.changed)
             self.every[name].valueChanged.connect(self.changed)
         note = experiment.also_note or ("" if self.boxes else "This experiment has no optional instruments.")

@@ -59,8 +59,9 @@ def test_a_box_in_the_form_switches_an_instrument_on_and_its_view_is_there(windo
 def test_readings_of_an_instrument_can_be_forced_to_every_k_steps(window, qtbot) -> None:
     also = window.lab.knobs.form.also
     also.open()
-    assert not also.every["largest"].isEnabled()
+    assert not also.every["largest"].isVisible()
     also.boxes["largest"].click()
+    assert also.every["largest"].isVisible()
     also.every["largest"].selectAll()
     qtbot.keyClicks(also.every["largest"], "20")
     window.lab.start()
