@@ -199,7 +199,7 @@ class ViewWidget(QWidget, Generic[Spec]):
     def _say(self, text: str, colour: str) -> None:
         if text != self._message.text():
             self._message.setText(text)
-            self._message.setStyleSheet(f"color: {colour}; background: transparent; padding: 16px;")
+            self._message.setStyleSheet(f"color: {colour}; background: {self.theme.ground}; padding: 16px;")
             self._message.raise_()
         self._message.setVisible(bool(text))
 

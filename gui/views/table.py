@@ -117,8 +117,6 @@ class TableView(ViewWidget[Table]):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         header.setFont(font_px(TEXT_PX - 1))
-        self.table.setColumnHidden(2, all(row.expected is None for row in spec.rows))
-        self.table.setColumnHidden(3, all(row.expected is None for row in spec.rows))
         layout = self.layout()
         assert layout is not None
         layout.addWidget(self.table)
@@ -148,7 +146,9 @@ class TableView(ViewWidget[Table]):
         step = self.moment.step
         configs = self.history.configs()
         config = [config for first, config in configs if step is None or first <= step] or [configs[0][1]]
-        return [Entry(row.label, self._measured(row), _expected(row, config[-1])) for row in self.spec.rows]
+        read = set(self.run.source.names())
+        rows = [row for row in self.spec.rows if row.series in read]
+        return [Entry(row.label, self._measured(row), _expected(row, config[-1])) for row in rows]
 
     def _measured(self, row: TableRow) -> float:
         values = self.moment.value(row.series)
@@ -162,7 +162,10 @@ class TableView(ViewWidget[Table]):
 
     def _draw(self) -> bool:
         shown = self.moment.step is not None
-        self.model.show(self.entries() if shown else [])
+        entries = self.entries() if shown else []
+        self.model.show(entries)
+        for column in (2, 3):  # without a closed form the names have their room
+            self.table.setColumnHidden(column, all(math.isnan(entry.expected) for entry in entries))
         self.table.setVisible(shown)
         return shown
 
@@ -176,11 +179,11 @@ class TableView(ViewWidget[Table]):
         self.table.setStyleSheet(
             f"QTableView {{ background: {theme.ground}; color: {theme.text}; border: none; outline: none;"
             f" selection-background-color: {theme.selected}; selection-color: {theme.text}; }}"
-            f"QTableView::item {{ padding: 0 12px; border-bottom: 1px solid {theme.edge}; }}"
+            f"QTableView::item {{ padding: 0 8px; border-bottom: 1px solid {theme.edge}; }}"
             f"QTableView::item:focus {{ border: 1px solid {theme.accent}; }}"
             f"QHeaderView {{ background: {theme.ground}; }}"
             f"QHeaderView::section {{ background: {theme.ground}; color: {theme.muted}; border: none;"
-            f" border-bottom: 1px solid {theme.field_edge}; padding: 4px 12px; }}"
+            f" border-bottom: 1px solid {theme.field_edge}; padding: 4px 8px; }}"
         )
 
     @Slot(QPoint)

@@ -117,6 +117,16 @@ _DROPOUT: dict[str, Any] = {"scene": "dropout", "width": 500, "samples": 8, "lr"
 _DROPOUT |= {"record_every": 500, "activation": "tanh", "dropout": 0.1}
 
 
+def has_one_input(config: Any) -> bool:
+    """Whether the network has one input, so that its neurons have an angle and its output is a curve."""
+    return config.scene != "start"
+
+
+def compares_widths(config: Any) -> bool:
+    """Whether networks of several widths are trained."""
+    return config.scene == "phase"
+
+
 class Condensation(AlsoMeasure):
     title = "Condensation"
     theme = "Condensation"
@@ -150,6 +160,7 @@ class Condensation(AlsoMeasure):
             x_label="angle of (w, b)",
             y_label="amplitude / largest",
             of="neuron",
+            when=has_one_input,
         ),
         Curves(
             ("condensed_fraction", "weighted_fraction", "twin_weighted_fraction", "effective_ratio"),
@@ -167,6 +178,7 @@ class Condensation(AlsoMeasure):
             help="One input: what is learnt between the data.",
             x_label="x",
             y_label="f(x)",
+            when=has_one_input,
         ),
         Profile(
             "widths",
@@ -178,6 +190,7 @@ class Condensation(AlsoMeasure):
             y_label="‖θ - θ(0)‖/‖θ(0)‖",
             x_log=True,
             y_log=True,
+            when=compares_widths,
         ),
         Curves(
             ("movement_exponent",),
@@ -185,6 +198,7 @@ class Condensation(AlsoMeasure):
             help="Phase: the slope of the plot above. Negative: linear. Zero: critical. Positive: condensed.",
             y_label="S_w",
             lines=(Line("critical", 0.0),),
+            when=compares_widths,
         ),
         Profile(
             "plane_gamma_prime",
@@ -194,6 +208,7 @@ class Condensation(AlsoMeasure):
             help="Phase: above the line neurons condense. The dot is this run; a grid study fills the plane.",
             x_label="γ'",
             y_label="γ",
+            when=compares_widths,
         ),
         Table(
             (

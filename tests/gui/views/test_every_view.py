@@ -52,6 +52,8 @@ def test_an_empty_view_says_what_will_appear(qtbot, spec: View) -> None:
     view = show(qtbot, spec, MemoryRun(), live=True, state="running")
     assert spec.names[0] in view.message
     assert "first step" in view.message
+    edge = view.grab(view.rect().adjusted(2, 2, -2, -2)).toImage().copy(0, 0, view.width(), view.height() // 4)
+    assert {edge.pixelColor(x, y).name() for x in range(0, 500, 7) for y in range(0, 60, 5)} == {LIGHT.ground.lower()}
     view.run.source = None
     full = show(qtbot, spec, run_of([10, 20]), live=True, state="running")
     assert full.message == ""

@@ -210,6 +210,13 @@ def test_a_table_sets_measured_numbers_beside_closed_forms(qtbot) -> None:
     assert len(text.splitlines()) == 2
 
 
+def test_a_table_has_rows_of_what_was_read_and_no_columns_without_numbers(qtbot) -> None:
+    rows = (TableRow("a", "w", 0, lambda config: config.nothing), TableRow("b", "never", 0))
+    view = show(qtbot, Table(rows, title="T"), MemoryRun(w=(0, [[1.0]])))
+    assert [entry.label for entry in view.entries()] == ["a"]
+    assert [view.table.isColumnHidden(column) for column in range(4)] == [False, False, True, True]
+
+
 def test_a_closed_form_that_does_not_hold_here_is_left_out(qtbot) -> None:
     view = show(
         qtbot, Table((TableRow("a", "w", 0, lambda c: 1 / (c.width - 3)),), title="T"), MemoryRun(w=(0, [[1.0]]))

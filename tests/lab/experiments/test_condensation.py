@@ -203,3 +203,13 @@ def test_a_plane_is_judged_by_the_sign_of_its_slopes_on_both_sides_of_the_bounda
     assert verdict is not None and verdict.outcome == "reproduced"
     wrong = Condensation.study_verdict([below, above, slope_at(1.2, 0.5, 0.3)])  # below the boundary of 1.5
     assert wrong is not None and wrong.outcome == "not reproduced" and not wrong.checks[0].passed
+
+
+def test_each_scene_opens_the_views_of_what_it_records():
+    shown = {
+        preset: {view.title for view in Condensation.views if view.applies(Condensation.configure(preset))}
+        for preset in Condensation.presets
+    }
+    assert shown["phase"] - shown["dropout"] == {"Movement against width", "Exponent of movement", "Phase plane"}
+    assert shown["dropout"] - shown["start"] == {"Orientation and amplitude", "Output"}
+    assert {"Cosine similarity", "Loss"} < shown["start"] < shown["dropout"] < shown["phase"]
