@@ -28,6 +28,7 @@ from gui.selection import Selection
 from gui.theme import LIGHT, Theme, contrast
 from gui.views.axes import StepAxis
 from gui.views.history import History
+from lab.naming import label
 from lab.views import View
 
 Spec = TypeVar("Spec", bound=View)
@@ -166,8 +167,7 @@ class ViewWidget(QWidget, Generic[Spec]):
 
     def empty_text(self) -> str:
         """What will appear here, and when."""
-        missing = ", ".join(self.spec.names) or self.spec.title
-        many = len(self.spec.names) > 1
+        missing = ", ".join(label(self.run.source, name) for name in self.spec.names) or self.spec.title
         if not self.run.live and self.run.state not in ("preparing", "running", "paused"):
             return f"This run recorded no {missing}."
         periods = [
@@ -175,10 +175,10 @@ class ViewWidget(QWidget, Generic[Spec]):
             for i in (self.run.experiment.instruments() if self.run.experiment else ())
             if any(s.name in self.spec.names for s in i.series)
         ]
-        verb = "appear" if many else "appears"
+        verb = "appear" if len(self.spec.names) > 1 else "appears"
         if periods and min(periods) > 1:
             return f"{missing} {verb} with the first reading, then every {min(periods)} steps."
-        return f"{missing} {verb} with the first step."
+        return f"{missing} {verb} " + ("when first recorded." if self.run.reached else "with the first step.")
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -318,6 +318,8 @@ class CurvesView(StepPlot[Curves]):
 
     def _read_at(self, step: int | None) -> None:
         found = self.values_at(step)
+        several = [track for tracks in self._tracks.values() if len(tracks) > 1 for track in tracks]
+        found = [row for row in found if not (math.isnan(row[2]) and row[0] in several)]  # a branch that is not here
         texts = [
             f'<span style="color:{self.readable(track.colour)}">{rich(track.symbol)}&nbsp;{short(value)}</span>'
             for track, _, value in found

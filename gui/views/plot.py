@@ -168,7 +168,7 @@ class Names:
         height = self._items[0].boundingRect().height()
         veil = QColor(self._canvas.backgroundBrush().color())
         veil.setAlpha(VEIL)
-        places = apart(wanted, height * 0.8, area.height())
+        places = apart(wanted, height * 0.8, max(area.height() - height / 3, 0))  # the axis' name is beneath
         for item, x, y in zip(self._items, ends, places, strict=True):
             inside = x < area.right() - 1  # there the name stands above the end, not on the line
             item.veil = veil if inside else None
@@ -220,15 +220,14 @@ def _meets(curve: Path, columns: np.ndarray, rows: np.ndarray) -> int:
 
 
 def apart(wanted: np.ndarray, gap: float, height: float) -> np.ndarray:
-    """Places near ``wanted`` (n,), each at least ``gap`` from the next, between 0 and ``height`` where they fit."""
+    """Places near ``wanted`` (n,) between 0 and ``height``, each at least ``gap`` from the next; nearer where they are
+    too many."""
     order = np.argsort(wanted, kind="stable")
-    places = np.clip(wanted[order], 0, height)
-    rank = np.arange(len(places))
-    places = np.maximum.accumulate(places - rank * gap) + rank * gap
-    limit = height - (len(places) - 1 - rank) * gap
-    places = np.minimum(places, limit) if len(places) * gap <= height + gap else places
+    rank = np.arange(len(wanted))
+    gap = min(gap, height / max(len(wanted) - 1, 1))
+    places = np.maximum.accumulate(np.clip(wanted[order], 0, height) - rank * gap) + rank * gap
     result = np.empty_like(places)
-    result[order] = places
+    result[order] = np.minimum(places, height - rank[::-1] * gap)
     return result
 
 

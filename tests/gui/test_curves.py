@@ -168,6 +168,15 @@ def test_the_crosshair_reads_the_newest_row_not_after_its_step(qtbot) -> None:
     assert "99" in view.readout
 
 
+def test_the_read_out_leaves_out_the_lines_of_a_series_that_are_not_there(qtbot) -> None:
+    view = _view(qtbot, LINEAR, MemoryRun(train_loss=([0, 1], [[1.0, 2.0], [3.0, np.nan]])))
+    assert "NaN" not in view.readout and "3" in view.readout
+    view.set_step(0)
+    assert "2" in view.readout.rsplit(">", 2)[1]
+    alone = _view(qtbot, LINEAR, MemoryRun(train_loss=([0, 1], [1.0, np.nan])))
+    assert "NaN" in alone.readout
+
+
 def test_the_pointer_moves_the_crosshair_of_linked_views(qtbot) -> None:
     axis = StepAxis()
     run = MemoryRun(train_loss=(np.arange(101), np.arange(101.0)))
@@ -223,14 +232,14 @@ def test_a_line_is_named_in_the_margin_while_its_next_reading_is_still_to_come(q
 def test_before_the_first_row_the_view_says_what_will_come(qtbot) -> None:
     run = MemoryRun()
     view = _view(qtbot, LOSS, run, live=True, state="running")
-    assert view.message == "train_loss appears with the first step."
+    assert view.message == "train loss appears with the first step."
     run.append("train_loss", 0, 1.0)
     view.refresh()
     assert view.message == ""
 
 
 def test_a_stored_run_without_the_series_says_so(qtbot) -> None:
-    assert _view(qtbot, LOSS, MemoryRun()).message == "This run recorded no train_loss."
+    assert _view(qtbot, LOSS, MemoryRun()).message == "This run recorded no train loss."
 
 
 def test_a_source_that_fails_is_explained_in_place(qtbot, caplog) -> None:
@@ -290,6 +299,17 @@ def test_names_beside_lines_do_not_overlap(qtbot) -> None:
     heights = sorted(item.y() for item in view.names._items)
     assert len(heights) == 6
     assert min(np.diff(heights)) >= 12
+
+
+def test_more_names_than_fit_stay_beside_the_plot(qtbot) -> None:
+    series = tuple(f"loss_{i}" for i in range(8))
+    view = _view(qtbot, Curves(series, title="Eight"), MemoryRun(**{name: ([0, 9], [1, 1]) for name in series}))
+    view.resize(640, 120)
+    view.refresh()
+    heights = sorted(item.y() + item.boundingRect().height() / 2 for item in view.names._items)
+    area = view.box.geometry()
+    assert area.top() <= heights[0] and heights[-1] < area.bottom() - 3
+    assert max(np.diff(heights)) - min(np.diff(heights)) < 1e-6
 
 
 def test_there_is_room_for_long_names_before_the_first_row(qtbot) -> None:
