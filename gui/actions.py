@@ -57,6 +57,7 @@ COMMANDS = (
     Command("go-to-step", "Take the live run back to the step shown", "go_to_step", "Run", "G", "reset", "live"),
     Command("replay", "Run again with its events", "replay", "Run", "Ctrl+R", "loop", "run"),
     Command("beside", "Set another run beside …", "show_beside", "Run", "K", "compare", "run"),
+    Command("overlay", "Lay the runs side by side over each other", "overlay", "Run", "O", "compare", "run"),
     Command("measure", "Measure afterwards …", "measure", "Run", "", "search", "run"),
     Command("checkpoint", "Keep a checkpoint now", "checkpoint", "Run", "", "star", "live"),
     Command("study", "Study over knobs …", "new_study", "Run", "Ctrl+Shift+R", "compare", gap=True),

@@ -202,6 +202,11 @@ class LabPlace(QMainWindow):
         tab = self.tabs.currentWidget()
         return tab.run if isinstance(tab, RunTab) else None
 
+    def shown_runs(self) -> list[OpenRun]:
+        """The run on screen and those beside it."""
+        tab = self.tabs.currentWidget()
+        return [tab.run, *tab.lockstep.beside] if isinstance(tab, RunTab) else []
+
     def run_or_pause(self) -> None:
         """Pause or continue the run whose knobs are shown; start a new one where none of them is live."""
         run = self.knobs.run

@@ -507,6 +507,10 @@ class MainWindow(QMainWindow):
         else:
             self.say("There is no other run yet.")
 
+    def overlay(self) -> None:
+        """Compare the run on screen with those beside it."""
+        self.compare([run.path for run in self.lab.shown_runs()])
+
     def _pop_up(self, finder: Finder) -> None:
         corner = self.mapToGlobal(self.rect().topLeft())
         finder.move(corner.x() + (self.width() - finder.width()) // 2, corner.y() + self.bar.height() + 8)
