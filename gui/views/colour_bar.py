@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QActionGroup, QColor, QImage, QPainter, QPen
+from PySide6.QtGui import QAction, QActionGroup, QColor, QFontMetricsF, QImage, QPainter, QPen
 from PySide6.QtWidgets import (
     QGraphicsObject,
     QGraphicsSceneMouseEvent,
@@ -108,6 +108,9 @@ class ColourBar(QGraphicsObject):
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._name.setHtml(f'<span style="color:{theme.muted}">{rich(self.label)}</span>')
+        if self._name.boundingRect().width() > BAR_PX - 4:  # the whole of it is in the tooltip and the read-out
+            shown = QFontMetricsF(self._name.font()).elidedText(self.label, Qt.TextElideMode.ElideRight, BAR_PX - 16)
+            self._name.setHtml(f'<span style="color:{theme.muted}">{rich(shown)}</span>')
         self._rescale()
 
     # Drawing.

@@ -113,6 +113,14 @@ def test_a_hot_cell_of_a_million_is_seen(qtbot) -> None:
     assert not (view._raster.image == colour(view, 1.0)).all(axis=2).any()
 
 
+def test_a_long_name_over_the_colours_ends_within_the_view(qtbot) -> None:
+    spec = Heatmap("error", title="Error", z_label="relative error of the prediction")
+    view = show(qtbot, spec, MemoryRun(error=(STEPS, CELLS)))
+    name = view.bar._name
+    assert name.toPlainText().endswith("…") and view.bar.toolTip().startswith("relative error of the prediction")
+    assert name.sceneBoundingRect().right() <= view.canvas.viewport().width()
+
+
 def test_colour_limits_are_held_typed_and_let_go(qtbot) -> None:
     view = show(qtbot, SPEC, MemoryRun(error=(STEPS, CELLS)))
     view.bar.hold((10.0, 20.0))
