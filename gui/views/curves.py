@@ -190,7 +190,9 @@ class CurvesView(StepPlot[Curves]):
         self._show_range(self._fit([*main, *filter(None, behind)], levels, floor))
         for track, path, raw in zip(tracks, main, behind, strict=True):
             track.curve.setData(*self._cut(path, floor), connect="finite")
-            track.behind.setData(*(self._cut(raw, floor) if raw else ([], [])), connect="finite")
+            track.behind.setVisible(raw is not None)  # drawing an empty line takes a while, too
+            if raw is not None:
+                track.behind.setData(*self._cut(raw, floor), connect="finite")
         self._draw_thresholds(levels, floor)
         self._draw_guides(floor)
         self._draw_marks()
@@ -327,6 +329,10 @@ class CurvesView(StepPlot[Curves]):
         self._read_out("&nbsp;&nbsp; ".join(texts))
         if step is None:
             found = [row for row in found if len(row[0].raw) == 1]  # a line of one row would not be seen
+        if not found:
+            if len(self._dots.getData()[0]):
+                self._dots.clear()
+            return
         x = self.x_of(np.array([row for _, row, _ in found], float))
         y = np.clip(self.y_of(np.array([value for _, _, value in found]), self._least), *self._y)
         kept = np.isfinite(y)

@@ -1,5 +1,6 @@
 """Numbers and symbols as plots write them."""
 
+import functools
 import html
 import math
 import re
@@ -34,6 +35,7 @@ def decade(exponent: int) -> str:
     return {0: "1", 1: "10"}.get(exponent, "10" + str(exponent).translate(_RAISED))
 
 
+@functools.lru_cache(maxsize=1024)
 def rich(symbol: str) -> str:
     """HTML of a symbol as the field writes it in plain text: ``λ_max(Ĥ)`` gets its subscript, ``g_t^2`` its power."""
     marked = re.sub(r"\^(\w+|\{[^}]*\})", r"<sup>\1</sup>", html.escape(symbol))
