@@ -12,6 +12,7 @@ from gui.theme import Theme
 from gui.views.text import decade, short, whole
 
 TICK_PX = 11
+SMALLEST = 0.85  # of its size: a name that is set smaller than that cannot be read
 _UP_TO_DATE = QPicture()  # the base class takes a picture as a sign that nothing changed
 
 
@@ -155,6 +156,15 @@ class Axis(pg.AxisItem):
         self.setPen(pg.mkPen(theme.field_edge))
         self.setTickPen(pg.mkPen(theme.edge))
         self.setTextPen(pg.mkPen(theme.muted))
+
+    def resizeEvent(self, ev: object = None) -> None:
+        super().resizeEvent(ev)
+        if self.label is None or self.orientation != "left":  # None once the axis is closed
+            return
+        long = self.label.boundingRect().width()
+        scale = min(1.0, max(self.size().height() / max(long, 1.0), SMALLEST))  # a long name beside a short plot
+        self.label.setScale(scale)
+        self.label.setY(round((self.size().height() + scale * long) / 2))
 
     def paint(self, p: QPainter, opt: object, widget: object) -> None:
         # painted directly: playing back a recorded picture, as the base class does, makes its fonts anew every time

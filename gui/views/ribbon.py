@@ -140,18 +140,24 @@ class RibbonView(ViewWidget[Ribbon]):
             painter.setPen(QColor(self.theme.text))
             painter.drawLine(QPointF(x, 0), QPointF(x, height + 8))
 
+    def key(self, metrics: QFontMetricsF) -> dict[int, str]:
+        """Stages beneath the strip: all; where room is short those that there were, then with shortened names."""
+        texts = {number: f"{number} {stage.label}" for number, stage in enumerate(self.spec.stages, 1)}
+        for _ in range(2):
+            if sum(metrics.horizontalAdvance(text) + 30 for text in texts.values()) <= self._width() + self.axis.gutter:
+                return texts
+            texts = {number: texts[number] for number in sorted({*self._stages.tolist()} & {*texts})}
+        room = self._width() / max(len(texts), 1) - 30
+        return {n: metrics.elidedText(text, Qt.TextElideMode.ElideRight, room) for n, text in texts.items()}
+
     def _paint_key(self, painter: QPainter) -> None:
         metrics = QFontMetricsF(painter.font())
-        texts = [f"{number} {stage.label}" for number, stage in enumerate(self.spec.stages, 1)]
-        room = self._width() / max(len(texts), 1) - 30
         x, y = float(LEFT_PX), self.height() - KEY_PX
-        fits = sum(metrics.horizontalAdvance(text) + 30 for text in texts) <= self._width() + self.axis.gutter
-        for number, text in enumerate(texts, 1):
+        for number, text in self.key(metrics).items():
             painter.fillRect(QRectF(x, y + 7, 10, 10), self.colour(number))
-            shown = text if fits else metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
             painter.setPen(QColor(self.theme.muted))
-            painter.drawText(QPointF(x + 15, y + 12 + metrics.ascent() / 2 - 1), shown)
-            x += metrics.horizontalAdvance(shown) + 30
+            painter.drawText(QPointF(x + 15, y + 12 + metrics.ascent() / 2 - 1), text)
+            x += metrics.horizontalAdvance(text) + 30
 
     def _move_cursor(self) -> None:
         stage = self.stage_at(self.axis.cursor)

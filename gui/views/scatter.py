@@ -7,12 +7,13 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction, QColor
-from PySide6.QtWidgets import QGraphicsTextItem, QMenu
+from PySide6.QtWidgets import QMenu
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.colour_bar import BAR_PX, ColourBar
+from gui.views.plot import VEIL, Name
 from gui.views.polar import PolarGrid
 from gui.views.rows import Block
 from gui.views.scale import COUNT, finite_range
@@ -53,7 +54,7 @@ class ScatterView(SnapshotPlot[Scatter]):
         self.grid = PolarGrid(self.box) if spec.polar else None
         for item in (self._trail, self._first, self._dots, self._ring):
             self.box.addItem(item, ignoreBounds=True)
-        self._key = QGraphicsTextItem(self.canvas.frame)
+        self._key = Name(self.canvas.frame)
         self._key.setFont(font_px(TICK_PX))
         self.bar = ColourBar(self.symbol(spec.colour), dots=True) if spec.colour else None
         if self.bar is not None:
@@ -260,6 +261,8 @@ class ScatterView(SnapshotPlot[Scatter]):
         trail.setAlpha(70)
         self._trail.setPen(pg.mkPen(trail, width=1))
         self._ring.setPen(pg.mkPen(theme.text, width=1.6))
+        self._key.veil = QColor(theme.ground)
+        self._key.veil.setAlpha(VEIL)
         one = "" if self.bar else f'<span style="color:{self.readable(now)}">● now</span>&nbsp;&nbsp; '
         self._key.setHtml(f'{one}<span style="color:{self.readable(first)}">● first</span>')
 

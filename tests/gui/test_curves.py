@@ -301,6 +301,14 @@ def test_names_beside_lines_do_not_overlap(qtbot) -> None:
     assert min(np.diff(heights)) >= 12
 
 
+def test_a_long_name_beside_a_short_plot_is_whole(qtbot) -> None:
+    view = _view(qtbot, Curves(("train_loss",), title="Loss", y_label="accuracy; mean IPR"), MemoryRun())
+    view.resize(360, 135)
+    QApplication.processEvents()
+    name = view.canvas.left_axis.label.mapRectToScene(view.canvas.left_axis.label.boundingRect())
+    assert name.top() >= 0 and name.bottom() <= view.height()
+
+
 def test_more_names_than_fit_stay_beside_the_plot(qtbot) -> None:
     series = tuple(f"loss_{i}" for i in range(8))
     view = _view(qtbot, Curves(series, title="Eight"), MemoryRun(**{name: ([0, 9], [1, 1]) for name in series}))

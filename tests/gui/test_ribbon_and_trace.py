@@ -1,6 +1,6 @@
 import numpy as np
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtGui import QColor, QFontMetricsF, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.theme import LIGHT
@@ -60,6 +60,16 @@ def test_a_ribbon_grows_and_takes_steps_again_when_the_run_goes_back(qtbot) -> N
     run.append("stage", np.arange(3, 13), np.full(10, 3))
     view.refresh()
     assert [view.stage_at(step) for step in (2, 3, 9, 12)] == [1, 3, 3, 3]
+
+
+def test_where_room_is_short_the_stages_that_there_were_are_named_whole(qtbot) -> None:
+    view = _ribbon(qtbot, MemoryRun(stage=(np.arange(4), [1, 1, 3, 3])))
+    metrics = QFontMetricsF(view.font())
+    assert list(view.key(metrics).values()) == ["1 descent", "2 growth", "3 recovery"]
+    view.resize(310, view.height())
+    assert list(view.key(metrics).values()) == ["1 descent", "3 recovery"]
+    view.resize(200, view.height())
+    assert [text.endswith("…") for text in view.key(metrics).values()] == [True, True]
 
 
 def test_stages_that_mean_nothing_are_left_blank(qtbot) -> None:
