@@ -7,6 +7,7 @@ convergence: geometric for analytic activations, algebraic for ReLU. The error i
 evaluated for this purpose.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from lab.measures.landscape import FunctionalLoss, Section, evaluate, losses, se
 
 _MOST_NUMBERS = 32_000_000  # outputs kept at once, 1/4 GB in float64
 _BLOCK = 1_000_000  # of them at grid points at once
+_HOPELESS = 2.0  # times the tolerance at the probes
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ def smooth_section(
     for n in nodes:
         if n ** len(axes) + passes > len(flat) or n ** len(axes) * known.outputs_each > _MOST_NUMBERS:
             break
+        # few points tell a hopeless n, and the nodes' losses nearly the range: the whole grid costs as much as passes
+        if np.abs(known.at(flat[chosen], n) - truth).max() > _HOPELESS * tol * known.range_at_nodes(n):
+            continue
         values = known.interpolated(n)
         found = values.reshape(-1)[chosen]
         error = float(np.abs(found - truth).max() / max(np.ptp(values), np.finfo(float).tiny))
@@ -89,6 +94,8 @@ class _Known:
     def __init__(self, loss: FunctionalLoss, plane: Plane, axes: Sequence[np.ndarray], batch: int | None) -> None:
         self._loss, self._plane, self._axes, self._batch = loss, plane, axes, batch
         self._outputs: dict[tuple[float, ...], Tensor] = {}
+        self._centre = np.array([(axis.max() + axis.min()) / 2 for axis in axes])
+        self._half = np.array([(axis.max() - axis.min()) / 2 for axis in axes])
         with torch.inference_mode():
             self.outputs_each = loss.outputs(dict(plane.origin)).numel()
 
@@ -98,37 +105,61 @@ class _Known:
 
     def interpolated(self, n: int) -> np.ndarray:
         """The loss on the grid from outputs at n points along an axis."""
-        # sines of multiples from the middle, rounded: the same point has the same key for n and 2n - 1
-        nodes = np.round(np.sin(np.pi * (2 * np.arange(n) - (n - 1)) / (2 * (n - 1))), 14)
-        keys = list(np.ndindex(*[n] * len(self._axes)))
-        new = [tuple(nodes[list(key)]) for key in keys if tuple(nodes[list(key)]) not in self._outputs]
-        centre = np.array([(axis.max() + axis.min()) / 2 for axis in self._axes])
-        half = np.array([(axis.max() - axis.min()) / 2 for axis in self._axes])
-        where = torch.from_numpy(centre + half * np.array(new).reshape(len(new), len(half)))
-        origin = self._plane.origin
-        results, _ = evaluate(
-            self._loss.outputs, origin, lambda a, b: self._plane.points(where[a:b]), len(new), batch=self._batch
-        )
-        self._outputs |= dict(zip(new, results, strict=True))
-        outputs = torch.stack([self._outputs[tuple(nodes[list(key)])] for key in keys])
-        to_coefficients = np.linalg.inv(chebyshev.chebvander(nodes, n - 1))
-        bases = []
-        for axis, c, h in zip(self._axes, centre, half, strict=True):
-            basis = chebyshev.chebvander((axis - c) / h, n - 1) @ to_coefficients
-            bases.append(torch.from_numpy(basis).to(outputs.device))
-        return self._criterion(outputs, bases)
+        outputs = self._at_nodes(n)
+        return self._on_grid(outputs, [self._basis(axis, i, n, outputs) for i, axis in enumerate(self._axes)])
 
-    def _criterion(self, outputs: Tensor, bases: list[Tensor]) -> np.ndarray:
+    def at(self, coordinates: np.ndarray, n: int) -> np.ndarray:
+        """The loss at points (k, m) from outputs at n points along an axis, shape (k,)."""
+        outputs = self._at_nodes(n)
+        weights = self._basis(coordinates[:, 0], 0, n, outputs)
+        for i in range(1, len(self._axes)):
+            weights = (weights[:, :, None] * self._basis(coordinates[:, i], i, n, outputs)[:, None, :]).flatten(1)
+        found = weights @ outputs.double().flatten(1)
+        return self._losses(found.to(outputs.dtype).reshape(len(found), *outputs.shape[1:])).cpu().numpy()
+
+    def range_at_nodes(self, n: int) -> float:
+        """The range of the loss over the points that are evaluated for n, the corners among them."""
+        return float(np.ptp(self._losses(self._at_nodes(n)).cpu().numpy()))
+
+    def _at_nodes(self, n: int) -> Tensor:
+        """The outputs at n points along an axis, shape (n^m, ...); evaluated where they are not known."""
+        keys = list(itertools.product(_nodes(n).tolist(), repeat=len(self._axes)))
+        if new := [key for key in keys if key not in self._outputs]:
+            where = torch.from_numpy(self._centre + self._half * np.array(new))
+            results, _ = evaluate(
+                self._loss.outputs,
+                self._plane.origin,
+                lambda a, b: self._plane.points(where[a:b]),
+                len(new),
+                batch=self._batch,
+            )
+            self._outputs |= dict(zip(new, results, strict=True))
+        return torch.stack([self._outputs[key] for key in keys])
+
+    def _basis(self, coordinates: np.ndarray, axis: int, n: int, like: Tensor) -> Tensor:
+        """Weights of the n nodes of an axis at coordinates (k,), shape (k, n), float64."""
+        to_coefficients = np.linalg.inv(chebyshev.chebvander(_nodes(n), n - 1))
+        scaled = (coordinates - self._centre[axis]) / self._half[axis]
+        return torch.from_numpy(chebyshev.chebvander(scaled, n - 1) @ to_coefficients).to(like.device)
+
+    def _losses(self, outputs: Tensor) -> Tensor:
+        """The criterion of each of k outputs, shape (k,), float64."""
+        with torch.inference_mode():
+            return vmap(lambda out: self._loss.criterion(out, self._loss.targets))(outputs).double()
+
+    def _on_grid(self, outputs: Tensor, bases: list[Tensor]) -> np.ndarray:
         """The criterion of interpolated outputs, by blocks; ``outputs`` (n^m, ...), ``bases`` (points, n) each."""
         shape, n = outputs.shape[1:], bases[0].shape[1]
         table = outputs.double().reshape(n, -1)
         lines = bases[0] @ table if len(bases) == 2 else table[None]
         last = bases[-1]
         values = []
-        with torch.inference_mode():
-            for some in lines.split(max(1, _BLOCK // (len(last) * shape.numel()))):
-                block = last @ some.reshape(len(some), n, -1)
-                block = block.to(outputs.dtype).reshape(len(some) * len(last), *shape)
-                values.append(vmap(lambda out: self._loss.criterion(out, self._loss.targets))(block).double())
-        found = torch.cat(values).cpu().numpy()
-        return found.reshape([len(basis) for basis in bases])
+        for some in lines.split(max(1, _BLOCK // (len(last) * shape.numel()))):
+            block = last @ some.reshape(len(some), n, -1)
+            values.append(self._losses(block.to(outputs.dtype).reshape(len(some) * len(last), *shape)))
+        return torch.cat(values).cpu().numpy().reshape([len(basis) for basis in bases])
+
+
+def _nodes(n: int) -> np.ndarray:
+    """Chebyshev points in [-1, 1]: sines of multiples from the middle, rounded, so that n and 2n - 1 share theirs."""
+    return np.round(np.sin(np.pi * (2 * np.arange(n) - (n - 1)) / (2 * (n - 1))), 14)

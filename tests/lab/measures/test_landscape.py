@@ -25,7 +25,7 @@ from lab.measures.directions import (
 from lab.measures.hvp import Hessian
 from lab.measures.landscape import FunctionalLoss, interpolation, losses, path_losses, refined, section
 from lab.measures.river import mountain_shares, river_direction, river_profile, split
-from lab.measures.smooth_section import smooth_section
+from lab.measures.smooth_section import _Known, smooth_section
 
 torch_double: dict[str, Any] = {"dtype": torch.float64}
 
@@ -267,6 +267,18 @@ def test_a_smooth_section_needs_few_passes_and_tells_its_error():
     line = Plane(trainable(model), plane.directions[:1], ("x",))
     one = smooth_section(loss, line, axes[:1], tol=1e-3, nodes=(9,), probes=8)
     np.testing.assert_allclose(one.section.values, section(loss, line, axes[:1]).values, atol=2e-3 * np.ptp(exact))
+
+
+def test_single_points_of_a_smooth_section_are_those_of_its_grid():
+    model = network()
+    loss, plane = problem(model), random_plane(trainable(model), 0)
+    axes = [np.linspace(-1, 1, 6), np.linspace(-0.5, 1, 5)]
+    known = _Known(loss, plane, axes, None)
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    np.testing.assert_allclose(known.at(grid, 5), known.interpolated(5).reshape(-1), rtol=1e-12)
+    assert known.evaluated == 25
+    corners = section(loss, plane, [axis[[0, -1]] for axis in axes]).values
+    assert known.range_at_nodes(5) >= np.ptp(corners) - 1e-12
 
 
 def test_a_smooth_section_that_misses_its_tolerance_evaluates_every_point():
