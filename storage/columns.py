@@ -81,7 +81,7 @@ class Column:
         rows, item = self._chunk, self.dtype.itemsize
         first = start // rows
         places = self._places[first : -(-stop // rows)]
-        cuts = (np.flatnonzero(np.diff(places) != rows * item) + 1).tolist()
+        cuts = (np.flatnonzero(np.diff(places) != rows * item) + 1).tolist() if len(places) > 1 else []
         values = np.empty(stop - start, self.dtype)
         target, at = values.view(np.uint8).data, start
         for begin, end in itertools.pairwise([0, *cuts, len(places)]):

@@ -116,9 +116,9 @@ class CurvesView(StepPlot[Curves]):
         value = value.astype(float, copy=False).reshape(len(step), -1)
         if name not in self._tracks:
             self._tracks[name] = self._new_tracks(name, value.shape[1])
-            part = getattr(self.run.source, "part", None)
-            if part is not None and value.shape == (PART, 1):
-                self._tracks[name][0].raw = Distant(functools.partial(part, name))
+            part, row = (getattr(self.run.source, read, None) for read in ("part", "row"))
+            if part is not None and row is not None and value.shape == (PART, 1):
+                self._tracks[name][0].raw = Distant(functools.partial(part, name), functools.partial(row, name))
         for track in self._tracks[name]:
             if track.number < value.shape[1]:
                 track.append(step, value[:, track.number])

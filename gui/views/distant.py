@@ -20,10 +20,11 @@ class Distant:
 
     Args:
         read: Steps and values of the rows from one up to and without another.
+        value: The value of one row.
     """
 
-    def __init__(self, read: Callable[[int, int], Rows]) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[int, int], Rows], value: Callable[[int], np.ndarray]) -> None:
+        self._read, self._value = read, value
         self._step = Steps()
         self._low, self._high = Pyramid(), Pyramid()  # of each whole block, by its number
         self._rest = np.empty(0)  # the values after the last whole block
@@ -84,11 +85,8 @@ class Distant:
 
     def at(self, step: float) -> tuple[int, float] | None:
         """The newest row at or before ``step``; None before the first."""
-        row = int(self.rows(np.array([np.floor(step) + 1]))[0]) - 1
-        if row < 0:
-            return None
-        value = self._read(row, row + 1)[1]
-        return (int(self._step.part(row, row + 1)[0]), float(value[0])) if len(value) else None
+        row = self._step.newest(step)
+        return None if row < 0 else (int(self._step.part(row, row + 1)[0]), float(self._value(row)))
 
     def _around(self, start: int, stop: int) -> tuple[int, Pyramid]:
         """Rows that hold those from ``start`` to ``stop``, and as many on either side for who moves on."""

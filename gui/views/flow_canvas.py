@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -74,6 +74,7 @@ class FlowCanvas(QWidget):
         self.locked: Edge | None = None
         self.sight: tuple[float, float] | None = None  # tokens in sight; None for all
         self._image: QImage | None = None
+        self._pens: dict[tuple[int, float, bool, float], QPen] = {}
         self._press: tuple[QPointF, tuple[float, float]] | None = None
         self._dragged = False
         self.setMouseTracking(True)
@@ -85,6 +86,7 @@ class FlowCanvas(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
+        self._pens.clear()
         self.redraw()
 
     def redraw(self) -> None:
@@ -192,9 +194,10 @@ class FlowCanvas(QWidget):
 
     def _paint_residual(self, painter: QPainter, graph: Graph, frame: Frame) -> None:
         painter.setPen(QPen(QColor(self.theme.edge), 1))
-        for token in self._tokens_in_sight(graph, frame):
-            x = float(frame.x(token))
-            painter.drawLine(QPointF(x, _area(frame).top()), QPointF(x, _area(frame).bottom()))
+        top, bottom = _area(frame).top(), _area(frame).bottom()
+        painter.drawLines(
+            [QLineF(x, top, x, bottom) for x in frame.x(np.array(self._tokens_in_sight(graph, frame))).tolist()]
+        )
 
     def _tokens_in_sight(self, graph: Graph, frame: Frame) -> range:
         return range(max(int(np.ceil(frame.low - 0.5)), 0), min(int(np.floor(frame.high - 0.5)) + 1, graph.tokens))
@@ -205,19 +208,32 @@ class FlowCanvas(QWidget):
         places, weights = edges.places[mine], edges.weights[mine]
         curves = self.curves(panel, places)
         share = np.ceil(np.abs(weights) / (edges.strongest or 1.0) * SHADES) / SHADES
-        looks = zip(places[:, 1].tolist(), share.tolist(), (weights < 0).tolist(), strict=True)
-        pens: dict[tuple[int, float, bool], QPen] = {}
-        for look, curve in zip(looks, curves.tolist(), strict=True):
-            if look not in pens:
-                pens[look] = self._pen(*look, frame)
-            path = QPainterPath(QPointF(*curve[0]))
-            path.cubicTo(*curve[1], *curve[2], *curve[3])
-            painter.strokePath(path, pens[look])
+        # one stroke for all that look the same, the weakest first: a stroke for each took twice as long
+        paths: dict[tuple[float, int, bool], QPainterPath] = {}
+        for look, curve in zip(
+            zip(share.tolist(), places[:, 1].tolist(), (weights < 0).tolist(), strict=True),
+            curves.tolist(),
+            strict=True,
+        ):
+            begin, one, two, end = curve
+            path = paths.get(look)
+            if path is None:
+                path = paths[look] = QPainterPath()
+            path.moveTo(*begin)
+            path.cubicTo(*one, *two, *end)
+        for (strength, head, negative), path in sorted(paths.items(), key=lambda one: one[0]):
+            painter.strokePath(path, self._pen(head, strength, negative, frame))
 
     def _pen(self, head: int, share: float, negative: bool, frame: Frame) -> QPen:
+        key = head, share, negative, frame.gap
+        if key not in self._pens:
+            self._pens[key] = self._new_pen(*key)
+        return self._pens[key]
+
+    def _new_pen(self, head: int, share: float, negative: bool, gap: float) -> QPen:
         # mixed with the ground instead of transparent: four times faster, and crossing edges make no third colour
         colour = mixed(self.colour(head), self.theme.ground, 0.65 * (1 - share))
-        widest = min(6.0, max(0.35 * frame.gap, 1.5))
+        widest = min(6.0, max(0.35 * gap, 1.5))
         pen = QPen(colour, max(widest * share, 1.0))
         pen.setCapStyle(Qt.PenCapStyle.FlatCap)
         if negative:
@@ -251,8 +267,8 @@ class FlowCanvas(QWidget):
         marked = {token: self.theme.lines[MARKS[number % len(MARKS)]] for number, (token, _) in enumerate(graph.marks)}
         heights = frame.y(np.arange(graph.layers + 1)).tolist()
         columns: dict[str | None, list[QPointF]] = {}
-        for token in self._tokens_in_sight(graph, frame):
-            x = float(frame.x(token))
+        tokens = self._tokens_in_sight(graph, frame)
+        for token, x in zip(tokens, frame.x(np.array(tokens)).tolist(), strict=True):
             columns.setdefault(marked.get(token), []).extend(QPointF(x, y) for y in heights)
         for colour, places in columns.items():
             wide = size if colour is None else 1.5 * size
@@ -380,6 +396,7 @@ class FlowCanvas(QWidget):
         width = min(max(width, 3.0), tokens)
         low = min(max(low, 0.0), tokens - width)
         self.sight = None if width >= tokens else (low, low + width)
+        self._pens.clear()  # their widths go with the distance of tokens
         self.redraw()
         self.moved.emit()
 

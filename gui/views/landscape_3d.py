@@ -80,6 +80,7 @@ class Surface(GLViewMixin, QWidget):
         self._scale = Scale(0.0, 1.0)
         self._heights = np.zeros((2, 2))
         self._last: np.ndarray | None = None  # where the point is
+        self._names: dict[str, QTextDocument] = {}
         self._mesh = GLMeshItem(computeNormals=False, glOptions=ABOVE)
         self._levels = {
             dark: GLLinePlotItem(mode="lines", antialias=True, glOptions="translucent") for dark in (True, False)
@@ -117,9 +118,9 @@ class Surface(GLViewMixin, QWidget):
         self._mesh.setVisible(len(faces) > 0)
         for dark, item in self._levels.items():
             shown = [contour for contour in contours if contour.dark == dark]
-            pieces = [self._pairs(line, contour.level) for contour in shown for line in contour.lines]
-            item.setData(pos=np.concatenate(pieces) if pieces else np.zeros((2, 3), np.float32))
-            item.setVisible(bool(pieces))
+            pairs = self._pairs(shown)
+            item.setData(pos=pairs if len(pairs) else np.zeros((2, 3), np.float32))
+            item.setVisible(len(pairs) > 0)
 
     def show_way(self, way: np.ndarray) -> None:
         """Show the way (T, 2) at the height of the surface under it."""
@@ -144,13 +145,18 @@ class Surface(GLViewMixin, QWidget):
         flat = [2 * (v - c[0]) / (c[-1] - c[0]) - 1 for v, c in ((x, section.x), (y, section.y))]
         return np.stack([*flat, height], axis=-1)
 
-    def _pairs(self, line: np.ndarray, level: float) -> np.ndarray:
-        height = np.full(len(line), float(self._scale.place(np.array(level))) * HEIGHT + 0.003)
-        points = self._in_box(line[:, 0], line[:, 1], height).astype(np.float32)
-        return np.repeat(points, 2, axis=0)[1:-1]
+    def _pairs(self, contours: list[Contour]) -> np.ndarray:
+        """Both ends (n, 3) of every piece of some contours, one after the other."""
+        pieces = [np.repeat(line, 2, axis=0)[1:-1] for contour in contours for line in contour.lines]
+        if not pieces:
+            return np.empty((0, 3), np.float32)
+        levels = np.repeat([c.level for c in contours for _ in c.lines], [len(piece) for piece in pieces])
+        points = np.concatenate(pieces)
+        return self._in_box(points[:, 0], points[:, 1], self._scale.place(levels) * HEIGHT + 0.003).astype(np.float32)
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
+        self._names.clear()
         self.setBackgroundColor(0, 0, 0, 0)
         for dark, item in self._levels.items():
             item.setData(color=_rgba(DARK if dark else BRIGHT, 0.55))
@@ -332,10 +338,12 @@ class Surface(GLViewMixin, QWidget):
 
     def _name(self, painter: QPainter, text: str, at: QPointF, away: QPointF, gap: float) -> None:
         """A name beside a place, with its subscripts."""
-        document = QTextDocument()
-        document.setDocumentMargin(0)
-        document.setDefaultFont(font_px(TICK_PX + 1))
-        document.setHtml(f'<span style="color:{self.theme.text}">{rich(text)}</span>')
+        if text not in self._names:  # laying text out takes a while, and the section changes with every step
+            self._names[text] = document = QTextDocument()
+            document.setDocumentMargin(0)
+            document.setDefaultFont(font_px(TICK_PX + 1))
+            document.setHtml(f'<span style="color:{self.theme.text}">{rich(text)}</span>')
+        document = self._names[text]
         painter.save()
         painter.translate(_beside(at, away, gap, document.idealWidth(), 0) - QPointF(0, document.size().height() / 2))
         document.drawContents(painter)

@@ -44,6 +44,7 @@ class MatrixView(TiledPlot[Matrix]):
         self.reordered = spec.order is not None
         self._order = (np.empty(0, int), np.empty(0, int))
         self._many = False
+        self._axis_names = ("", "")
         self._outline = pg.PlotCurveItem()
         self._outline.setZValue(10)
         self.box.addItem(self._outline, ignoreBounds=True)
@@ -171,8 +172,10 @@ class MatrixView(TiledPlot[Matrix]):
             left.name([str(number + 1) for number in range(len(down))], down)
             bottom.name([str(number + 1) for number in range(len(across))], across)
             names = ("head", "layer") if len(down) > 1 else ("head", "")
-        for axis, name in ((bottom, names[0]), (left, names[1])):
-            axis.setLabel(rich(name) if name else None)
+        if names != self._axis_names:  # an axis that is named anew is drawn anew
+            self._axis_names = names
+            for axis, name in ((bottom, names[0]), (left, names[1])):
+                axis.setLabel(rich(name) if name else None)
 
     def label(self, index: int, *, down: bool = True) -> str:
         """Name of a row, or of a column: its text, its coordinate, or its number."""

@@ -74,6 +74,14 @@ class Steps:
             return np.searchsorted(self._listed.view(), steps)
         return np.clip(-(-(steps - self._first) // self._spacing), 0, self.count)
 
+    def newest(self, step: float) -> int:
+        """Number of the newest row at or before ``step``; -1 before the first."""
+        if self._listed is not None:
+            return int(np.searchsorted(self._listed.view(), step, side="right")) - 1
+        if step >= self._first + self._spacing * (self.count - 1):
+            return self.count - 1
+        return max(int((step - self._first) // self._spacing), -1)
+
     def rows_at(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
         """The first row at or after each of ``places`` (n,) between steps."""
         # whole numbers: for others numpy would first copy all steps into floats
@@ -207,7 +215,7 @@ class Pyramid:
 
     def at(self, step: float) -> tuple[int, float] | None:
         """The newest row at or before ``step``; None before the first."""
-        row = int(self.rows(np.array([np.floor(step) + 1]))[0]) - 1
+        row = self._step.newest(step)
         return None if row < 0 else (int(self._step.part(row, row + 1)[0]), float(self.values[row]))
 
 

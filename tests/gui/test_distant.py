@@ -20,7 +20,7 @@ numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
 def _both(step: np.ndarray, values: np.ndarray, cuts: list[int]) -> tuple[Distant, Pyramid]:
-    distant, pyramid = Distant(lambda start, stop: (step[start:stop], values[start:stop])), Pyramid()
+    distant, pyramid = Distant(lambda a, b: (step[a:b], values[a:b]), values.__getitem__), Pyramid()
     for a, b in zip([0, *cuts], [*cuts, len(values)], strict=True):
         if b > a:
             distant.append(step[a:b], values[a:b])
