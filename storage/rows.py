@@ -78,28 +78,21 @@ class SeriesRows:
         self._fold()
         step, values = (np.concatenate(part) for part in zip(*self._blocks, strict=True))
         self._blocks = [(step, values)]
-        if VALUE not in self._group:
+        if VALUE not in self._open and VALUE not in self._group:
             self._create()
-        self._extend(VALUE, values, self._shape)
+        self._extend(VALUE, values)
 
     def write_steps(self) -> None:
         """Make the values just written count."""
         steps = self._blocks[0][0]
-        self._extend(STEP, steps, ())
+        self._extend(STEP, steps)
         self._count += len(steps)
         self._blocks = []
 
-    def _extend(self, name: str, rows: np.ndarray, shape: tuple[int, ...]) -> None:
-        """Put ``rows`` after those that count. By h5py's low-level calls: its indexing takes four times as long."""
+    def _extend(self, name: str, rows: np.ndarray) -> None:
         if name not in self._open:
             self._open[name] = dataset_at(self._group, name).id
-        dataset = self._open[name]
-        dataset.set_extent((self._count + len(rows), *shape))
-        if not rows.size:
-            return
-        space = dataset.get_space()
-        space.select_hyperslab((self._count, *[0] * len(shape)), rows.shape)
-        dataset.write(h5s.create_simple(rows.shape), space, np.ascontiguousarray(rows))
+        put_after(self._open[name], self._count, rows)
 
     def _know(self, dtype: np.dtype, shape: tuple[int, ...]) -> None:
         self._dtype, self._shape = dtype, shape
@@ -147,6 +140,15 @@ class SeriesRows:
         self._group[VALUE].attrs["long_name"] = label or (self._group.name or "").rpartition("/")[2]
         if attrs.get("units"):
             self._group[VALUE].attrs["units"] = attrs["units"]
+
+
+def put_after(dataset: Any, count: int, rows: np.ndarray) -> None:
+    """Put ``rows`` after the first ``count`` of a low-level handle: h5py's indexing takes four times as long."""
+    dataset.set_extent((count + len(rows), *rows.shape[1:]))
+    if rows.size:
+        space = dataset.get_space()
+        space.select_hyperslab((count, *[0] * (rows.ndim - 1)), rows.shape)
+        dataset.write(h5s.create_simple(rows.shape), space, np.ascontiguousarray(rows))
 
 
 def new_series(parent: h5py.Group, name: str) -> SeriesRows:

@@ -47,7 +47,7 @@ from .opening import appearing, blame, damage_named, hdf5, open_pages
 from .pages import PagedFile
 from .reader import RunReader
 from .recover import recover
-from .rows import SeriesRows, new_series, text_dataset
+from .rows import SeriesRows, new_series, put_after, text_dataset
 
 SERIES_TEXTS = ("label", "symbol", "units", "statistic", "estimator")
 FLUSH_EVERY = 1.0
@@ -399,7 +399,7 @@ def _look_at_clock(file: h5py.File, step: int) -> None:
         clock = file.create_group(CLOCK)
         for name, kind in ((STEP, np.int64), (CLOCK_TIME, np.float64)):
             clock.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(512,))
-    for name, value in ((STEP, step), (CLOCK_TIME, time.time())):
-        column = dataset_at(group_at(file, CLOCK), name)
-        column.resize(len(column) + 1, axis=0)
-        column[-1] = value
+    clock = group_at(file, CLOCK)
+    for name, value in ((STEP, np.array([step], np.int64)), (CLOCK_TIME, np.array([time.time()]))):
+        column = dataset_at(clock, name).id
+        put_after(column, column.shape[0], value)
