@@ -24,6 +24,7 @@ class ReadOut(QWidget):
         self._document = QTextDocument(self)
         self._document.setDocumentMargin(0)
         self._document.setDefaultFont(font(12))
+        self._small = False  # a smaller font, where a single value has no room
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
@@ -35,7 +36,9 @@ class ReadOut(QWidget):
     def _fit(self) -> None:
         """Keep as many values as there is room for."""
         values = self._html.split(VALUES_APART)
-        self._document.setDefaultFont(font(12))
+        if self._small:
+            self._small = False
+            self._document.setDefaultFont(font(12))
         self._document.setHtml(self._html)
         self.text = self._document.toPlainText()
         self.setAccessibleName(self.text)
@@ -45,6 +48,7 @@ class ReadOut(QWidget):
             dots = ["…"] * (kept > 1)  # a single value needs their room itself
             self._document.setHtml(VALUES_APART.join([*values[:kept], *dots]))
         if self._document.idealWidth() > self.width():
+            self._small = True
             self._document.setDefaultFont(font(11))
         self.update()
 

@@ -149,6 +149,8 @@ class FlowGraphView(ViewWidget[FlowGraph]):
     def _picked_of(self, weights: np.ndarray) -> np.ndarray:
         """Weights of the picked head alone, and of edges that reach or leave the picked token; all where none is."""
         head, token = self.selection.picked("head"), self.selection.picked("token")
+        if head is None and token is None:
+            return weights
         kept = np.ones(weights.shape, bool)
         if head is not None and head < weights.shape[0] * weights.shape[1]:
             kept[:] = False
