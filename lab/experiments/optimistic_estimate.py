@@ -6,7 +6,6 @@ one batch.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -18,29 +17,18 @@ from pydantic import model_validator
 from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, numbers, param
 from lab.experiment import Arm, Preset, Series, action, instrument
-from lab.measures import optimistic
+from lab.measures.rank_points import RANKS
+from lab.measures.recovery_checks import RECOVERED, TARGETS, empirical_size, judge, judge_runs
 from lab.stream import Source
-from lab.verdict import Check, StudyRow, Verdict
+from lab.verdict import StudyRow, Verdict
 from lab.views import Curves, Line, Matrix, Table, TableRow
 
 if TYPE_CHECKING:
     from lab.measures.directions import Params
     from lab.measures.landscape import Loss
 
-SAMPLES_FOR = "samples for "  # begins the name of a row's check
-LARGE = 1.0  # size of the start from which on nearly all samples are needed
-RECOVERED = 1e-3  # relative test error below which a target counts as recovered
-FITTED = 1e-6  # training error that tells a wrong solution from an unfinished one
-TARGETS = {
-    "matrix": ("M1", "M3", "Mr3", "M7"),
-    "plane": ("1", "x1", "1+x1", "x2", "1+x2", "x1+x2", "1+x1+x2"),
-    "linear": ("1", "x1", "1+x1", "x2", "1+x2", "x1+x2", "1+x1+x2"),
-    "cnn": ("three tanh",),
-    "dense": ("three tanh",),
-}
 SIZES = {"matrix": range(1, 17), "plane": range(1, 5), "linear": range(1, 5)}
 SIZES |= {"cnn": (5, 7, 8, 10, 15, 18, 21, 22, 24, 28, 35), "dense": (5, 7, 8, 10, 15, 18, 21, 22, 24, 28, 35)}
-SLACK = {"matrix": 1, "plane": 0, "linear": 0, "cnn": 1, "dense": 3}  # samples beyond the closed form that still pass
 
 
 class OptimisticEstimateConfig(Config):
@@ -112,16 +100,6 @@ class OptimisticEstimateConfig(Config):
         return tuple(sorted({self.init_std, *numbers("starts", self.starts)}))
 
 
-# Closed forms and the points they are read at: factors of given ranks, and each family's targets.
-RANKS: tuple[tuple[str, int], ...] = (
-    *((f"A B, ranks {r} and {r}", optimistic.factorisation_rank(4, r, r)) for r in range(5)),
-    ("A B, A the identity, B of rank 1", optimistic.factorisation_rank(4, 4, 1)),
-    ("plane, no x2", optimistic.shared_factor_size(0)),
-    ("plane, with x2", optimistic.shared_factor_size(1)),
-    ("linear plane", 3),
-    ("one tanh kernel", optimistic.convolution_sizes(1, 5, 3, hidden_bias=True)["shared"]),
-    ("three dense tanh units", optimistic.tanh_size(3, 5, hidden_bias=True)),
-)
 _MATRIX: dict[str, Any] = {
     "family": "matrix",
     "optimizer": "gd",
@@ -341,6 +319,8 @@ class OptimisticEstimate(AlsoMeasure):
         ),
     )
     def closed_forms(self) -> tuple[Any, ...] | None:
+        from lab.measures.rank_points import numerical_ranks
+
         if self.now:
             return None
         config, sizes = self.config, self.config.sample_sizes()
@@ -372,113 +352,3 @@ class OptimisticEstimate(AlsoMeasure):
     @classmethod
     def study_verdict(cls, rows: Sequence[StudyRow]) -> Verdict | None:
         return judge_runs(rows)
-
-
-def judge_runs(rows: Sequence[StudyRow]) -> Verdict | None:
-    """What needs several runs: a large start takes nearly all entries, a linear model one sample more, free units more.
-
-    Thresholds as for single runs: the closed forms of the first matrix (7), the plane (2 without x2) and the nets (7
-    and 21). Where trials or sizes of the start differ within a kind, the worst run counts.
-    """
-    found: dict[tuple[str, bool], dict[str, list[float]]] = {}
-    for row in rows:
-        kind = found.setdefault((row.config.family, row.config.init_std >= LARGE), {})
-        for name, size in row.checks.items():
-            if name.startswith(SAMPLES_FOR):
-                kind.setdefault(name[len(SAMPLES_FOR) :].partition(",")[0], []).append(size)
-    checks = []
-    small, large = (found.get(("matrix", big), {}).get("M1") for big in (False, True))
-    if small and large:
-        checks.append(Check("samples for M1 from small starts, at most", max(small), high=8, note="closed form 7"))
-        checks.append(Check("samples for M1 from large starts, at least", min(large), low=15, note="of 16 entries"))
-    plane, linear = (found.get((family, False), {}) for family in ("plane", "linear"))
-    if without := [target for target in plane if target in linear and "x2" not in target]:
-        saved = min(min(linear[target]) - max(plane[target]) for target in without)
-        checks.append(Check("samples that θ2 θ3 saves over one θ2, at least", saved, low=1, note="targets without x2"))
-    shared, free = (found.get((family, False), {}).get(TARGETS["cnn"][0]) for family in ("cnn", "dense"))
-    if shared and free:
-        ratio = min(free) / max(shared)
-        checks.append(Check("samples of free units over those of a shared kernel", ratio, low=21 / 8, note="21 and 7"))
-    return Verdict.of(*checks) if checks else None
-
-
-def numerical_ranks(generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Model ranks at the points of RANKS by singular values, and the gaps behind them."""
-    from lab.measures.model_rank import UnclearRank, numerical_rank, tangent_matrix_of
-    from lab.models.recovery import Family, Plane, TanhNet
-
-    def factors(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    tangents = []
-    for ra, rb in [(r, r) for r in range(5)] + [(4, 1)]:
-        a = torch.eye(4, dtype=torch.float64) if ra > rb else factors(4, ra) @ factors(ra, 4)
-        tangents.append(tangent_matrix_of(lambda a, b: a @ b, a, factors(4, rb) @ factors(rb, 4)))
-    nets: list[tuple[Family, str]] = [(Plane(), "1+x1"), (Plane(), "x2"), (Plane(linear=True), "1")]
-    nets += [(TanhNet(shared=True, width=1), "three tanh"), (TanhNet(shared=False, width=3), "three tanh")]
-    for family, target in nets:
-        teacher, x = family.teacher(target), family.inputs(1, 60, generator)
-        names = tuple(teacher)
-
-        def output(*values: torch.Tensor, family: Family = family, x: torch.Tensor = x, names: Any = names) -> Any:
-            return family.predict({k: v[None, None, None] for k, v in zip(names, values, strict=True)}, x)
-
-        tangents.append(tangent_matrix_of(output, *teacher.values()))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UnclearRank)  # a rank without a gap is no reading
-        found = [numerical_rank(tangent) for tangent in tangents]
-    return np.array([r.rank for r in found]), np.array([r.gap for r in found])
-
-
-def empirical_size(errors: np.ndarray, sizes: tuple[int, ...]) -> float:
-    """The smallest n from which on every error stays below RECOVERED; infinite where the last one does not."""
-    recovered = np.asarray(errors) < RECOVERED
-    failing = np.flatnonzero(~recovered)
-    first = int(failing[-1]) + 1 if len(failing) else 0
-    return float(sizes[first]) if first < len(sizes) else np.inf
-
-
-def judge(config: Any, run: Source) -> Verdict:
-    """Ranks equal their closed forms; every judged row is recovered from its optimistic size on, and not before."""
-    if any(event["kind"] == "action" for event in run.events()):
-        return Verdict.not_comparable("a row was stopped on the way: its cells were trained for a shorter time")
-    if config.trials < 3:
-        return Verdict.not_comparable(f"{config.trials} trials a cell: a median needs at least 3")
-    step, test = run.series("test_error")
-    if not len(step) or step[-1] < config.steps:
-        return Verdict.not_comparable("not finished: the last reading is that of the trained cells")
-    rank_checks = _rank_checks(run)
-    train, expected = run.series("train_error")[1][-1], run.series("optimistic_size")[1][0]
-    judged, sizes = judged_rows(config), config.sample_sizes()
-    if float(train[judged].max()) > FITTED:
-        worst = np.unravel_index(int(train[judged].argmax()), train[judged].shape)
-        return Verdict.not_comparable(
-            f"not fitted: the training error at n = {sizes[worst[1]]} is {train[judged][worst]:.1e}, above {FITTED:g}; "
-            "take more steps or another rate",
-            *rank_checks,
-        )
-    checks, slack, targets = [], SLACK[config.family], config.row_targets()
-    empirical = np.array([empirical_size(test[-1][row], sizes) for row in judged])
-    for row, found in zip(judged, empirical, strict=True):
-        size = float(expected[row])
-        # between sizes that were not tried the edge is where the next tried one is
-        low = float(max((n for n in sizes if n <= size - min(slack, 1)), default=sizes[0]))
-        checks.append(Check(f"{SAMPLES_FOR}{targets[row]}, closed form {size:g}", float(found), low, size + slack))
-    linear = {"matrix": 16, "plane": 3, "linear": 3}.get(config.family)
-    if linear is not None:
-        saved = float(linear - empirical.min())
-        checks.append(Check("samples saved over the linear model", saved, 1, linear, "for the cheapest target"))
-    return Verdict.of(*rank_checks, *checks)
-
-
-def judged_rows(config: Any) -> list[int]:
-    """All targets, or the row that starts at ``init_std``."""
-    if config.sweep == "targets":
-        return list(range(len(config.row_targets())))
-    return [config.row_starts().index(config.init_std)]
-
-
-def _rank_checks(run: Source) -> list[Check]:
-    rank = run.series("numerical_rank")[1][0]
-    wrong = int((rank != np.array([size for _, size in RANKS])).sum())
-    return [Check("model ranks that differ from their closed form", wrong, 0, 0, f"of {len(RANKS)}")]

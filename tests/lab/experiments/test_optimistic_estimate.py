@@ -8,7 +8,9 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.optimistic_estimate import RANKS, OptimisticEstimate, empirical_size, numerical_ranks
+from lab.experiments.optimistic_estimate import OptimisticEstimate
+from lab.measures.rank_points import RANKS, numerical_ranks
+from lab.measures.recovery_checks import empirical_size
 from lab.models.recovery import MatrixFactors, Plane, TanhNet
 from lab.stream import MemoryRun
 from lab.verdict import StudyRow
