@@ -17,9 +17,11 @@ from pydantic import model_validator
 from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Preset, Series, action, instrument
+from lab.interventions import first_intervention
 from lab.measures.detectors import Crossing, Spike
+from lab.measures.jump_checks import CLOSE, judge_scratch, judge_switch
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Verdict
 from lab.views import Curves, Heatmap, Profile, Table, TableRow, Trace
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 MODES = 16  # sine coefficients of the error
 LARGEST = 1e3  # amplitude
-CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
-LEARNT = 0.1  # share of its amplitude below which the error of a frequency counts as learnt
 
 LESS = "of the error less the line through its ends; over the largest amplitude"
 
@@ -443,58 +443,9 @@ class LossJump(AlsoMeasure):
 
 def judge(config: Any, run: Source) -> Verdict:
     """The scene's checks; not comparable where something else than the loss changed."""
-    steered = [event for event in run.events() if event["kind"] in ("knobs", "action")]
+    steered = first_intervention(run)
     if steered:
-        return Verdict.not_comparable(f"the run was steered at step {steered[0]['step']}")
+        return Verdict.not_comparable(f"the run was steered at step {steered['step']}")
     if (config.equation, config.waves()) != ("poisson", ((1, 1.0), (4, 0.5))):
         return Verdict.not_comparable("the thresholds are those of Poisson's equation with k = 1 and 4")
-    return _judge_switch(config, run) if switching(config) else _judge_scratch(config, run)
-
-
-def _judge_switch(config: Any, run: Source) -> Verdict:
-    step, error = run.series("relative_error")
-    after = (step > config.switch_step) & (step <= config.switch_step + CLOSE)
-    if config.switch_step < 2000 or after.sum() < CLOSE:
-        return Verdict.not_comparable(f"a switch after 2000 steps or more, and {CLOSE} steps behind it, are judged")
-    before = error[(step <= config.switch_step) & (step >= config.switch_step - CLOSE)].min()
-    top = int(step[after][error[after].argmax()])
-    mode_step, modes = run.series("mode_error")
-    then, now = (modes[int(np.searchsorted(mode_step, at))] for at in (config.switch_step, top))
-    model_step, model = run.series("model_loss")
-    start = model[np.searchsorted(model_step, config.switch_step)]
-    checks = (
-        Check("error within 100 steps over that before", float(error[after].max() / before), low=5.0, note=f"at {top}"),
-        Check("model loss at the end over that at the switch", float(model[-1] / start), high=0.5),
-        Check("error at k = 1 over that at k = 4, before", float(then[0] / then[3]), high=1.0),
-        Check("error at k = 1 over that at k = 4, at the top", float(now[0] / now[3]), low=1.0),
-    )
-    if config.moments == "reset" or config.lr_after not in (0.0, config.lr_end):
-        return Verdict.not_comparable("a changed rate or fresh moments alone make the error jump", *checks)
-    return Verdict.of(*checks)
-
-
-def _judge_scratch(config: Any, run: Source) -> Verdict:
-    if config.steps < 1500:
-        return Verdict.not_comparable(f"too short: {config.steps} of 1500 steps")
-    low, high = (_learnt(run, "curved_error", k) for k in (1, 4))
-    low_second, high_second = (_learnt(run, "second_curved_error", k) for k in (1, 4))
-    return Verdict.of(
-        Check("first network: steps to k = 4 less steps to k = 1", high - low, low=1, note=f"{low:g} and {high:g}"),
-        Check(
-            "second network: steps to k = 1 less steps to k = 4",
-            low_second - high_second,
-            low=1,
-            note=f"{low_second:g} and {high_second:g}",
-        ),
-    )
-
-
-def _learnt(run: Source, name: str, k: int) -> float:
-    """First step from which on |E_k| stays below LEARNT times the amplitude (1 at k = 1, 1/2 at k = 4); inf if never.
-
-    From which on: a coefficient that changes its sign passes 0 while it still swings.
-    """
-    step, value = run.series(name)
-    above = np.flatnonzero(value[:, k - 1] >= LEARNT * {1: 1.0, 4: 0.5}[k])
-    first = above[-1] + 1 if len(above) else 0
-    return float(step[first]) if first < len(step) else math.inf
+    return judge_switch(config, run) if switching(config) else judge_scratch(config, run)

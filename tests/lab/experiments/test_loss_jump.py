@@ -11,7 +11,8 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.loss_jump import CLOSE, LossJump, _learnt
+from lab.experiments.loss_jump import LossJump
+from lab.measures.jump_checks import CLOSE, learnt
 from lab.stream import MemoryRun
 
 SMALL = {"width": 8, "points": 33, "switch_step": 40, "steps": 60}
@@ -182,7 +183,7 @@ def test_the_order_from_scratch_is_low_first_for_data_and_high_first_for_the_mod
     assert LossJump.verdict(config, run).outcome == outcome
 
 
-def test_a_straight_line_is_no_error_at_any_frequency_and_a_passing_zero_is_not_learnt():
+def test_a_straight_line_is_no_error_at_any_frequency_and_a_passing_zero_is_notlearnt():
     experiment, _, _ = started("scratch")
     x = experiment.fine[:, 0]
     experiment.exact_fine = (
@@ -194,7 +195,7 @@ def test_a_straight_line_is_no_error_at_any_frequency_and_a_passing_zero_is_not_
     step = np.arange(0, 100, 20)
     swings = np.zeros((5, 16))
     swings[:, 0] = [1.0, 0.05, 0.5, 0.05, 0.01]
-    assert _learnt(MemoryRun(curved_error=(step, swings)), "curved_error", 1) == 60
+    assert learnt(MemoryRun(curved_error=(step, swings)), "curved_error", 1) == 60
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""How the scenes of the loss jump are judged; the thresholds are ours. Wang et al. (2024), arXiv 2405.03095."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lab.stream import Source
+from lab.verdict import Check, Verdict
+
+CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
+LEARNT = 0.1  # share of its amplitude below which the error of a frequency counts as learnt
+
+
+def judge_switch(config: Any, run: Source) -> Verdict:
+    """The error jumps, first of all at the low frequency, while the new loss falls."""
+    step, error = run.series("relative_error")
+    after = (step > config.switch_step) & (step <= config.switch_step + CLOSE)
+    if config.switch_step < 2000 or after.sum() < CLOSE:
+        return Verdict.not_comparable(f"a switch after 2000 steps or more, and {CLOSE} steps behind it, are judged")
+    before = error[(step <= config.switch_step) & (step >= config.switch_step - CLOSE)].min()
+    top = int(step[after][error[after].argmax()])
+    mode_step, modes = run.series("mode_error")
+    then, now = (modes[int(np.searchsorted(mode_step, at))] for at in (config.switch_step, top))
+    model_step, model = run.series("model_loss")
+    start = model[np.searchsorted(model_step, config.switch_step)]
+    checks = (
+        Check("error within 100 steps over that before", float(error[after].max() / before), low=5.0, note=f"at {top}"),
+        Check("model loss at the end over that at the switch", float(model[-1] / start), high=0.5),
+        Check("error at k = 1 over that at k = 4, before", float(then[0] / then[3]), high=1.0),
+        Check("error at k = 1 over that at k = 4, at the top", float(now[0] / now[3]), low=1.0),
+    )
+    if config.moments == "reset" or config.lr_after not in (0.0, config.lr_end):
+        return Verdict.not_comparable("a changed rate or fresh moments alone make the error jump", *checks)
+    return Verdict.of(*checks)
+
+
+def judge_scratch(config: Any, run: Source) -> Verdict:
+    """On the data k = 1 comes first, on the equation k = 4."""
+    if config.steps < 1500:
+        return Verdict.not_comparable(f"too short: {config.steps} of 1500 steps")
+    low, high = (learnt(run, "curved_error", k) for k in (1, 4))
+    low_second, high_second = (learnt(run, "second_curved_error", k) for k in (1, 4))
+    return Verdict.of(
+        Check("first network: steps to k = 4 less steps to k = 1", high - low, low=1, note=f"{low:g} and {high:g}"),
+        Check(
+            "second network: steps to k = 1 less steps to k = 4",
+            low_second - high_second,
+            low=1,
+            note=f"{low_second:g} and {high_second:g}",
+        ),
+    )
+
+
+def learnt(run: Source, name: str, k: int) -> float:
+    """First step from which on |E_k| stays below LEARNT times the amplitude (1 at k = 1, 1/2 at k = 4); inf if never.
+
+    From which on: a coefficient that changes its sign passes 0 while it still swings.
+    """
+    step, value = run.series(name)
+    above = np.flatnonzero(value[:, k - 1] >= LEARNT * {1: 1.0, 4: 0.5}[k])
+    first = above[-1] + 1 if len(above) else 0
+    return float(step[first]) if first < len(step) else math.inf
