@@ -5,8 +5,7 @@ Zhang et al. (2024), arXiv 2401.08309; data, model sizes and schedule after the 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -16,10 +15,10 @@ from pydantic import model_validator
 from lab.config import Config, ConfigError, param
 from lab.decoder_experiment import DecoderExperiment
 from lab.experiment import Arm, Preset, Series, action, instrument
-from lab.interventions import first_intervention
+from lab.measures.decoder_checks import ANCHOR_EDGES, has_named_edges, judge_anchor
 from lab.measures.detectors import Jump
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Verdict
 from lab.views import Bars, Curves, FlowGraph, Line, PhaseDiagram
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from lab.models.transformer import Transformer
 
 VOCABULARY, POSITIONS = 201, 20
-EDGES = ("0: key ← anchor", "0: key ← key", "0: last ← anchor", "0: last ← key", "1: last ← key")
-JUDGED_FROM = 500  # steps below which a failure says nothing
 
 
 class AnchorFunctionConfig(Config):
@@ -118,11 +115,6 @@ class AnchorFunctionConfig(Config):
         return self
 
 
-def has_named_edges(config: Any) -> bool:
-    """Whether the model is the one that the named edges are the circuit of: a decoder of two layers with one head."""
-    return (config.model, config.layers, config.heads) == ("decoder", 2, 1)
-
-
 def uniform_shift(config: Any) -> float:
     """Mean of 1/(number of tokens the key sees): what its anchor gets when attention has no preference."""
     return sum(1 / (pos + 2) for pos in range(config.length - 1)) / (config.length - 1)
@@ -171,7 +163,7 @@ class AnchorFunction(DecoderExperiment):
             title="Accuracy without an edge",
             when=has_named_edges,
             help="Held-out accuracy with one edge cut, wherever its tokens stand.",
-            labels=EDGES,
+            labels=ANCHOR_EDGES,
             y_label="test accuracy",
             y_range=(0.0, 1.0),
         ),
@@ -376,7 +368,7 @@ class AnchorFunction(DecoderExperiment):
         every=100,
         exact=True,
         series=(
-            Series("accuracy_without", "Test accuracy without one edge", statistic=", ".join(EDGES)),
+            Series("accuracy_without", "Test accuracy without one edge", statistic=", ".join(ANCHOR_EDGES)),
             Series("shift_effect", "Shift by effect", statistic="test accuracy lost without 0: key ← anchor"),
         ),
     )
@@ -390,7 +382,7 @@ class AnchorFunction(DecoderExperiment):
 
         anchor, key, last = self.roles(self.test).values()
         pairs = ((0, key, anchor), (0, key, key), (0, last, anchor), (0, last, key), (1, last, key))
-        edges = {"whole": [], **{name: [Edge(*pair)] for name, pair in zip(EDGES, pairs, strict=True)}}
+        edges = {"whole": [], **{name: [Edge(*pair)] for name, pair in zip(ANCHOR_EDGES, pairs, strict=True)}}
         whole, *left = accuracy_without(model, self.test.tokens, self.test.labels, edges).values()
         return left, whole - left[0]
 
@@ -436,54 +428,4 @@ class AnchorFunction(DecoderExperiment):
 
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:
-        return judge(config, run)
-
-
-def judge(config: Any, run: Source) -> Verdict:
-    """Generalisation, broadcast and the causal test of the circuit, at the end of the run.
-
-    The named edges are the circuit of two layers with one head; other decoders are judged by generalisation and
-    broadcast alone.
-    """
-    if (config.task, config.length, config.modulus) != ("identity", 9, 8):
-        return Verdict.not_comparable("the thresholds are those of the identity task with n = 9 and modulus 8")
-    known = set(run.names())
-    if "test_accuracy" not in known:
-        return Verdict.not_comparable("nothing to judge yet: no accuracy was recorded")
-    step, test = run.series("test_accuracy")
-    broadcast = float(run.series("broadcast")[1][-1]) if "broadcast" in known else math.nan
-    checks = [
-        Check("test accuracy", float(test[-1]), low=0.95),
-        Check("training accuracy", float(run.series("train_accuracy")[1][-1]), low=0.99),
-        Check("attention of last ← key, top layer", broadcast, low=0.8, note="" if broadcast >= 0 else "no attention"),
-    ]
-    if has_named_edges(config) and "accuracy_without" in known:
-        checks += _circuit_checks(run.series("accuracy_without")[1][-1])
-    verdict = Verdict.of(*checks)
-    if verdict.outcome == "not reproduced":
-        if step[-1] < JUDGED_FROM:
-            return Verdict.not_comparable(f"too short: {step[-1]} of at least {JUDGED_FROM} steps", *checks)
-        steered = _steering(config, run)
-        if steered:
-            return Verdict.not_comparable(f"{steered}: a steered run can show the claim but not refute it", *checks)
-    return verdict
-
-
-def _circuit_checks(without: Sequence[float]) -> list[Check]:
-    """Two edges carry the answer, three others do not. ``without`` is the test accuracy with each of EDGES cut."""
-    carries, spares = (-math.inf, 0.4), (0.95, math.inf)
-    limits = (carries, spares, spares, spares, (-math.inf, 0.1))
-    return [
-        Check(f"test accuracy without {edge}", float(left), low, high)
-        for edge, left, (low, high) in zip(EDGES, without, limits, strict=True)
-    ]
-
-
-def _steering(config: Any, run: Source) -> str:
-    """What was done to the training on the way; empty when nothing was."""
-    names = {"lr": "η", "weight_decay": "weight decay", "train_masked": "training under the masks"}
-    turned = first_intervention(run, knobs=names, actions=())
-    if turned:
-        name = next(name for name in names if name in turned["payload"]["changed"])
-        return f"{names[name]} was changed at step {turned['step']}"
-    return "masks could act on the training" if config.train_masked else ""
+        return judge_anchor(config, run)

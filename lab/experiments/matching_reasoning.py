@@ -16,18 +16,16 @@ from pydantic import model_validator
 from lab.config import Config, param
 from lab.decoder_experiment import DecoderExperiment
 from lab.experiment import Arm, Preset, Series, instrument
-from lab.interventions import first_intervention
+from lab.measures.decoder_checks import CHAIN_EDGES, judge_matching
 from lab.measures.detectors import Jump
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Verdict
 from lab.views import Bars, Curves, FlowGraph, Heatmap, Line, Matrix, Profile
 
 if TYPE_CHECKING:
     from lab.models.transformer import Transformer
 
 TRACED = 256  # test sequences whose attention is read
-JUDGED_FROM = 1000  # steps below which a failure says nothing: held-out accuracy has long plateaus
-EDGES = ("0: copy", "1: first hop", "2: second hop")
 
 
 class MatchingReasoningConfig(Config):
@@ -179,7 +177,7 @@ class MatchingReasoning(DecoderExperiment):
         Bars(
             "accuracy_without",
             title="Accuracy without an edge",
-            labels=EDGES,
+            labels=CHAIN_EDGES,
             y_label="test accuracy",
             y_range=(0.0, 1.0),
         ),
@@ -395,8 +393,10 @@ class MatchingReasoning(DecoderExperiment):
         every=100,
         exact=True,
         series=(
-            Series("hops", "Attention along the chain", "A", statistic=f"{', '.join(EDGES)}, ...: strongest head"),
-            Series("accuracy_without", "Test accuracy without the edge", statistic=", ".join(EDGES)),
+            Series(
+                "hops", "Attention along the chain", "A", statistic=f"{', '.join(CHAIN_EDGES)}, ...: strongest head"
+            ),
+            Series("accuracy_without", "Test accuracy without the edge", statistic=", ".join(CHAIN_EDGES)),
         ),
     )
     def circuit(self) -> tuple[list[float], list[float]]:
@@ -411,14 +411,14 @@ class MatchingReasoning(DecoderExperiment):
         firsts = range(0, self.config.length - 1 - (self.config.kind == "counted"), 2)
         copies = torch.stack([maps[0, :, :, first + 1, first].mean(0) for first in firsts]).mean(0)
         attention = [copies.max().item()]
-        edges = {EDGES[0]: [Edge(0, first + 1, first) for first in firsts]}
+        edges = {CHAIN_EDGES[0]: [Edge(0, first + 1, first) for first in firsts]}
         for layer in range(1, self._hop_layers()):
             attention.append(attention_between(maps[layer], last, some.node(layer)).mean(0).max().item())
             target = torch.full_like(self.test.start, self.config.length - 1)
             edges[f"layer {layer}"] = [Edge(layer, target, self.test.node(layer))]
-        shown = dict(list(edges.items())[: len(EDGES)])
+        shown = dict(list(edges.items())[: len(CHAIN_EDGES)])
         left = list(accuracy_without(self.model, self.test.tokens, self.test.labels, shown).values())
-        return attention, left + [math.nan] * (len(EDGES) - len(left))
+        return attention, left + [math.nan] * (len(CHAIN_EDGES) - len(left))
 
     def _hop_layers(self) -> int:
         """One past the last layer whose hop every sequence has."""
@@ -453,38 +453,9 @@ class MatchingReasoning(DecoderExperiment):
 
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:
-        return judge(config, run)
+        return judge_matching(config, run)
 
 
 def _mean(right: torch.Tensor) -> float:
     """Share of True; 0 of none."""
     return right.double().mean().item() if len(right) else 0.0
-
-
-def judge(config: Any, run: Source) -> Verdict:
-    """Held-out accuracy, the two matching scores and the three edges of the chain, at the end of the run."""
-    if (config.kind, config.hops, config.split, config.heads) != ("single", 2, True, 1) or config.layers not in (2, 3):
-        return Verdict.not_comparable(
-            "the claim is checked on two hops along single chains with pairs held out, by three layers of one head, "
-            "or two as a control"
-        )
-    if not {"test_accuracy", "matching_score", "hops"} <= set(run.names()):
-        return Verdict.not_comparable("nothing to judge yet: accuracy and matching were not recorded")
-    step, test = run.series("test_accuracy")
-    scores, hops = (run.series(name)[1][-1] for name in ("matching_score", "hops"))
-    checks = [Check("test accuracy", float(test[-1]), low=0.95)]
-    for layer, low in ((1, 0.9), (2, 0.8)):
-        value = float(scores[layer - 1]) if len(scores) >= layer else math.nan
-        checks.append(Check(f"matching score of layer {layer}", value, low=low))
-    for index, name in enumerate(EDGES):
-        value = float(hops[index]) if len(hops) > index else math.nan
-        checks.append(Check(f"attention {name}", value, low=0.8))
-    verdict = Verdict.of(*checks)
-    if verdict.outcome == "not reproduced":
-        if step[-1] < JUDGED_FROM:
-            return Verdict.not_comparable(f"too short: {step[-1]} of at least {JUDGED_FROM} steps", *checks)
-        turned = first_intervention(run, knobs=("lr", "weight_decay", "alpha", "beta"), actions=())
-        if turned:
-            reason = f"the training was steered at step {turned['step']}: it can show the claim but not refute it"
-            return Verdict.not_comparable(reason, *checks)
-    return verdict

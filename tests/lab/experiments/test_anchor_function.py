@@ -8,7 +8,8 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.anchor_function import EDGES, AnchorFunction, uniform_shift
+from lab.experiments.anchor_function import AnchorFunction, uniform_shift
+from lab.measures.decoder_checks import ANCHOR_EDGES
 from lab.schedule import Checkpoints
 from lab.stream import MemoryRun
 
@@ -43,7 +44,7 @@ def test_enough_sequences_make_a_circuit_of_two_edges(circuit: tuple[AnchorFunct
     experiment, run = circuit
     verdict = AnchorFunction.verdict(experiment.config, run)
     assert verdict.outcome == "reproduced", verdict
-    assert len(verdict.checks) == 3 + len(EDGES)
+    assert len(verdict.checks) == 3 + len(ANCHOR_EDGES)
 
 
 def test_the_shift_shows_in_its_effect_and_not_in_its_attention(circuit: tuple[AnchorFunction, MemoryRun]):

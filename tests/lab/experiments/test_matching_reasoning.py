@@ -8,7 +8,8 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.matching_reasoning import EDGES, MatchingReasoning
+from lab.experiments.matching_reasoning import MatchingReasoning
+from lab.measures.decoder_checks import CHAIN_EDGES
 from lab.measures.matching import reachable_steps
 from lab.models.matching_noise import strengths
 from lab.schedule import Checkpoints
@@ -81,7 +82,7 @@ def test_the_chain_is_read_off_the_pattern_at_its_own_positions(monkeypatch: pyt
             maps[layer, row, 0, 8, test.pair[row, test.start[row] + layer - 1] + 1] = 0.9 - layer / 10
     monkeypatch.setattr("lab.measures.attention.attention_maps", lambda model, tokens: maps)
     attention, left = experiment.circuit()
-    assert attention == pytest.approx([0.9, 0.8, 0.7]) and len(left) == len(EDGES)
+    assert attention == pytest.approx([0.9, 0.8, 0.7]) and len(left) == len(CHAIN_EDGES)
 
 
 def test_matching_noise_of_strength_zero_changes_no_step():
