@@ -361,48 +361,17 @@ class RiverValley(AlsoMeasure):
 
     def _end(self, ended: Decayed) -> dict[str, Any]:
         """What a branch came to, at this boundary."""
+        from lab.measures import decayed
+
         branch, origin = ended.theta, ended.origin
-        after, constant = self.problem.parts(branch), self.problem.parts(self.theta)
-        loss = after.hill + after.river
-        readings = {
-            "decayed_from": float(ended.began),
-            "decayed_loss": loss.mean(1),
-            "decayed_spread": loss.std(1, correction=min(1, loss.shape[1] - 1)),
-            "decayed_hill": after.hill.mean(1),
-            "decayed_river": after.river.mean(1),
-            "before_hill": ended.before[0],
-            "before_river": ended.before[1],
-            "constant_hill": constant.hill.mean(1),
-            "decayed_clock": ended.clock,
-        }
+        readings = decayed.losses(self.problem, ended, self.theta)
         if bigram(self.config):
-            readings |= self._hill_shares(branch[0], origin)
+            readings |= decayed.hill_shares(self.problem, self.last_origin, origin, branch[0], COUNTS)
         if self.ended:
-            readings |= self._between(branch[0], origin)
+            ways = {"stable": (self.last_origin, origin), "decayed": (self.last_decayed[0], branch[0])}
+            readings |= decayed.lines(self.problem, ways)
         self.last_origin, self.last_decayed, self.ended = origin, branch, self.ended + 1
         return readings
-
-    def _hill_shares(self, branch: torch.Tensor, origin: torch.Tensor) -> dict[str, np.ndarray]:
-        """Shares in the Hessian's top eigenspaces at the branch point, means over the replicates of the first lane."""
-        from lab.measures.river import mean_mountain_shares
-
-        mountains = [self.problem.mountains(here, COUNTS[-1], replicate) for replicate, here in enumerate(origin)]
-        ways = {"stable_share": origin - self.last_origin, "decay_share": branch - origin}
-        return {name: mean_mountain_shares(way, mountains, COUNTS) for name, way in ways.items()}
-
-    def _between(self, branch: torch.Tensor, origin: torch.Tensor) -> dict[str, np.ndarray]:
-        """The loss on the way from the branch before: from branch point to branch point, and from end to end."""
-        from lab.measures.landscape import interpolation
-
-        point = self.problem.point
-        found = {}
-        for name, one, other in (("stable", self.last_origin, origin), ("decayed", self.last_decayed[0], branch)):
-            a, b = point(one[None]), point(other[None])
-            where, values = interpolation(
-                lambda params: self.problem.loss(params["theta"]), {"theta": a}, a.flatten(), b.flatten()
-            )
-            found |= {"line": where, f"{name}_line": values}
-        return found
 
     @instrument(
         every="record_every",
