@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from PySide6.QtCore import Qt
@@ -17,6 +18,7 @@ class Command:
     """One thing the user can ask for.
 
     Attributes:
+        calls: The window's method, or one of a part of it, by a dotted name.
         needs: What must be there for it: a run on screen, a live one, or nothing.
         gap: Whether a menu draws a line above it.
     """
@@ -40,33 +42,35 @@ COMMANDS = (
     Command("open", "Open run file …", "open_file", "File", "Ctrl+O", "open"),
     Command("open-study", "Open study …", "open_study", "File", "", "open"),
     Command("reveal", "Show the runs folder", "reveal_folder", "File", "", "folder"),
-    Command("close-tab", "Close this run", "close_tab", "File", "Ctrl+W", "close", "run"),
+    Command("close-tab", "Close this run", "lab.close_tab", "File", "Ctrl+W", "close", "run"),
     Command(
-        "shoot-window", "Save picture of the window", "save_window_picture", "File", "Ctrl+Shift+S", "camera", gap=True
+        "shoot-window", "Save picture of the window", "pictures.save_window", "File", "Ctrl+Shift+S", "camera", gap=True
     ),
-    Command("picture", "Take a picture …", "ask_picture", "File", "", "camera"),
-    Command("copy-window", "Copy picture of the window", "copy_window_picture", "File", "Ctrl+Shift+C", "copy"),
-    Command("shoot-run", "Save picture of the run's views", "save_run_picture", "File", "", "camera", "run"),
-    Command("copy-run", "Copy picture of the run's views", "copy_run_picture", "File", "", "copy", "run"),
+    Command("picture", "Take a picture …", "pictures.ask", "File", "", "camera"),
+    Command("copy-window", "Copy picture of the window", "pictures.copy_window", "File", "Ctrl+Shift+C", "copy"),
+    Command("shoot-run", "Save picture of the run's views", "pictures.save_run", "File", "", "camera", "run"),
+    Command("copy-run", "Copy picture of the run's views", "pictures.copy_run", "File", "", "copy", "run"),
     Command("quit", "Quit", "close", "File", "Ctrl+Q", gap=True),
-    Command("run", "Run / pause", "run_or_pause", "Run", "Space", "run"),
-    Command("queue-run", "Put in the queue", "put_in_queue", "Run", "Q", "library"),
+    Command("run", "Run / pause", "lab.run_or_pause", "Run", "Space", "run"),
+    Command("queue-run", "Put in the queue", "lab.put_in_queue", "Run", "Q", "library"),
     Command("step", "One step", "one_step", "Run", ".", "step", "live"),
     Command("stop", "Stop", "stop", "Run", "Ctrl+.", "stop", "live"),
-    Command("branch", "Branch here", "branch", "Run", "B", "branch", "run"),
+    Command("branch", "Branch here", "lab.transport.branch", "Run", "B", "branch", "run"),
     Command("go-to-step", "Take the live run back to the step shown", "go_to_step", "Run", "G", "reset", "live"),
-    Command("replay", "Run again with its events", "replay", "Run", "Ctrl+R", "loop", "run"),
+    Command("replay", "Run again with its events", "lab.replay", "Run", "Ctrl+R", "loop", "run"),
     Command("beside", "Set another run beside …", "show_beside", "Run", "K", "compare", "run"),
     Command("overlay", "Lay the runs side by side over each other", "overlay", "Run", "O", "compare", "run"),
-    Command("measure", "Measure afterwards …", "measure", "Run", "", "search", "run"),
+    Command("measure", "Measure afterwards …", "lab.measure", "Run", "", "search", "run"),
     Command("checkpoint", "Keep a checkpoint now", "checkpoint", "Run", "", "star", "live"),
     Command("study", "Study over knobs …", "new_study", "Run", "Ctrl+Shift+R", "compare", gap=True),
     Command("claim", "Run this paper's claim …", "run_claim", "Run", "", "check"),
-    Command("scheduler", "Where studies compute …", "choose_scheduler", "Run", "", "device"),
-    Command("previous-event", "Previous event", "previous_event", "Run", "[", "chevron-left", "run", gap=True),
-    Command("next-event", "Next event", "next_event", "Run", "]", "chevron-right", "run"),
-    Command("play", "Play the recorded run, or hold", "play", "Run", "P", "run", "run"),
-    Command("loop", "Play again from the start", "loop", "Run", "L", "loop", "run"),
+    Command("scheduler", "Where studies compute …", "lab.studies.ask_scheduler", "Run", "", "device"),
+    Command(
+        "previous-event", "Previous event", "lab.transport.previous_event", "Run", "[", "chevron-left", "run", gap=True
+    ),
+    Command("next-event", "Next event", "lab.transport.next_event", "Run", "]", "chevron-right", "run"),
+    Command("play", "Play the recorded run, or hold", "lab.transport.play_or_hold", "Run", "P", "run", "run"),
+    Command("loop", "Play again from the start", "lab.transport.loop_button.toggle", "Run", "L", "loop", "run"),
     Command("lab", "Lab", "go_lab", "View", "Ctrl+1", "lab"),
     Command("library", "Library", "go_library", "View", "Ctrl+2", "library"),
     Command("compare", "Compare", "go_compare", "View", "Ctrl+3", "compare"),
@@ -101,8 +105,7 @@ def make_actions(window: QWidget, theme: Theme, commands: Iterable[Command] = CO
         action.setToolTip(f"{command.text}  ({keys})" if keys else command.text)
         if command.icon:
             put(action, command.icon, theme)
-        method = getattr(window, command.calls)
-        action.triggered.connect(lambda _=False, method=method: method())
+        action.triggered.connect(lambda _=False, find=attrgetter(command.calls): find(window)())
         window.addAction(action)
         actions[command.id] = action
     return actions

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,8 @@ from PySide6.QtGui import (
     QDesktopServices,
     QDragEnterEvent,
     QDropEvent,
-    QGuiApplication,
     QKeyEvent,
     QPaintEvent,
-    QPixmap,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
@@ -40,6 +37,7 @@ from gui.runs import Runs, label
 from gui.shortcuts import Shortcuts
 from gui.theme import DARK, LIGHT, THEMES, Theme
 from gui.top_bar import TopBar
+from gui.window_pictures import WindowPictures
 
 if TYPE_CHECKING:
     from gui.figures.place import FiguresPlace
@@ -112,6 +110,7 @@ class MainWindow(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().hide()
         self.statusBar().messageChanged.connect(self._show_message)
+        self.pictures = WindowPictures(self)
         self._closing = self._painted = False
         self._restore()
         self._enable()
@@ -200,9 +199,6 @@ class MainWindow(QMainWindow):
     def run_claim(self) -> None:
         self.go_lab()
         self.lab.studies.ask(self.lab.knobs.form, claim=True)
-
-    def choose_scheduler(self) -> None:
-        self.lab.studies.ask_scheduler()
 
     @property
     def comparison(self) -> ComparePlace:
@@ -386,67 +382,7 @@ class MainWindow(QMainWindow):
         else:
             self.open_paths(files)
 
-    # pictures
-
-    def save_window_picture(self) -> None:
-        self._save(self.grab())
-
-    def copy_window_picture(self) -> None:
-        self._copy(self.grab())
-
-    def save_run_picture(self) -> None:
-        if (page := self.lab.tabs.currentWidget()) is not None:
-            self._save(page.grab())
-
-    def copy_run_picture(self) -> None:
-        if (page := self.lab.tabs.currentWidget()) is not None:
-            self._copy(page.grab())
-
-    def ask_picture(self) -> None:
-        from gui.picture import PictureDialog
-
-        dialog = PictureDialog(self, self.take_picture, self.lab.current() is not None)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
-    def take_picture(self, what: str, scale: int, light: bool, copy: bool) -> None:
-        """Save or copy a picture of the window or of the run's views, ``scale`` pixels a point."""
-        from gui.picture import widget_picture
-        from gui.views.base import ViewWidget
-
-        before = self.theme
-        page = self.lab.tabs.currentWidget() if what == "run" else None
-        if light and before.dark:
-            self.set_theme(LIGHT)
-            for view in self.findChildren(ViewWidget):
-                if view.isVisible():
-                    view.draw()  # at other times each draws itself a little later
-        picture = QPixmap.fromImage(widget_picture(page or self, scale))
-        if self.theme is not before:
-            self.set_theme(before)
-        self._copy(picture) if copy else self._save(picture)
-
-    def _save(self, picture: QPixmap) -> None:
-        folder = self.runs.folder / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / time.strftime("%Y-%m-%d-%H%M%S.png")
-        saved = picture.save(str(path))
-        self.say(f"Picture saved: {path}" if saved else f"The picture could not be written to {path}")
-
-    def _copy(self, picture: QPixmap) -> None:
-        QGuiApplication.clipboard().setPixmap(picture)
-        self.say("Picture copied")
-
     # runs
-
-    def close_tab(self) -> None:
-        self.lab.close_tab()
-
-    def run_or_pause(self) -> None:
-        self.lab.run_or_pause()
-
-    def put_in_queue(self) -> None:
-        self.lab.put_in_queue()
 
     def one_step(self) -> None:
         if run := self.lab.current():
@@ -456,15 +392,6 @@ class MainWindow(QMainWindow):
         if run := self.lab.current():
             run.stop()
 
-    def branch(self) -> None:
-        self.lab.transport.branch()
-
-    def replay(self) -> None:
-        self.lab.replay()
-
-    def measure(self) -> None:
-        self.lab.measure()
-
     def go_to_step(self) -> None:
         if (run := self.lab.current()) and self.lab.transport.slider.step is not None:
             run.go_to(self.lab.transport.slider.step)
@@ -472,18 +399,6 @@ class MainWindow(QMainWindow):
     def checkpoint(self) -> None:
         if run := self.lab.current():
             run.checkpoint()
-
-    def previous_event(self) -> None:
-        self.lab.transport.previous_event()
-
-    def next_event(self) -> None:
-        self.lab.transport.next_event()
-
-    def play(self) -> None:
-        self.lab.transport.play_or_hold()
-
-    def loop(self) -> None:
-        self.lab.transport.loop_button.toggle()
 
     # help
 

@@ -1,5 +1,6 @@
 """Runs side by side: one slider, one stretch, one selection; each leaves again and everything stands as before."""
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QToolButton
 
+from gui.actions import COMMANDS
 from gui.app import make_page
 from gui.finder import Finder
 from gui.main_window import MainWindow
@@ -73,6 +75,10 @@ def test_one_slider_moves_both_runs_and_reaches_over_the_longer_one(window, qtbo
         assert loss in page.views[0].readout
     slider.select(150)
     assert left.views[0].values_at(150)[0][1] == 100 and right.views[0].values_at(150)[0][1] == 150
+
+
+def test_every_command_finds_its_method(window):
+    assert all(callable(attrgetter(command.calls)(window)) for command in COMMANDS)
 
 
 def test_the_keys_of_the_slider_work_wherever_the_page_has_the_focus(window, qtbot):

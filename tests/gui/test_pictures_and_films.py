@@ -119,12 +119,12 @@ def test_the_window_is_pictured_light_and_stays_dark(qtbot, tmp_path: Path):
     qtbot.addWidget(window)
     window.show()
     for light, ground in ((True, LIGHT), (False, DARK)):
-        window.take_picture("window", 2, light, True)
+        window.pictures.take("window", 2, light, True)
         image = QGuiApplication.clipboard().image()
         assert image.size() == window.size() * 2
         assert image.pixelColor(4, 4) == QColor(ground.raised)
     assert window.theme is DARK
-    window.take_picture("window", 1, False, False)
+    window.pictures.take("window", 1, False, False)
     (saved,) = (tmp_path / "pictures").iterdir()
     assert Image.open(saved).size == (window.width(), window.height())
     window.close()

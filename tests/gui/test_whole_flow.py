@@ -150,7 +150,7 @@ def test_a_newcomer_runs_watches_changes_branches_stops_and_finds_a_run_again(fl
         assert turned["payload"]["changed"] == {"lr": [0.15, 0.12]} and turned["step"] == before + 1
 
     # close it, and find it again in the list and in the library
-    flow.window.close_tab()
+    flow.window.lab.close_tab()
     names = [str(entry.path) for entry in lab.recent.model.all]
     flow.wait(lambda: [e.state for e in lab.recent.model.all if str(e.path) == run.path] == ["finished"])
     names = [str(entry.path) for entry in lab.recent.model.all]
