@@ -59,6 +59,13 @@ def grouped(configs: Sequence[Mapping[str, Any]], by: Iterable[str]) -> dict[tup
     return groups
 
 
+def rank(value: Any) -> tuple[int, float, str]:
+    """To sort settings by: numbers by their size, then words, then runs that have no such knob."""
+    if isinstance(value, int | float):
+        return 0, float(value), ""
+    return (2 if value in (ABSENT, None) else 1), 0.0, str(value)
+
+
 def over_seeds(configs: Sequence[Mapping[str, Any]]) -> list[list[int]]:
     """Runs that differ in nothing but their seeds, together."""
     return list(grouped(configs, [name for name in differences(configs) if name not in SEEDS]).values())

@@ -26,7 +26,7 @@ class SharedAxis(QObject):
         self._ends: dict[int, tuple[float, float]] = {}
         self.pinned: float | None = None
         self._hovered: float | None = None
-        self.gutter = 24
+        self.gutter = 44  # the word under the end of the axis fits
         self._values: dict[str, dict[int, tuple[float, float]]] = {}
 
     @property

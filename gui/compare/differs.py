@@ -12,7 +12,7 @@ from gui.compare.grouping import Grouping
 from gui.compare.members import Member, environment_differences, model_differences, settings
 from gui.compare.prepare import Prepared
 from gui.library.columns import written
-from lab.differing import differences, told_apart
+from lab.differing import SEEDS, differences, told_apart
 
 MOST_COLUMNS = 4  # runs whose values stand in columns of their own
 LEAST_COLUMN_PX = 72
@@ -40,8 +40,9 @@ class Differs:
         firsts = [found.members[run] for run in kept]
         configs = settings(firsts)
         apart = differences(configs)
+        seeds = all(len(grouping.groups[group]) == 1 for group in grouping.shown)
         tables: dict[str, Mapping[str, Sequence[Any]]] = {
-            "Settings": {name: apart[name] for name in told_apart(configs)},
+            "Settings": {name: apart[name] for name in told_apart(configs) if seeds or name not in SEEDS},
             "Model": model_differences([found.models[run] for run in kept]),
             "Environment": environment_differences(firsts),
         }
@@ -52,8 +53,8 @@ class Differs:
     ) -> None:
         tree = self.tree
         tree.clear()
-        wide = len(names) <= MOST_COLUMNS
-        heads = ["", *(names if wide else ["Values"])]
+        apart = len(names) <= MOST_COLUMNS
+        heads = ["", *(names if apart else ["Values"])]
         tree.setColumnCount(len(heads))
         tree.setHeaderLabels(heads)
         for title, found in tables.items():
@@ -64,7 +65,7 @@ class Differs:
                 counts = Counter(written(value) for value in values)
                 summed = ", ".join(f"{text} ({count})" if count > 1 else text for text, count in counts.items())
                 unit = f" [{units[name]}]" if title == "Settings" and units.get(name) else ""
-                item = QTreeWidgetItem([name + unit, *(map(written, values) if wide else [summed])])
+                item = QTreeWidgetItem([name + unit, *(map(written, values) if apart else [summed])])
                 for column in range(item.columnCount()):
                     item.setToolTip(column, item.text(column))
                 top.addChild(item)
@@ -72,7 +73,8 @@ class Differs:
         tree.resizeColumnToContents(0)
         room = max((tree.viewport().width() - tree.columnWidth(0)) // len(heads[1:] or [""]), LEAST_COLUMN_PX)
         for column in range(1, tree.columnCount()):  # a long value is cut, its tooltip has it whole
-            tree.setColumnWidth(column, min(tree.sizeHintForColumn(column) + 8, room))
+            wide = max(tree.sizeHintForColumn(column) + 8, tree.header().sectionSizeHint(column))
+            tree.setColumnWidth(column, min(wide, room))
 
 
 def _units(members: Sequence[Member]) -> dict[str, str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gui.compare.colours import coloured, hues
-from gui.compare.members import Member, groups, names, settings
+from gui.compare.members import Member, groups, names, settings, short
 from gui.compare.recipe import Recipe
 from gui.theme import Theme
-from lab.differing import ABSENT, told_apart
+from lab.differing import ABSENT, rank, told_apart
 
 MOST_COLOURED = 12  # groups beyond which a knob colours them where one can
 
@@ -58,14 +58,10 @@ def split(configs: Sequence[Mapping[str, Any]], knob: str) -> dict[str, list[int
     if not knob:
         return {"": list(range(len(configs)))}
     values = [config.get(knob, ABSENT) for config in configs]
+    words = [short(value) for value in values]
+    if len(set(words)) < len({repr(value) for value in values}):  # too short to tell them apart
+        words = [str(value) for value in values]
     parts: dict[str, list[int]] = {}
-    for number in sorted(range(len(values)), key=lambda place: _rank(values[place])):
-        parts.setdefault(f"{knob} {values[number]}", []).append(number)
+    for number in sorted(range(len(values)), key=lambda place: rank(values[place])):
+        parts.setdefault(f"{knob} {words[number]}", []).append(number)
     return parts
-
-
-def _rank(value: Any) -> tuple[int, float, str]:
-    """Numbers by their size, then words, then runs that have no such knob."""
-    if isinstance(value, int | float):
-        return 0, float(value), ""
-    return (2 if value == ABSENT else 1), 0.0, str(value)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lab import registry
-from lab.differing import differences, flat, over_seeds, told_apart
+from lab.differing import SEEDS, differences, flat, over_seeds, told_apart
 from lab.experiment import Experiment
 from lab.verdict import StudyRow, Verdict, judge_together
 from lab.views import View
@@ -104,7 +104,9 @@ def names(members: Sequence[Member], grouped: Sequence[Sequence[int]]) -> list[s
     """What tells each group from the others, in a few words; what most share is left out where that is enough."""
     configs = settings(members)
     firsts = [configs[group[0]] for group in grouped]
-    apart = told_apart(firsts)[:MOST_IN_A_NAME] if len(firsts) > 1 else []
+    seeds = all(len(group) == 1 for group in grouped)  # else groups are not told apart by their first runs' seeds
+    knobs = [name for name in told_apart(firsts) if seeds or name not in SEEDS] if len(firsts) > 1 else []
+    apart = knobs[:MOST_IN_A_NAME]
     usual = {name: _usual([config.get(name) for config in firsts]) for name in apart[1:]}
     found = [_said(config, apart, usual) for config in firsts]
     for number, group in enumerate(grouped):
@@ -122,9 +124,7 @@ def names(members: Sequence[Member], grouped: Sequence[Sequence[int]]) -> list[s
 
 def _said(config: Mapping[str, Any], apart: Sequence[str], usual: Mapping[str, Any]) -> str:
     kept = [name for name in apart if name in config and (name not in usual or config[name] != usual[name])]
-    texts = [
-        _short(config[name]) if isinstance(config[name], str) else f"{name} {_short(config[name])}" for name in kept
-    ]
+    texts = [short(config[name]) if isinstance(config[name], str) else f"{name} {short(config[name])}" for name in kept]
     return ", ".join(texts)
 
 
@@ -194,6 +194,7 @@ def environment_differences(members: Sequence[Member]) -> dict[str, list[Any]]:
     return differences([member.environment for member in members])
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A setting in a name."""
     text = f"{value:.3g}" if isinstance(value, float) else "none" if value is None else str(value)
     return text if len(text) <= 20 else f"{text[:19]}…"

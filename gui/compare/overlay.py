@@ -28,6 +28,7 @@ CROWD = 24  # lines from which they become one picture
 POINTS = 32_000  # drawn as paths at once; beyond, columns become wider, and still hold their extremes
 SPANS = 160_000  # drawn as a picture; the same
 BAND_ALPHA, SINGLE_ALPHA = 48, 90
+MOST_GUTTER = 148  # points for names right of the data
 
 
 class Overlay(Compared):
@@ -120,9 +121,8 @@ class Overlay(Compared):
             own = self._fit(np.concatenate([up, *(part.ravel() for part in spans)]), floor)
             self._y = self.axis.values(self, self.spec.id, *own)
         low, high = (float(v) for v in self.x_of(np.array(self.axis.stretch)))
-        corner = self.box.geometry().bottomRight()
-        self._x_name.setPos(corner.x() + 4, corner.y())
         self.canvas.show_range((low, high if high > low else low + 1e-6), self._y)
+        self._x_name.setPos(self.canvas.end_of_ticks())
         self._put_picture(lines, spans)
         self._put_strokes(lines, mains, singles)
         self._put_bands(lines, bands)
@@ -199,11 +199,12 @@ class Overlay(Compared):
     def _put_names(self, lines: Sequence[Drawn], paths: Sequence[Path], right: float, floor: float) -> None:
         ends = []
         several = len({line.series for line in lines}) > 1
+        lone = next(iter(self.groups.shown)) if len(self.groups.shown) == 1 else None  # its panel is called by it
         for line, (x, y) in zip(lines, paths, strict=True) if len(paths) <= MOST_NAMES and paths else ():
             kept = np.flatnonzero((x <= right) & np.isfinite(y))[-1:]
             if len(kept):
                 name = self.groups.names[line.group]
-                text = f"{name} {line.symbol}".strip() if several else name
+                text = (f"{name} {line.symbol}".strip() if lone is None else line.symbol) if several else name
                 ends.append((text, self.ink(line.group), right, float(y[kept[0]])))
         shown = [(line.label, level) for line, level in zip(self.spec.lines, self._levels, strict=True)]
         ends += [
@@ -212,7 +213,7 @@ class Overlay(Compared):
             if math.isfinite(level)
         ]
         self.names.place([end for end in ends if self._y[0] <= end[3] <= self._y[1]])
-        self.axis.need(min(self.names.width, 136))
+        self.axis.need(min(self.names.width, MOST_GUTTER))
 
     def _fit(self, up: Floats, floor: float) -> tuple[float, float]:
         there = up[np.isfinite(up)]

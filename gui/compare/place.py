@@ -101,7 +101,7 @@ class ComparePlace(QWidget):
         for widget in (self._left(theme), centre, self.tabs):
             split.addWidget(widget)
         split.setStretchFactor(1, 1)
-        split.setSizes([232, 728, 320])
+        split.setSizes([256, 712, 312])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)

@@ -62,7 +62,7 @@ class RunsList(QWidget):
         for group, name, colour in zip(grouping.groups, grouping.names, grouping.colours, strict=True):
             many = len(group) > 1
             name = name or str(members[group[0]].header["title"])
-            top = self._item(name + (f"  ({len(group)} seeds)" if many else ""), list(group), hidden)
+            top = self._item(name + (f" (n={len(group)})" if many else ""), list(group), hidden)
             top.setIcon(0, swatch(colour, self.devicePixelRatioF()))
             self.tree.addTopLevelItem(top)
             for number in group if many else ():

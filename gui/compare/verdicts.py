@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtGui import QColor
@@ -23,6 +23,8 @@ class Verdicts:
 
     def __init__(self, theme: Theme) -> None:
         self.tree = tree_of("Verdicts")
+        self.tree.setColumnCount(3)
+        self.tree.setHeaderHidden(True)
         self.theme = theme
 
     def show_runs(self, found: Prepared, grouping: Grouping) -> None:
@@ -31,10 +33,10 @@ class Verdicts:
         numbers = [number for group in sorted(grouping.shown) for number in grouping.groups[group]]
         runs = [found.members[number] for number in numbers]
         outcomes = Counter(str(run.verdict.get("outcome") or "not judged") for run in runs)
-        self.tree.setHeaderLabels([", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), "", ""])
         if runs:
             together = verdict_together(runs, [found.rows[number] for number in numbers])
-            self._add(f"{len(runs)} runs together", together.to_json(), why=True)
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+            self._add(f"{len(runs)} runs together", together.to_json(), said=[together.reason, f"Each alone: {counts}"])
         for group in sorted(grouping.shown):
             many = len(grouping.groups[group]) > 1
             for number in grouping.groups[group]:
@@ -45,7 +47,8 @@ class Verdicts:
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
-    def _add(self, name: str, verdict: Mapping[str, Any], *, why: bool = False) -> None:
+    def _add(self, name: str, verdict: Mapping[str, Any], said: Sequence[str] = ()) -> None:
+        """A row, its checks below it, and lines of words below these."""
         outcome, reason = str(verdict.get("outcome") or "not judged"), str(verdict.get("reason") or "")
         top = QTreeWidgetItem([name, outcome, ""])
         top.setForeground(1, QColor(getattr(self.theme, VERDICT_COLOUR.get(outcome, "muted"))))
@@ -58,9 +61,9 @@ class Verdicts:
             item.setForeground(1, QColor(self.theme.good if check.get("passed") else self.theme.bad))
             item.setToolTip(0, "\n".join(filter(None, (item.text(0), str(check.get("note", ""))))))
             top.addChild(item)
-        if why and reason:
-            line = QTreeWidgetItem([reason])
-            line.setToolTip(0, reason)
+        for text in filter(None, said):
+            line = QTreeWidgetItem([text])
+            line.setToolTip(0, text)
             top.addChild(line)
             line.setFirstColumnSpanned(True)
-        top.setExpanded(why)
+        top.setExpanded(bool(said))

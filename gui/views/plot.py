@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QColor, QKeySequence, QMouseEvent, QPainter
+from PySide6.QtGui import QAction, QColor, QFontMetricsF, QKeySequence, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QGraphicsGridLayout,
     QGraphicsTextItem,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from gui.open_run import OpenRun
 from gui.theme import Theme
-from gui.views.axes import Axis, StepAxis, font_px
+from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.base import Spec, ViewWidget, readable
 from gui.views.limits import LimitsDialog
 from gui.views.text import rich
@@ -34,6 +34,7 @@ VEIL = 205  # of 255: how little is seen through it
 LONGEST = 20  # characters of a name in the margin
 LEFT_PX = 64  # left of the data, the axis and its label included
 EDGE_PX = 4
+OVERHANG = 15  # pixels that the text of a tick may reach beyond its axis; farther ones are not drawn
 Path = tuple[np.ndarray, np.ndarray]
 
 
@@ -102,6 +103,16 @@ class Canvas(pg.GraphicsView):
             places = self.bottom_axis.tickValues(*x, self.box.width())[0][1]
             across, up = np.append(across, np.repeat(places, 2)), np.append(up, np.tile(y, len(places)))
         self._grid_lines.setData(across, up, connect="pairs")
+
+    def end_of_ticks(self) -> QPointF:
+        """Where the bottom axis' name begins: behind its ticks, and clear of the last one's text."""
+        (low, high), area, ticks = self.box.viewRange()[0], self.box.geometry(), self.bottom_axis
+        spacing, places = ticks.tickValues(low, high, area.width())[0]
+        metrics = QFontMetricsF(font_px(TICK_PX))
+        halves = [metrics.horizontalAdvance(text) / 2 for text in ticks.tickStrings(places, 1.0, spacing)]
+        ends = area.left() + (places - low) / (high - low) * area.width() + np.array(halves)
+        ends = ends[ends <= area.right() + OVERHANG]
+        return QPointF(max(area.right() + 4, float(ends.max(initial=0.0)) + 8), area.bottom())
 
     def set_theme(self, theme: Theme) -> None:
         self.setBackground(theme.ground)

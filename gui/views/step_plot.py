@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QColor, QCursor, QFontMetricsF
+from PySide6.QtGui import QColor, QCursor
 from PySide6.QtWidgets import QGraphicsTextItem, QToolTip
 
 from gui.open_run import OpenRun
@@ -18,7 +18,6 @@ from gui.views.plot import Plot
 from lab.stream import Event
 
 NEAR_PX = 5
-OVERHANG = 15  # pixels that the text of a tick may reach beyond its axis; farther ones are not drawn
 CRISP = {"pxMode": True, "antialias": True, "useCache": False, "pen": None}  # the cache holds coarse pictures
 
 
@@ -104,14 +103,8 @@ class StepPlot(Plot[Spec]):
         self._place_x_name()
 
     def _place_x_name(self) -> None:
-        """Put the axis' name at the end of its ticks, so that it takes no height, and clear of the last one's text."""
-        (low, high), area, ticks = self.x_range, self.box.geometry(), self.canvas.bottom_axis
-        spacing, places = ticks.tickValues(low, high, area.width())[0]
-        metrics = QFontMetricsF(font_px(TICK_PX))
-        halves = [metrics.horizontalAdvance(text) / 2 for text in ticks.tickStrings(places, 1.0, spacing)]
-        ends = area.left() + (places - low) / (high - low) * area.width() + np.array(halves)
-        ends = ends[ends <= area.right() + OVERHANG]
-        self._x_name.setPos(max(area.right() + 4, float(ends.max(initial=0.0)) + 8), area.bottom())
+        """Put the axis' name at the end of its ticks, so that it takes no height."""
+        self._x_name.setPos(self.canvas.end_of_ticks())
 
     # Marks of events.
 

@@ -372,9 +372,15 @@ def test_panels_find_other_places_when_the_window_changes(qtbot, place, runs):
     assert place.runs.tree.topLevelItem(0).text(0).startswith("lr 0.1")
 
 
+def test_groups_are_not_told_apart_by_the_seeds_of_their_first_runs(qtbot, place, runs):
+    show(qtbot, place, Recipe((runs[0], runs[1], runs[5], runs[4])))
+    assert place.grouping.names == ["lr 0.1", "lr 0.01"]
+    assert listed(place)["Settings: 1 differ"] == ["lr"]
+
+
 def test_a_lone_group_is_called_by_its_run(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs[:3])))
-    assert place.runs.tree.topLevelItem(0).text(0) == "Tiny  (3 seeds)"
+    assert place.runs.tree.topLevelItem(0).text(0) == "Tiny (n=3)"
 
 
 def test_everything_fits_a_window_of_1280_pixels(qtbot, place, runs):
