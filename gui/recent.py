@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
 
 Index = QModelIndex | QPersistentModelIndex
+MOST_KNOBS = 2  # in a row
 
 
 def when(seconds: float, now: float | None = None) -> str:
@@ -38,12 +39,16 @@ class RunsModel(QAbstractListModel):
 
     Args:
         folded: The runs of a study are one row, whose key is the study's folder.
+
+    Attributes:
+        apart: For each experiment the knobs that a row says beside its run's arm and seed.
     """
 
     def __init__(self, *, folded: bool = False) -> None:
         super().__init__()
         self._folded = folded
         self._sizes: Counter[str] = Counter()
+        self.apart: Mapping[str, Sequence[str]] = {}
         self.all: Sequence[RunEntry] = ()
         self.rows: Sequence[RunEntry] = ()
         self.message = "Looking for runs …"
@@ -54,7 +59,9 @@ class RunsModel(QAbstractListModel):
         self.beginResetModel()
         self.all = runs
         wanted = words.casefold().split()
-        self.rows = [run for run in runs if all(word in search_text(run) for word in wanted)]
+        self.rows = [
+            run for run in runs if all(word in f"{search_text(run)} {self._knobs(run).casefold()}" for word in wanted)
+        ]
         if self._folded:
             self._sizes = Counter(run.study for run in self.rows)
             newest = {run.study or str(run.path): run for run in reversed(self.rows)}
@@ -81,7 +88,7 @@ class RunsModel(QAbstractListModel):
             return self._study(run, role)
         ended = run.outcome if run.state == "finished" and run.outcome else run.state
         name, settings = label_parts(run)
-        second = f"{settings}, {ended}" if settings else ended
+        second = ", ".join(filter(None, (settings, self._knobs(run), ended)))
         values = {
             Qt.ItemDataRole.DisplayRole: name,
             Qt.ItemDataRole.ToolTipRole: f"{label(run)}\n{run.problem or ended}\n{run.path}",
@@ -92,6 +99,14 @@ class RunsModel(QAbstractListModel):
             Role.KEY: str(run.path),
         }
         return values.get(role)
+
+    def _knobs(self, run: RunEntry) -> str:
+        knobs = self.apart.get(run.experiment, ())[:MOST_KNOBS]
+        return ", ".join(f"{name} {run.config[name]}" for name in knobs if name in run.config)
+
+    def values(self, run: RunEntry) -> list[Any]:
+        """Of the knobs that tell the runs of its experiment apart."""
+        return [run.config.get(name) for name in self.apart.get(run.experiment, ())]
 
     def _study(self, newest: RunEntry, role: int) -> Any:
         name = newest.title or newest.experiment

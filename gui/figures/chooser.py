@@ -16,12 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from gui.catalogue import RowList
-from gui.library.actions import seeds_repeat
+from gui.library.actions import UnknownView, seeds_repeat, views_of
+from gui.library.menus import differing_by_experiment
 from gui.named import named
 from gui.recent import RunsModel
 from gui.search_field import SearchField
 from gui.theme import Theme
-from lab import registry
+from lab.differing import rank
 
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry
@@ -66,6 +67,7 @@ class Chooser(QWidget):
         """List these; while they are the ones that are listed, what is selected stays."""
         usable = [run for run in runs if not run.problem]
         if usable != self.model.all:
+            self.model.apart = differing_by_experiment(usable)
             self.model.set_runs(usable, self.field.text())
 
     def _filter(self, words: str) -> None:
@@ -73,30 +75,25 @@ class Chooser(QWidget):
             self.model.set_runs(list(self.model.all), words)
 
     def selected(self) -> list[RunEntry]:
+        """In the order of the knobs that tell them apart, then of their seeds: so a legend has them."""
         rows = sorted(index.row() for index in self.runs.selectionModel().selectedIndexes())
-        return [self.model.rows[row] for row in rows if row < len(self.model.rows)]
+        runs = [self.model.rows[row] for row in rows if row < len(self.model.rows)]
+        return sorted(runs, key=lambda run: (*(rank(value) for value in self.model.values(run)), run.seed or 0))
 
     def _offer(self) -> None:
         """The views of the selected runs."""
         chosen = self.selected()
-        names = {run.experiment for run in chosen}
-        self.hint.setText(
-            "Choose one run or several"
-            if not chosen
-            else "A view belongs to one experiment: choose runs of one"
-            if len(names) > 1
-            else f"{len(chosen)} run{'s' * (len(chosen) > 1)}"
-        )
         before = self.views.currentData()
         self.views.clear()
-        if len(names) == 1:
+        if not chosen:
+            self.hint.setText("Choose one run or several")
+        else:
+            self.hint.setText(f"{len(chosen)} run{'s' * (len(chosen) > 1)}")
             try:
-                views = registry.experiment(names.pop()).views
-            except (registry.UnknownName, ImportError) as error:
+                for view in views_of(chosen):
+                    self.views.addItem(view.title, view.id)
+            except UnknownView as error:
                 self.hint.setText(str(error))
-                views = ()
-            for view in views:
-                self.views.addItem(view.title, view.id)
             self.views.setCurrentIndex(max(self.views.findData(before), 0))
         self.add.setEnabled(self.views.count() > 0)
         self.views.setEnabled(self.views.count() > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from gui.background import InOrder
 from gui.library import files
 
 if TYPE_CHECKING:
+    from lab.views import View
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
 
 
@@ -125,15 +127,12 @@ class RunActions(QObject):
 
     def _figure_menu(self, menu: QMenu) -> QMenu:
         """The views that the chosen runs can be sent to the figure in; they belong to one experiment."""
-        from lab import registry
-
         runs = self.chosen()
         views = menu.addMenu("Send to the figure")
-        names = {run.experiment for run in runs}
         try:
-            known = registry.experiment(names.pop()).views if len(names) == 1 else ()
-        except (registry.UnknownName, ImportError):
-            known = ()
+            known = views_of(runs)
+        except UnknownView:
+            known = []
         for view in known:
             views.addAction(view.title).triggered.connect(lambda _=False, name=view.id: self._send(name, runs))
         views.setEnabled(bool(known))
@@ -142,6 +141,34 @@ class RunActions(QObject):
     def _send(self, view: str, runs: Sequence[RunEntry]) -> None:
         band = "SD" if seeds_repeat(runs) else "none"
         self.figure_requested.emit([{"view": view, "runs": [str(run.path) for run in runs], "band": band}])
+
+
+class UnknownView(Exception):
+    """Runs whose views are not known; one line that says why."""
+
+
+def views_of(runs: Sequence[RunEntry]) -> list[View]:
+    """Views that some of the runs have something to show in.
+
+    Raises:
+        UnknownView: The runs are of several experiments, or of one that is not known here.
+    """
+    from lab import registry
+
+    names = {run.experiment for run in runs}
+    if len(names) != 1:
+        raise UnknownView("A view belongs to one experiment: choose runs of one")
+    try:
+        cls = registry.experiment(names.pop())
+    except (registry.UnknownName, ImportError) as error:
+        raise UnknownView(str(error)) from None
+    configs = []
+    for text in dict.fromkeys(run.config_text for run in runs):
+        try:
+            configs.append(cls.Config.parse(json.loads(text)))
+        except ValueError:  # knobs of another version of the experiment: any view may be theirs
+            return list(cls.views)
+    return [view for view in cls.views if any(view.applies(config) for config in configs)]
 
 
 def seeds_repeat(runs: Sequence[RunEntry]) -> bool:

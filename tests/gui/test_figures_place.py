@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QComboBox, QToolButton
 
+from gui.delegate import Role
 from gui.export import look
 from gui.export.inside import recipe_of
 from gui.export.recipe import read
@@ -212,6 +213,19 @@ def test_curves_of_a_panel_lie_along_an_event_in_the_colours_of_a_knob(page):
     page.type("along", "moon")
     assert "along" in page.place.problem.text()
     assert page.recipe.panels[0].along == "event spike"
+
+
+def test_runs_are_told_apart_found_and_ordered_by_their_knobs(page, tmp_path):
+    for lr in (0.3, 0.2):
+        tiny_run(tmp_path / f"other{lr}.h5", lr=lr)
+    page.place.set_runs(scan(tmp_path))
+    model = page.chooser.model
+    said = {model.data(model.index(row), Role.SECOND) for row in range(model.rowCount())}
+    assert any("lr 0.3" in text for text in said)
+    page.select("lr 0.2")
+    assert model.rowCount() == 1
+    page.select("seed 0")
+    assert [run.config["lr"] for run in page.chooser.selected()] == [0.1, 0.2, 0.3]
 
 
 def test_rows_take_shares_of_the_page(page):
