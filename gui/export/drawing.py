@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,9 +51,12 @@ def draw_curves(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
     """Lines with a legend, bands where runs are averaged, reference lines dashed and named, spikes on the top edge."""
     count, named = 0, False
     texts: set[str] = set()
+    shown = [name for name in spec.series if any(name in panel.source.names() for panel in panels)]
+    crossed = len(panels) > 1 and len(shown) > 1  # runs differ in colour then, series in dashes
+    panels = [replace(p, ink=n) if crossed and p.ink is None else p for n, p in enumerate(panels)]
     for panel in panels:
-        for name, label, step, value, column in _lines(spec, panel):
-            style = inked(panel, count, spec.series.index(name))
+        for name, label, step, value, column in _lines(spec, panel, several=len(shown) > 1):
+            style = inked(panel, count, spec.series.index(name) if not crossed else shown.index(name))
             text = typeset(", ".join(part for part in (label, panel.label) if part))
             text = "" if text in texts else text  # runs that a colour bar tells apart share their names
             texts.add(text)
@@ -75,8 +79,26 @@ def draw_curves(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
         axes.set_xscale("log")
     _marks(axes, spec, panels)
     say(axes, spec.x_label, spec.y_label)
-    if named or spec.lines or spec.guides:
+    if crossed:
+        axes.legend(handles=_crossed_names(axes, shown, panels), loc="best")
+    elif named or spec.lines or spec.guides:
         axes.legend(loc="best")
+
+
+def _crossed_names(axes: Axes, shown: Sequence[str], panels: Sequence[Any]) -> list[Any]:
+    """One entry for each colour, one for each dash pattern, then the reference lines: not one for each pair."""
+    from matplotlib.lines import Line2D
+
+    names = symbols(panels[0].source, shown)
+    inks = {panel.label: inked(panel, 0)["color"] for panel in reversed(panels) if panel.label}
+    own = [Line2D([], [], color=ink, label=typeset(label)) for label, ink in reversed(inks.items())]
+    own += [
+        Line2D([], [], linestyle=inked(panels[0], 0, place)["linestyle"], color=LIGHT.text, label=typeset(names[name]))
+        for place, name in enumerate(shown)
+    ]
+    marks = [line for line in axes.lines if line.get_color() in (LIGHT.text, LIGHT.muted)]
+    references = {str(line.get_label()): line for line in marks if line.get_linestyle() in ("--", ":")}
+    return [*own, *(line for name, line in references.items() if not name.startswith("_"))]
 
 
 def _shown(spec: Curves, value: np.ndarray) -> np.ndarray:
@@ -136,13 +158,13 @@ def stretches(step: np.ndarray, stage: np.ndarray) -> Iterator[tuple[float, floa
         yield step[start].item(), end.item(), int(stage[start])
 
 
-def _lines(spec: Curves, panel: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray, int]]:
-    """Series, label, steps, values and column of every line that has a value."""
+def _lines(spec: Curves, panel: Any, *, several: bool) -> Iterator[tuple[str, str, np.ndarray, np.ndarray, int]]:
+    """Series, label where there are several, steps, values and column of every line that has a value."""
     found = [name for name in spec.series if name in panel.source.names()]
     names = symbols(panel.source, found)
     for name in found:
         step, value = panel.source.series(name)
-        label = names[name] if len(spec.series) > 1 else ""
+        label = names[name] if several else ""
         columns = np.asarray(value, float).reshape(len(step), -1)
         for k in range(columns.shape[1]):
             if np.isfinite(columns[:, k]).any():

@@ -57,7 +57,9 @@ class Mean:
         self.members, self.log = list(members), log
         self.spread: Band = spread
 
+    @functools.cache  # noqa: B019 - lives as long as the figure is drawn
     def names(self) -> list[str]:
+        """Series that all runs have; a file counts the rows of each to say so, hence once."""
         first, *others = (source.names() for source in self.members)
         return [name for name in first if all(name in other for other in others)]
 

@@ -81,7 +81,9 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
             _draw_panel(axes, content, letter)
         with _room():
             figure.draw_without_rendering()
-            if _clear_data(figure):
+            for _ in range(2):  # room made for one legend may push another onto its data
+                if not _clear_data(figure):
+                    break
                 figure.draw_without_rendering()
                 figure.draw_without_rendering()  # what makes room for a legend beside a plot settles at the second time
         figure.set_layout_engine("none")  # formats differ in how they measure text; the places stay
@@ -228,10 +230,16 @@ def _clear_data(figure: Figure) -> bool:
 
 
 def _covers(axes: Axes, legend: Legend) -> bool:
+    from matplotlib.collections import PolyCollection
+
     box = legend.get_window_extent()
     lines = (line for line in axes.lines if not str(line.get_label()).startswith("_"))
     paths: list[Any] = [line.get_transform().transform_path(line.get_path()) for line in lines]
     paths += [patch.get_transform().transform_path(patch.get_path()) for patch in axes.patches]
+    bands = [part for part in axes.collections if isinstance(part, PolyCollection)]
+    filled = [part.get_transform().transform_path(path) for part in bands for path in part.get_paths()]
+    if any(path.intersects_bbox(box, filled=True) for path in filled):
+        return True
     if any(box.overlaps(inset.get_window_extent()) for inset in axes.child_axes):
         return True
     return any(path.intersects_bbox(box, filled=False) for path in paths if len(path.vertices) > 1)

@@ -177,6 +177,22 @@ def test_a_seed_that_was_run_twice_counts_once(folder: Path, tmp_path: Path):
     assert axes.lines[0].get_label() == "n = 2"
 
 
+def test_runs_differ_in_colour_and_series_in_dashes_where_there_are_several_of_both(folder: Path):
+    (axes,) = axes_of(recipe({"view": "sharpness", "runs": ["*.h5"], "band": "SD"}), folder)
+    colours = [line.get_color() for line in axes.lines[:4]]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
+    assert axes.lines[0].get_linestyle() != axes.lines[1].get_linestyle()
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names[:2] == ["η 0.1 (n = 3)", "η 0.2 (n = 3)"] and "norm" in names[3] and len(names) == len(set(names))
+    assert any("2/η" in name for name in names)
+
+
+def test_a_legend_stands_clear_of_bands(folder: Path):
+    made = recipe({"view": "loss", "runs": ["*.h5"], "band": "min-max", "y": [0.5, 1.5], "x": [0, 3], "y_log": False})
+    (axes,) = axes_of(made, folder)
+    assert not axes.get_legend().get_window_extent().overlaps(axes.get_window_extent())
+
+
 def test_seeds_that_were_read_at_other_steps_meet_where_all_were(folder: Path, tmp_path: Path):
     runs = [str(folder / "lr0.1-seed0.h5"), str(tiny_run(tmp_path / "sparse.h5", seed=1, every=7))]
     (axes,) = axes_of(recipe({"view": "sharpness", "runs": runs, "band": "min-max"}), folder)
