@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -15,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.background import Background
 from gui.catalogue import RowList
 from gui.library.actions import UnknownView, seeds_repeat, views_of
 from gui.library.menus import differing_by_experiment
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from storage.catalogue import RunEntry
 
 
+MOST_READ = 3  # about so many of the chosen runs say which views have something to show
+
+
 class Chooser(QWidget):
     """Runs above, views below."""
 
@@ -36,6 +42,8 @@ class Chooser(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.model = RunsModel()
+        self._reading = Background(self)
+        self._reading.done.connect(self._leave_out)
         self.field = SearchField("Filter runs", "Filter runs")
         self.field.textChanged.connect(self._filter)
         self.runs = RowList(self.model, theme, "Runs for a panel", lines=2)
@@ -95,9 +103,37 @@ class Chooser(QWidget):
             except UnknownView as error:
                 self.hint.setText(str(error))
             self.views.setCurrentIndex(max(self.views.findData(before), 0))
+            paths = [run.path for run in chosen[:: max(1, len(chosen) // MOST_READ)]]
+            self._reading.start(lambda: recorded(paths))
         self.add.setEnabled(self.views.count() > 0)
         self.views.setEnabled(self.views.count() > 0)
+
+    def _leave_out(self, names: set[str]) -> None:
+        """Take views away that these runs recorded nothing for."""
+        try:
+            shown = {view.id for view in views_of(self.selected()) if not names or view.shows(names)}
+        except UnknownView:
+            return
+        for place in reversed(range(self.views.count())):
+            if self.views.itemData(place) not in shown:
+                self.views.removeItem(place)
+
+    def finish(self) -> None:
+        """The window closes: let the thread end."""
+        self._reading.wait()
 
     def _add(self) -> None:
         runs = self.selected()
         self.add_requested.emit(runs, self.views.currentData(), seeds_repeat(runs))
+
+
+def recorded(paths: Sequence[Path]) -> set[str]:
+    """Names of the series in run files; those that cannot be read have none."""
+    from storage.errors import RunFileError
+    from storage.reader import RunReader
+
+    names: set[str] = set()
+    for path in paths:
+        with contextlib.suppress(RunFileError), RunReader(path) as run:
+            names |= {*run.names()}
+    return names

@@ -130,6 +130,7 @@ class FiguresPlace(QWidget):
     def finish(self) -> None:
         """The window closes: let the threads end."""
         self._soon.stop()
+        self.chooser.finish()
         for background in (self.background, self.writing, self.asking):
             background.wait()
 

@@ -17,7 +17,9 @@ from gui.run_page import RunPage
 from gui.stored_run import StoredRun
 from gui.theme import LIGHT
 from storage.catalogue import scan
-from tests.gui.export.small import tiny_run
+from storage.writer import RunWriter
+from tests.fakes import Tiny
+from tests.gui.export.small import EXPERIMENT, tiny_run
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -224,8 +226,19 @@ def test_runs_are_told_apart_found_and_ordered_by_their_knobs(page, tmp_path):
     assert any("lr 0.3" in text for text in said)
     page.select("lr 0.2")
     assert model.rowCount() == 1
-    page.select("seed 0")
-    assert [run.config["lr"] for run in page.chooser.selected()] == [0.1, 0.2, 0.3]
+    page.select("")
+    chosen = [(run.config["lr"], run.seed) for run in page.chooser.selected()]
+    assert chosen == [(0.1, 0), (0.1, 1), (0.1, 2), (0.2, 0), (0.3, 0)]
+
+
+def test_views_that_the_runs_recorded_nothing_for_are_not_offered(page, qtbot, tmp_path):
+    with RunWriter.create(
+        tmp_path / "bare.h5", {"experiment": EXPERIMENT}, Tiny.configure().model_dump(mode="json"), {}
+    ) as writer:
+        writer.append("train_loss", [0, 1], [1.0, 0.5])
+    page.place.set_runs(scan(tmp_path))
+    page.select("bare.h5")
+    qtbot.waitUntil(lambda: [page.chooser.views.itemData(n) for n in range(page.chooser.views.count())] == ["loss"])
 
 
 def test_rows_take_shares_of_the_page(page):
