@@ -73,10 +73,8 @@ class Compared(QWidget):
         self.box.menu_requested.connect(self._open_menu)
         self.box.sigRangeChangedManually.connect(self._moved_by_hand)
         canvas.double_clicked.connect(self.maximise_requested)
+        canvas.hovered.connect(self._hovered)
         canvas.left.connect(self._left)
-        scene = canvas.sceneObj
-        assert scene is not None  # None only once the canvas is closed
-        scene.sigMouseMoved.connect(self._mouse_moved)
         QShortcut(QKeySequence("A"), self, self.show_all, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     @abstractmethod
@@ -117,14 +115,6 @@ class Compared(QWidget):
     @Slot(object)
     def _moved_by_hand(self, _: object) -> None:
         self._held_by_hand()
-
-    @Slot(object)
-    def _mouse_moved(self, place: QPointF) -> None:
-        if self.box.sceneBoundingRect().contains(place):
-            point = self.box.mapSceneToView(place)
-            self._hovered(point.x(), point.y())
-        else:
-            self._left()
 
     @Slot()
     def _left(self) -> None:

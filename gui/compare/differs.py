@@ -72,6 +72,8 @@ class Differs:
             top.setExpanded(title != "Environment" or len(found) <= FEW)
         tree.resizeColumnToContents(0)
         room = max((tree.viewport().width() - tree.columnWidth(0)) // len(heads[1:] or [""]), LEAST_COLUMN_PX)
+        for column, head in enumerate(heads):
+            tree.headerItem().setToolTip(column, head)
         for column in range(1, tree.columnCount()):  # a long value is cut, its tooltip has it whole
             wide = max(tree.sizeHintForColumn(column) + 8, tree.header().sectionSizeHint(column))
             tree.setColumnWidth(column, min(wide, room))

@@ -12,7 +12,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QInputDialog,
     QMenu,
     QTableWidget,
     QTableWidgetItem,
@@ -27,6 +26,7 @@ from gui.compare.recipe import Recipe
 from gui.compare.tables import as_csv, as_latex, columns, rows
 from gui.icons import put
 from gui.library.columns import written
+from gui.library.menus import ask_for_number
 from gui.theme import Theme
 from storage.numbers import Number
 
@@ -128,20 +128,14 @@ class Numbers(QWidget):
         for text in chosen:
             rest = [other for other in chosen if other != text]
             self.add_menu.addAction(f"Take out {text}").triggered.connect(lambda _=False, rest=rest: self._choose(rest))
-        self.add_menu.addAction("Another number …").triggered.connect(self._ask_number)
+        self.add_menu.addAction("Another number …").triggered.connect(
+            lambda: ask_for_number(self, "Another number", self.add)
+        )
 
     def _choose(self, numbers: Sequence[str]) -> None:
         self.recipe = replace(self.recipe, numbers=tuple(numbers))
         self._fill_table()
         self.chosen.emit(list(numbers))
-
-    def _ask_number(self) -> None:
-        dialog = QInputDialog(self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle("Another number")
-        dialog.setLabelText("mean(train_loss, 20): mean of the last 20 rows; at(train_loss, 500): value at step 500")
-        dialog.textValueSelected.connect(self.add)
-        dialog.open()
 
     def add(self, text: str) -> None:
         """Show one more number, by its text."""

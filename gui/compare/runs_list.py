@@ -62,7 +62,7 @@ class RunsList(QWidget):
         for group, name, colour in zip(grouping.groups, grouping.names, grouping.colours, strict=True):
             many = len(group) > 1
             name = name or str(members[group[0]].header["title"])
-            top = self._item(name + (f" (n={len(group)})" if many else ""), list(group), hidden)
+            top = self._item(name, list(group), hidden)
             top.setIcon(0, swatch(colour, self.devicePixelRatioF()))
             self.tree.addTopLevelItem(top)
             for number in group if many else ():
@@ -77,7 +77,8 @@ class RunsList(QWidget):
         runs = [self._members[number] for number in numbers]
         outcomes = [str(run.verdict.get("outcome") or "") for run in runs]
         passed = sum(outcome == "reproduced" for outcome in outcomes)
-        said = MARKS.get(outcomes[0], "") if len(runs) == 1 else f"{passed}/{len(runs)}" if any(outcomes) else ""
+        many = f"{passed}/{len(runs)}" if any(outcomes) else f"n={len(runs)}"
+        said = MARKS.get(outcomes[0], "") if len(runs) == 1 else many
         item = QTreeWidgetItem([text, said])
         ink = VERDICT_COLOUR.get(outcomes[0], "muted") if len(runs) == 1 else "muted"
         item.setForeground(1, QColor(getattr(self._theme, ink)))

@@ -104,12 +104,7 @@ class ColumnMenu(_LateMenu):
                 self._tick(numbers, key, key, columns)
 
     def _ask(self) -> None:
-        dialog = QInputDialog(self.parentWidget())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle("Column of a number")
-        dialog.setLabelText("mean(train_loss, 20): mean of the last 20 rows; at(train_loss, 500): value at step 500")
-        dialog.textValueSelected.connect(self._take)
-        dialog.open()
+        ask_for_number(self.parentWidget(), "Column of a number", self._take)
 
     def _take(self, text: str) -> None:
         from storage.numbers import Number
@@ -120,6 +115,16 @@ class ColumnMenu(_LateMenu):
             self.refused.emit(str(error))
             return
         self.chosen.emit([*self._ticked(), str(number)])
+
+
+def ask_for_number(parent: QWidget | None, title: str, then: Callable[[str], None]) -> None:
+    """Ask for a number by its text, and say what such a text looks like."""
+    dialog = QInputDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(title)
+    dialog.setLabelText("mean(train_loss, 20): mean of the last 20 rows; at(train_loss, 500): value at step 500")
+    dialog.textValueSelected.connect(then)
+    dialog.open()
 
 
 class FolderMenu(_LateMenu):

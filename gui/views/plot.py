@@ -56,6 +56,7 @@ class Box(pg.ViewBox):
 class Canvas(pg.GraphicsView):
     """A box with a left and a bottom axis, and a margin on the right for the names of lines."""
 
+    hovered = Signal(float, float)  # box coordinates of the pointer
     left = Signal()
     double_clicked = Signal()
 
@@ -81,6 +82,17 @@ class Canvas(pg.GraphicsView):
         bottom.linkToView(self.box)
         left.setWidth(LEFT_PX - EDGE_PX)
         self.setFrameShape(pg.GraphicsView.Shape.NoFrame)
+        scene = self.sceneObj
+        assert scene is not None  # None only once the canvas is closed
+        scene.sigMouseMoved.connect(self._mouse_moved)
+
+    @Slot(object)
+    def _mouse_moved(self, place: QPointF) -> None:
+        if self.box.sceneBoundingRect().contains(place):
+            point = self.box.mapSceneToView(place)
+            self.hovered.emit(point.x(), point.y())
+        else:
+            self.left.emit()
 
     def set_gutter(self, width: int) -> None:
         margins = (EDGE_PX, 6, width, EDGE_PX)
@@ -264,9 +276,7 @@ class Plot(ViewWidget[Spec]):
         self.box.sigRangeChangedManually.connect(self._moved_by_hand)
         self.canvas.double_clicked.connect(self.maximise_requested)
         self.box.menu_requested.connect(self._open_menu)
-        scene = self.canvas.sceneObj
-        assert scene is not None  # None only once the canvas is closed
-        scene.sigMouseMoved.connect(self._mouse_moved)
+        self.canvas.hovered.connect(self._hovered)
         self.canvas.left.connect(self._mouse_left)
         self._shortcuts = [
             self._shortcut("Show all", "A", self.show_all),
@@ -361,14 +371,6 @@ class Plot(ViewWidget[Spec]):
     @Slot(object)
     def _moved_by_hand(self, _: object) -> None:
         self._held_by_hand()
-
-    @Slot(object)
-    def _mouse_moved(self, place: QPointF) -> None:
-        if self.box.sceneBoundingRect().contains(place):
-            point = self.box.mapSceneToView(place)
-            self._hovered(point.x(), point.y())
-        else:
-            self.axis.hover(None)
 
     @Slot()
     def _mouse_left(self) -> None:

@@ -380,7 +380,8 @@ def test_groups_are_not_told_apart_by_the_seeds_of_their_first_runs(qtbot, place
 
 def test_a_lone_group_is_called_by_its_run(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs[:3])))
-    assert place.runs.tree.topLevelItem(0).text(0) == "Tiny (n=3)"
+    top = place.runs.tree.topLevelItem(0)
+    assert (top.text(0), top.text(1)) == ("Tiny", "3/3")
 
 
 def test_everything_fits_a_window_of_1280_pixels(qtbot, place, runs):

@@ -182,7 +182,7 @@ def test_the_pointer_moves_the_crosshair_of_linked_views(qtbot) -> None:
     run = MemoryRun(train_loss=(np.arange(101), np.arange(101.0)))
     one, other = _view(qtbot, LINEAR, run, axis), _view(qtbot, LINEAR, run, axis)
     qtbot.mouseMove(one.canvas.viewport(), one.canvas.mapFromScene(one.box.sceneBoundingRect().center()))
-    one._mouse_moved(one.box.sceneBoundingRect().center())
+    one.canvas._mouse_moved(one.box.sceneBoundingRect().center())
     assert axis.cursor is not None
     assert abs(axis.cursor - 50) <= 1
     assert other._cursor_line.isVisible()
