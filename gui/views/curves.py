@@ -93,7 +93,8 @@ class CurvesView(StepPlot[Curves]):
         self.canvas.left_axis.set_log(self._y_log)
         self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
         written = [*symbols(run.source, spec.series).values(), *(line.label for line in spec.lines)]
-        self.axis.need(self.names.announce(written))  # before the first rows, so that no name is cut off then
+        if spec.primary:  # before the first rows, so that no name is cut off then
+            self.axis.need(self.names.announce(written))
         self._paint()
 
     # Reading.
