@@ -177,7 +177,7 @@ class Transport(QWidget):
         self.slider.show_run(steps, reached, marked(history.events))
         if not self._going_on:
             self._timer.stop()
-        text = f"{whole(self.slider.shown)} / {whole(run.steps)}"
+        text = f"{whole(self.slider.shown)} / {whole(steps)}"
         if run.step < run.reached:
             text += f"   back at {whole(run.step)}"
         elif run.live and run.state == "running" and run.rate > 0 and run.steps > run.step:

@@ -69,6 +69,7 @@ def test_one_slider_moves_both_runs_and_reaches_over_the_longer_one(window, qtbo
     assert right.heading() == "long – seed 0 – Tiny quadratic – demo" and right.isVisible()
     slider = window.lab.transport.slider
     assert (slider.steps, slider.reached) == (200, 200)
+    assert window.lab.transport.counter.text() == "200 / 200"
     slider.select(60)
     for page, loss in ((left, "0.135"), (right, "0.271")):
         page.refresh()
