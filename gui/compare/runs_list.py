@@ -69,7 +69,8 @@ class RunsList(QWidget):
                 seed = members[number].header["seed"]
                 top.addChild(self._item(f"seed {seed}", [number], hidden))
             if reference in group:
-                top.setText(1, "reference")
+                top.setText(1, "ref.")  # a whole word would take its room from all names
+                top.setToolTip(1, "reference: the others minus this one")
         self.tree.blockSignals(False)
         self._filter(self.field.text())
 
