@@ -30,9 +30,9 @@ class SmoothSection:
     """A section and its measured error.
 
     Attributes:
-        section: Values; ``measured`` is all False, or all True where the tolerance was missed and every point
-        evaluated. error: Largest |interpolated - true| over the probes, as a share of the section's range; 0 if all
-        was evaluated. passes: Forward passes spent.
+        section: Values; ``measured`` is all False, or all True where the tolerance was missed and all was evaluated.
+        error: Largest |interpolated - true| over the probes, as a share of the section's range; 0 if all was evaluated.
+        passes: Forward passes spent.
     """
 
     section: Section
@@ -56,6 +56,7 @@ def smooth_section(
     are larger where the loss is a small part of its range, at the bottom of a deep basin.
 
     Cost: n^m + ``probes`` forward passes for the first n of ``nodes`` that meets ``tol``, instead of one a grid point.
+    An n whose probes miss it by far is passed over before the whole grid is interpolated.
 
     Args:
         loss: Model, criterion and data.
