@@ -4,6 +4,7 @@ HDF5 asks the file for each chunk by itself, which for a series of a million row
 neighbouring chunks are read in one go, and steps that leave none out are counted instead of read.
 """
 
+import functools
 import itertools
 
 import h5py
@@ -47,16 +48,18 @@ class Column:
     def steps(self, start: int, stop: int) -> NDArray[np.int64]:
         """Rows of a column of steps, up to the first that was never written or does not rise: those that count."""
         stop = min(stop, len(self))
-        if stop - start >= _MANY and self._is_full():
-            first, last = (int(self.rows(at, at + 1)[0]) for at in (start, stop - 1))
-            if first >= 0 and last - first == stop - start - 1:  # rising whole numbers, so that none is left out
-                return np.arange(first, last + 1)
+        if self._first is not None:
+            return np.arange(self._first + start, self._first + stop)
         steps = self.rows(start, stop)
         return steps[: _whole(steps)]
 
-    def _is_full(self) -> bool:
-        """Whether every chunk was written."""
-        return self._chunk > 0 and self._found.id.get_num_chunks() == -(-len(self) // self._chunk)
+    @functools.cached_property
+    def _first(self) -> int | None:
+        """The first of many steps that leave none out, as rising whole numbers do whose ends are their count apart."""
+        if len(self) < _MANY or not self._chunk or self._found.id.get_num_chunks() < -(-len(self) // self._chunk):
+            return None  # few, or a chunk was never written
+        first, last = (int(self.rows(at, at + 1)[0]) for at in (0, len(self) - 1))
+        return first if first >= 0 and last - first == len(self) - 1 else None
 
     def _find_chunks(self) -> NDArray[np.int64]:
         """Where each chunk of scalars lies; nothing where HDF5 has to fill in what was never written, or to convert."""
