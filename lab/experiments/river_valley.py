@@ -283,7 +283,8 @@ class RiverValley(AlsoMeasure):
                 replicates=config.replicates,
                 batch=None if config.full_batch else config.batch,
             )
-        self.plan = plan(config.steps, config.shape, config.least, by_step=config.compare == "step")
+        if schedules(config):  # a few steps have no room for its budgets
+            self.plan = plan(config.steps, config.shape, config.least, by_step=config.compare == "step")
         lanes = len(SCHEDULES) if schedules(config) else len(factors(config))
         self.theta = self.problem.start(lanes, self.device)
         self.clock = torch.zeros(lanes, dtype=torch.float64)

@@ -43,6 +43,11 @@ def test_the_valley_is_reproduced_and_without_noise_it_is_not():
     assert judged(*finished("valley-no-noise", **short)).outcome == "not reproduced"
 
 
+@pytest.mark.parametrize("arm", ["valley", "bigram"])
+def test_a_run_of_three_steps_needs_no_room_for_schedules(arm):
+    assert "too short" in judged(*finished(arm, steps=3)).reason
+
+
 def test_an_inverse_decay_removes_more_than_a_linear_one():
     short: dict[str, Any] = {"steps": 410, "branch_every": 200, "walkers": 1000, "rates": "one"}
     left = {}
