@@ -9,18 +9,18 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.background import Background, InOrder
-from gui.local_runs import LocalRuns
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
-from gui.open_run import OpenRun
 from gui.report import Reporter
+from gui.runs.local import LocalRuns
+from gui.runs.open_run import OpenRun
 from gui.theme import LIGHT, THEMES, Theme
-from gui.transport import Transport
 
 NAME = "training-dynamics-lab"
 
 
 def make_page(run: OpenRun, theme: Theme, *, beside: Any = None) -> QWidget:
-    from gui.run_page import RunPage  # plots are loaded with the first run
+    from gui.lab.run_page import RunPage  # plots are loaded with the first run
 
     return RunPage(run, theme, beside=beside)
 

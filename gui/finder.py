@@ -8,9 +8,9 @@ from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QObject, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QDialog, QFrame, QLineEdit, QVBoxLayout, QWidget
 
-from gui.catalogue import Index, RowList
 from gui.delegate import Role
 from gui.fuzzy import score
+from gui.lab.catalogue import Index, RowList
 from gui.named import named
 from gui.theme import Theme
 

@@ -30,14 +30,14 @@ from gui import icons, style
 from gui.actions import COMMANDS, make_actions
 from gui.device_chip import DeviceChip
 from gui.finder import Findable, Finder
-from gui.lab_place import LabPlace, ask
+from gui.lab.pictures import WindowPictures
+from gui.lab.place import LabPlace, ask
+from gui.lab.run_tab import MakePage
 from gui.library import Library
-from gui.run_tab import MakePage
-from gui.runs import Runs, label
+from gui.runs.runs import Runs, label
 from gui.shortcuts import Shortcuts
 from gui.theme import DARK, LIGHT, THEMES, Theme
 from gui.top_bar import TopBar
-from gui.window_pictures import WindowPictures
 
 if TYPE_CHECKING:
     from gui.figures.place import FiguresPlace
@@ -57,7 +57,7 @@ class MainWindow(QMainWindow):
     Args:
         runs: Makes, opens and lists runs.
         make_page: Gives the widget that shows the views of a run.
-        transport: The bar under the views, like gui.transport.Transport.
+        transport: The bar under the views, like gui.lab.transport.Transport.
         settings: Where the window's layout is remembered.
         ask: Asks before a run is stopped; tests answer for the user.
     """

@@ -113,7 +113,7 @@ def _picture(view: ViewWidget, stem: str, height: int = PANEL[1], step: int | No
 def experiment_pictures(name: str, path: Path) -> str:
     """Write the figure and the panel of an experiment's central view; its part of the gallery as Markdown."""
     from gui.export.figure import write_figure
-    from gui.stored_run import StoredRun
+    from gui.runs.stored import StoredRun
     from gui.theme import LIGHT
     from gui.views import make_view
     from lab import registry

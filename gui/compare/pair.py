@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gui.compare.members import Member
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from lab.differing import Difference
 from lab.stream import steps_of
 from lab.verdict import Verdict

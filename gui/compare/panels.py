@@ -107,7 +107,7 @@ class Panels(QObject):
 
     def _single(self, view: View, panel: Panel, group: int, head: str) -> Cell:
         from gui.compare.pair import DifferenceRun
-        from gui.stored_run import StoredRun
+        from gui.runs.stored import StoredRun
         from gui.views import make_view
         from gui.views.axes import StepAxis
 

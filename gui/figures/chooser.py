@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
 )
 
 from gui.background import Background
-from gui.catalogue import RowList
+from gui.lab.catalogue import RowList
+from gui.lab.recent import RunsModel
 from gui.library.actions import UnknownView, seeds_repeat, views_of
 from gui.library.menus import differing_by_experiment
 from gui.named import named
-from gui.recent import RunsModel
 from gui.search_field import SearchField
 from gui.theme import Theme
 from lab.differing import rank

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gui.recent import when
-from gui.runs import label_parts, started
+from gui.lab.recent import when
+from gui.runs.runs import label_parts, started
 from gui.views.text import short, whole
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QFont
 
 from gui.icons import icon
 from gui.library.columns import RUN, SETTINGS, SPARK, STAR, Column, name_of, order, settings, written
-from gui.runs import STATE_COLOUR
+from gui.runs.runs import STATE_COLOUR
 from gui.theme import Theme
 
 if TYPE_CHECKING:

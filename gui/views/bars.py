@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.index_axis import IndexAxis

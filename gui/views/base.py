@@ -22,8 +22,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QVBoxLayout, QWidget
 
-from gui.open_run import OpenRun
 from gui.picture import save, view_picture
+from gui.runs.open_run import OpenRun
 from gui.selection import Selection
 from gui.theme import LIGHT, Theme, contrast
 from gui.views.axes import StepAxis

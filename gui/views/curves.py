@@ -12,7 +12,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction, QActionGroup, QColor
 from PySide6.QtWidgets import QGraphicsTextItem, QMenu
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.distant import Distant

@@ -8,7 +8,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QMenu
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
 from gui.views.reference import References

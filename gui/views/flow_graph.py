@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
 from gui.flow_edges import MOST, Edge, checked, masked_edges, strongest_edges
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.still_label import StillLabel
 from gui.theme import Theme
 from gui.views.axes import StepAxis, font_px

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 
 if TYPE_CHECKING:
     from lab.stream import Event

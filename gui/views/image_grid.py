@@ -4,7 +4,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, StepAxis, font_px
 from gui.views.colour_bar import ColourBar

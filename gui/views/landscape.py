@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.still_label import StillLabel
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis, font_px

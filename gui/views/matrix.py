@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QMenu
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import StepAxis
 from gui.views.colour_bar import ColourBar

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QStyleOptionGraphicsItem,
 )
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.base import Spec, ViewWidget, readable

@@ -14,7 +14,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme, contrast
 from gui.views.axes import StepAxis
 from gui.views.base import ViewWidget, mixed

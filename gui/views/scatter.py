@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QMenu
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.colour_bar import BAR_PX, ColourBar

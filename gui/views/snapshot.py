@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from PySide6.QtCore import Qt, Slot
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
 from gui.views.base import Spec

@@ -21,11 +21,11 @@ from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 from PySide6.QtWidgets import QApplication
 
 from gui.app import make_page
-from gui.local_runs import LocalRuns
+from gui.lab.run_page import RunPage
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
-from gui.run_page import RunPage
+from gui.runs.local import LocalRuns
 from gui.theme import LIGHT
-from gui.transport import Transport
 from lab.config import Config
 from lab.experiment import Arm, Experiment, Preset
 from lab.stream import Source

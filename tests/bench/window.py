@@ -24,12 +24,12 @@ from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from gui.app import make_page
-from gui.local_runs import LocalRuns
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
-from gui.run_thread import HostKind, LiveRun
-from gui.runs import ACTIVE
+from gui.runs.local import LocalRuns
+from gui.runs.runs import ACTIVE
+from gui.runs.thread import HostKind, LiveRun
 from gui.theme import LIGHT
-from gui.transport import Transport
 from lab.hosts.children import Spare
 from lab.request import Request
 from lab.views import Landscape

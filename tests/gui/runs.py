@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from lab.experiment import Experiment
 from lab.stream import MemoryRun, Source
 from tests.fakes import Tiny

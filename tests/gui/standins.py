@@ -6,8 +6,8 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel
 
-from gui.open_run import OpenRun
-from gui.slider import StepSlider
+from gui.lab.slider import StepSlider
+from gui.runs.open_run import OpenRun
 from gui.theme import LIGHT, Theme
 from lab.stream import MemoryRun
 from lab.verdict import Verdict

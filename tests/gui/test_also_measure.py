@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QSettings, Qt
 
-from gui.local_runs import cost_in_words
+from gui.lab.measure_dialog import MeasureDialog
+from gui.lab.run_page import RunPage
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
-from gui.measure_dialog import MeasureDialog
-from gui.run_page import RunPage
-from gui.stored_run import StoredRun
+from gui.runs.local import cost_in_words
+from gui.runs.stored import StoredRun
 from gui.theme import LIGHT
-from gui.transport import Transport
 from lab.hosts.link import QueueLink
 from lab.hosts.measure import measure
 from lab.hosts.run import execute

@@ -7,12 +7,12 @@ import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QWidget
 
-from gui.branch_dialog import BranchDialog
-from gui.local_runs import LocalRuns
+from gui.lab.branch_dialog import BranchDialog
+from gui.lab.run_page import RunPage
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
-from gui.run_page import RunPage
+from gui.runs.local import LocalRuns
 from gui.theme import LIGHT
-from gui.transport import Transport
 from storage.reader import RunReader
 from tests.fakes import Tiny
 

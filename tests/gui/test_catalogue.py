@@ -5,10 +5,10 @@ import time
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.catalogue import Catalogue, entries
 from gui.finder import Findable, Finder, find
 from gui.fuzzy import score
-from gui.recent import when
+from gui.lab.catalogue import Catalogue, entries
+from gui.lab.recent import when
 from gui.theme import LIGHT
 from lab.registry import Broken
 from tests.fakes import Tiny

@@ -13,8 +13,8 @@ from gui.export import look
 from gui.export.inside import recipe_of
 from gui.export.recipe import read
 from gui.figures.place import FiguresPlace
-from gui.run_page import RunPage
-from gui.stored_run import StoredRun
+from gui.lab.run_page import RunPage
+from gui.runs.stored import StoredRun
 from gui.theme import LIGHT
 from storage.catalogue import scan
 from storage.writer import RunWriter

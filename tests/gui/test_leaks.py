@@ -12,13 +12,13 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QThread, QTimer
 
 from gui.app import make_page
-from gui.local_runs import LocalRuns
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
-from gui.open_run import OpenRun
-from gui.run_thread import HostKind, LiveRun
-from gui.runs import ACTIVE
+from gui.runs.local import LocalRuns
+from gui.runs.open_run import OpenRun
+from gui.runs.runs import ACTIVE
+from gui.runs.thread import HostKind, LiveRun
 from gui.theme import LIGHT
-from gui.transport import Transport
 from lab.request import Request
 from tests.fakes import Tiny
 

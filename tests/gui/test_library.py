@@ -12,7 +12,7 @@ from gui.library import Library
 from gui.library.columns import Column, clock, order
 from gui.library.spark import polygon
 from gui.library.tree import BRANCHES, arrange
-from gui.local_runs import LocalRuns
+from gui.runs.local import LocalRuns
 from gui.theme import DARK, LIGHT
 from storage.catalogue import RunEntry, entry
 from storage.labels import set_labels
@@ -233,7 +233,7 @@ def test_durations_read_well():
 
 
 def test_local_runs_are_known_at_once_the_second_time_and_followed(tmp_path, monkeypatch):
-    monkeypatch.setattr("gui.local_runs.LOOK", 60.0)
+    monkeypatch.setattr("gui.runs.local.LOOK", 60.0)
     small_run(tmp_path / "runs" / "a.h5")
     small_run(tmp_path / "other" / "b.h5")
     runs = LocalRuns(tmp_path / "runs", tmp_path / "index.sqlite")

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QToolButton
 from gui.actions import COMMANDS
 from gui.app import make_page
 from gui.finder import Finder
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
 from gui.theme import LIGHT
-from gui.transport import Transport
 from lab.stream import MemoryRun
 from storage.catalogue import RunEntry
 from tests.fakes import Tiny

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from gui import main_window
 from gui.actions import COMMANDS
-from gui.branch_dialog import BranchDialog
+from gui.lab.branch_dialog import BranchDialog
 from gui.main_window import MainWindow
 from gui.theme import DARK, LIGHT
 from lab.registry import Broken

@@ -8,10 +8,10 @@ from PySide6.QtCore import QSettings, Qt
 
 from gui.app import make_page
 from gui.delegate import Role
-from gui.local_runs import LocalRuns
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
+from gui.runs.local import LocalRuns
 from gui.theme import LIGHT
-from gui.transport import Transport
 from lab import registry
 from lab.studies.cells import Cell
 from tests.gui.test_main_window import Answers, make_window

@@ -8,8 +8,8 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QLabel, QWidget
 
+from gui.lab.run_page import RunPage
 from gui.panel import Title
-from gui.run_page import RunPage
 from gui.still_label import StillLabel
 from gui.style import font
 from gui.theme import DARK, LIGHT
@@ -94,7 +94,7 @@ class _Events(QObject):
 
 
 def test_new_rows_are_drawn_once_and_painted_once(qtbot, monkeypatch) -> None:
-    monkeypatch.setattr("gui.run_page.DRAW_BUDGET", 60.0)
+    monkeypatch.setattr("gui.lab.run_page.DRAW_BUDGET", 60.0)
     source, draws = _source(), []
     page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
     page._timer.stop()  # this test refreshes
@@ -112,7 +112,7 @@ def test_new_rows_are_drawn_once_and_painted_once(qtbot, monkeypatch) -> None:
 
 
 def test_a_view_that_the_budget_left_out_comes_first_next_time(qtbot, monkeypatch) -> None:
-    monkeypatch.setattr("gui.run_page.DRAW_BUDGET", 0.0)  # the first view to draw uses it up
+    monkeypatch.setattr("gui.lab.run_page.DRAW_BUDGET", 0.0)  # the first view to draw uses it up
     source, order = _source(), []
     page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
     page._timer.stop()
@@ -126,7 +126,7 @@ def test_a_view_that_the_budget_left_out_comes_first_next_time(qtbot, monkeypatc
 
 
 def test_the_views_of_a_live_run_take_turns_so_that_none_holds_up_the_window(qtbot, monkeypatch) -> None:
-    monkeypatch.setattr("gui.run_page.DRAW_BUDGET", 0.0)
+    monkeypatch.setattr("gui.lab.run_page.DRAW_BUDGET", 0.0)
     source = _source()
     turns: list[list[object]] = [[]]  # the views drawn in each turn
     page = _page(qtbot, MadeUpRun(source, live=True, state="running"))

@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QFileDialog, QLabel
 
 from gui.device_chip import DeviceChip
 from gui.forms.action_form import ActionForm, arguments
-from gui.knobs_panel import KnobsPanel
-from gui.run_tab import RunTab
-from gui.run_thread import LiveRun
+from gui.lab.knobs_panel import KnobsPanel
+from gui.lab.run_tab import RunTab
+from gui.lab.verdict_panel import VerdictPanel
+from gui.runs.thread import LiveRun
 from gui.theme import LIGHT
-from gui.verdict_panel import VerdictPanel
 from lab.experiment import Experiment
 from lab.hosts.children import Spare
 from lab.hosts.link import QueueLink

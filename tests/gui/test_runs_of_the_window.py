@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gui.local_runs import LocalRuns, duration
-from gui.runs import label, started, title_of
-from gui.stored_run import StoredRun
+from gui.runs.local import LocalRuns, duration
+from gui.runs.runs import label, started, title_of
+from gui.runs.stored import StoredRun
 from lab.hosts.link import QueueLink
 from lab.hosts.run import execute
 from lab.request import Request
@@ -91,7 +91,7 @@ from pathlib import Path
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 app = QApplication([])
-from gui.local_runs import LocalRuns
+from gui.runs.local import LocalRuns
 from gui.main_window import MainWindow
 from lab.registry import discover
 from tests.gui.standins import FakePage, FakeTransport

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QPoint, QPointF, Qt
 
-from gui.run_page import RunPage
+from gui.lab.run_page import RunPage
 from gui.selection import Selection
 from gui.theme import LIGHT
 from lab.stream import MemoryRun

@@ -13,14 +13,14 @@ from gui.delegate import Role
 from gui.export.diagram import write_diagram
 from gui.export.look import FigureError
 from gui.forms import Form
-from gui.recent import RecentRuns
-from gui.scheduler_dialog import SchedulerDialog
-from gui.studies import Studies
-from gui.study_form import Basis, StudyForm
-from gui.study_grid import StudyGrid, Tile
-from gui.study_page import StudyPage
+from gui.lab.recent import RecentRuns
+from gui.lab.verdict_panel import VerdictPanel
+from gui.studies.form import Basis, StudyForm
+from gui.studies.grid import StudyGrid, Tile
+from gui.studies.page import StudyPage
+from gui.studies.scheduler import SchedulerDialog
+from gui.studies.tabs import Studies
 from gui.theme import DARK, LIGHT
-from gui.verdict_panel import VerdictPanel
 from gui.views.phase_diagram import PhaseDiagramView
 from lab import registry
 from lab.studies.board import Board
@@ -268,7 +268,7 @@ class Here:
 def test_a_study_goes_to_the_chosen_scheduler_or_says_that_nobody_answers(
     qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gui.study_page.Cluster", Here)
+    monkeypatch.setattr("gui.studies.page.Cluster", Here)
     board = Board(study(seeds=[0, 1]), Tiny, tmp_path)
     page = StudyPage(board, LIGHT, "tcp://nobody:1")
     qtbot.addWidget(page)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 
+from gui.lab.transport import Transport, time_left
 from gui.theme import LIGHT
-from gui.transport import Transport, time_left
 from lab.stream import MemoryRun
 from tests.gui.runs import MadeUpRun
 

@@ -7,13 +7,13 @@ from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
 from gui.app import make_page
-from gui.branch_dialog import BranchDialog
-from gui.local_runs import LocalRuns
+from gui.lab.branch_dialog import BranchDialog
+from gui.lab.run_tab import RunTab
+from gui.lab.transport import Transport
 from gui.main_window import MainWindow
-from gui.run_tab import RunTab
-from gui.run_thread import LiveRun
+from gui.runs.local import LocalRuns
+from gui.runs.thread import LiveRun
 from gui.theme import LIGHT
-from gui.transport import Transport
 from lab.registry import discover
 from storage.reader import RunReader
 

@@ -8,8 +8,8 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
+from gui.lab.run_page import RunPage
 from gui.panel import ReadOut
-from gui.run_page import RunPage
 from gui.theme import DARK, LIGHT
 from gui.views.limits import LimitsDialog
 from lab.stream import MemoryRun

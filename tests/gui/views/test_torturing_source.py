@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gui.run_page import RunPage
+from gui.lab.run_page import RunPage
 from gui.theme import LIGHT
 from gui.views import WIDGETS
 from lab.stream import Event, MemoryRun

@@ -19,11 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.catalogue import RowList
 from gui.icons import put, recolour
+from gui.lab.catalogue import RowList
 from gui.named import named
-from gui.queue_model import QueueModel
-from gui.runs import Runs
+from gui.queue.model import QueueModel
+from gui.runs.runs import Runs
 from gui.theme import Theme
 
 if TYPE_CHECKING:  # they bring pydantic, which the first paint does without

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from gui.delegate import Role
-from gui.transport import time_left
+from gui.lab.transport import time_left
 
 if TYPE_CHECKING:
     from lab.studies.cells import Cell  # its queue brings pydantic, which the first paint does without

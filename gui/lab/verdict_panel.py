@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWi
 
 from gui.icons import pixmap
 from gui.named import named
-from gui.open_run import OpenRun
-from gui.runs import ACTIVE
+from gui.runs.open_run import OpenRun
+from gui.runs.runs import ACTIVE
 from gui.theme import Theme
 
 if TYPE_CHECKING:

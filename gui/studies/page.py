@@ -25,12 +25,12 @@ from PySide6.QtWidgets import (
 from superqt import QElidingLabel
 
 from gui.background import Background
-from gui.local_runs import duration
+from gui.lab.verdict_panel import VerdictPanel
 from gui.named import named
-from gui.study_grid import StudyGrid, Tile
+from gui.runs.local import duration
+from gui.studies.grid import StudyGrid, Tile
 from gui.style import font
 from gui.theme import Theme
-from gui.verdict_panel import VerdictPanel
 from gui.views.phase_diagram import PhaseDiagramView
 from gui.views.scale import Scale, finite_range
 from lab.config import ConfigError

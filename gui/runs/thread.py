@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from lab import registry
 from lab.columns import WIDE
 from lab.hosts.children import Spare

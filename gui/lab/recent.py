@@ -11,9 +11,9 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui.background import Background
-from gui.catalogue import RowList
 from gui.delegate import Role
-from gui.runs import STATE_COLOUR, label, label_parts, search_text, started
+from gui.lab.catalogue import RowList
+from gui.runs.runs import STATE_COLOUR, label, label_parts, search_text, started
 from gui.theme import Theme
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.icons import pixmap
-from gui.lockstep import Lockstep
+from gui.lab.lockstep import Lockstep
 from gui.named import named
-from gui.open_run import OpenRun
 from gui.pulse import Pulse
-from gui.runs import STATE_COLOUR, title_of
+from gui.runs.open_run import OpenRun
+from gui.runs.runs import STATE_COLOUR, title_of
 from gui.theme import Theme
 from gui.views.text import whole
 

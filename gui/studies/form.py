@@ -27,9 +27,9 @@ from PySide6.QtWidgets import (
 from gui.background import Background
 from gui.forms import Form
 from gui.icons import put
-from gui.local_runs import duration
 from gui.named import named
-from gui.runs import Runs
+from gui.runs.local import duration
+from gui.runs.runs import Runs
 from gui.theme import Theme
 from lab.config import Config, ConfigError
 from lab.experiment import Experiment

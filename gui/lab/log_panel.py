@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QPlainTextEdit
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from gui.views.text import changes
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gui.open_run import OpenRun
-from gui.runs import ACTIVE
+from gui.runs.open_run import OpenRun
+from gui.runs.runs import ACTIVE
 from lab.hosts.children import Child, Spare
 from lab.request import Request, instruments_asked, runs_folder
 
@@ -78,7 +78,7 @@ class LocalRuns:
             return f"There is no preview: {error or 'its process died'}"
 
     def open(self, path: str) -> OpenRun:
-        from gui.stored_run import StoredRun
+        from gui.runs.stored import StoredRun
 
         return StoredRun(path)
 
@@ -186,7 +186,7 @@ class LocalRuns:
             child.kill()
 
     def _start(self, request: Request) -> OpenRun:
-        from gui.run_thread import LiveRun
+        from gui.runs.thread import LiveRun
 
         run = LiveRun(request, self._spare)
         run.state_changed.connect(self._after)

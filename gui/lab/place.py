@@ -21,26 +21,26 @@ from PySide6.QtWidgets import (
 )
 
 from gui.background import Background
-from gui.catalogue import Catalogue
-from gui.claim_panel import ClaimPanel
 from gui.icons import put
-from gui.knobs_panel import KnobsPanel
-from gui.log_panel import LogPanel
+from gui.lab.catalogue import Catalogue
+from gui.lab.claim_panel import ClaimPanel
+from gui.lab.knobs_panel import KnobsPanel
+from gui.lab.log_panel import LogPanel
+from gui.lab.recent import RecentRuns
+from gui.lab.run_tab import MakePage, RunTab, StateChip
+from gui.lab.verdict_panel import VerdictPanel
+from gui.lab.welcome import Demo, Welcome
 from gui.named import named
-from gui.open_run import OpenRun
-from gui.queue_panel import QueuePanel
-from gui.recent import RecentRuns
-from gui.run_tab import MakePage, RunTab, StateChip
-from gui.runs import ACTIVE, Runs, short_title_of, title_of
-from gui.studies import Studies
+from gui.queue.panel import QueuePanel
+from gui.runs.open_run import OpenRun
+from gui.runs.runs import ACTIVE, Runs, short_title_of, title_of
+from gui.studies.tabs import Studies
 from gui.theme import Theme
-from gui.verdict_panel import VerdictPanel
-from gui.welcome import Demo, Welcome
 from storage.errors import RunFileError
 
 if TYPE_CHECKING:
     from gui.forms import Form
-    from gui.preview import Preview
+    from gui.lab.preview import Preview
     from lab.experiment import Experiment
     from lab.registry import Broken
 
@@ -301,7 +301,7 @@ class LabPlace(QMainWindow):
         wanted = form.config() if form is not None else None
         if run is None or run.experiment is None or wanted is None:
             return
-        from gui.branch_dialog import BranchDialog  # the form's own types come with the first branch
+        from gui.lab.branch_dialog import BranchDialog  # the form's own types come with the first branch
 
         dialog = BranchDialog(step, run.config, wanted, self._theme, self)
         dialog.given.connect(lambda step, config: self.add(lambda: self.runs.branch(run, step, config)))
@@ -426,7 +426,7 @@ class LabPlace(QMainWindow):
             return
         front = self.tabs.currentWidget() in (self.welcome, self._preview_page)
         self._drop_preview()
-        from gui.preview import Preview  # brings numpy, which the first paint does without
+        from gui.lab.preview import Preview  # brings numpy, which the first paint does without
 
         self.preview = Preview(experiment, config, series)
         self._preview_page = self._make_page(self.preview, self._theme)
@@ -452,7 +452,7 @@ class LabPlace(QMainWindow):
             self.message.emit(f"{run.experiment.title} can measure no more afterwards. {run.experiment.also_note}")
             return
         step = self.transport.slider.shown
-        from gui.measure_dialog import MeasureDialog  # the form's own types come with it
+        from gui.lab.measure_dialog import MeasureDialog  # the form's own types come with it
 
         dialog = MeasureDialog(run.experiment, len(run.checkpoints()), step, self)
         dialog.given.connect(lambda also, at: self._measure(run, also, at))

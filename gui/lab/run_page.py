@@ -10,9 +10,9 @@ from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from gui.icons import put, recolour
-from gui.open_run import OpenRun
 from gui.panel import HEAD_PX, Panel, Title
 from gui.picture import save, widget_picture
+from gui.runs.open_run import OpenRun
 from gui.selection import Selection
 from gui.style import font
 from gui.theme import Theme

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from lab.experiment import Experiment
 from lab.stream import MemoryRun
 from lab.verdict import Verdict

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollA
 
 from gui.icons import put
 from gui.named import named
-from gui.open_run import OpenRun
 from gui.pulse import Pulse
-from gui.runs import ACTIVE
+from gui.runs.open_run import OpenRun
+from gui.runs.runs import ACTIVE
 from gui.theme import Theme
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
 from gui.icons import put, recolour
-from gui.open_run import OpenRun
-from gui.slider import StepSlider
+from gui.lab.slider import StepSlider
+from gui.runs.open_run import OpenRun
 from gui.still_label import StillLabel
 from gui.style import font
 from gui.theme import Theme

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 
 if TYPE_CHECKING:
     from lab.experiment import Experiment

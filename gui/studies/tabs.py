@@ -12,13 +12,13 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QTabWidget, QToolButton
 from gui.background import Background
 from gui.icons import put
 from gui.named import named
-from gui.runs import Runs
+from gui.runs.runs import Runs
 from gui.theme import Theme
 
 if TYPE_CHECKING:  # they bring plots, HDF5, pydantic and numpy, and the window is seen before
     from gui.forms import Form
-    from gui.study_form import Basis, StudyForm
-    from gui.study_page import StudyPage
+    from gui.studies.form import Basis, StudyForm
+    from gui.studies.page import StudyPage
     from lab.studies.board import Board
     from lab.studies.study import Study
 
@@ -54,19 +54,19 @@ class Studies(QObject):
             if form is not None:
                 form.focus_first_error()
             return
-        from gui.study_form import Basis
+        from gui.studies.form import Basis
 
         self._show_form(Basis.of_form(form, self._runs.device, claim=claim)).chosen.connect(self.start)
 
     def ask_change(self, page: StudyPage) -> None:
         """Ask which points a study is to have from now on."""
-        from gui.study_form import Basis
+        from gui.studies.form import Basis
 
         basis = Basis.of_study(page.board.experiment, page.board.study)
         self._show_form(basis).chosen.connect(page.change)
 
     def _show_form(self, basis: Basis) -> StudyForm:
-        from gui.study_form import StudyForm
+        from gui.studies.form import StudyForm
 
         dialog = StudyForm(basis, self._theme, self._runs, self.scheduler, self._tabs.window())
         dialog.where_asked.connect(self.ask_scheduler)
@@ -76,7 +76,7 @@ class Studies(QObject):
 
     def ask_scheduler(self) -> None:
         """Ask where studies compute."""
-        from gui.scheduler_dialog import SchedulerDialog
+        from gui.studies.scheduler import SchedulerDialog
 
         dialog = SchedulerDialog(self.scheduler, QApplication.activeModalWidget() or self._tabs.window())
         dialog.chosen.connect(self.set_scheduler)
@@ -119,7 +119,7 @@ class Studies(QObject):
         self._opening.start(lambda: (_board(study, folder), go))
 
     def _opened(self, answer: tuple[Board, bool]) -> None:
-        from gui.study_page import StudyPage
+        from gui.studies.page import StudyPage
 
         board, go = answer
         page = StudyPage(board, self._theme, self.scheduler)

@@ -5,7 +5,7 @@ from typing import Any
 
 from PySide6.QtCore import QTimer
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 from lab import registry
 from lab.experiment import Experiment
 from storage.layout import LIVE_STATES

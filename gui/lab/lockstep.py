@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSplitter
 
-from gui.open_run import OpenRun
+from gui.runs.open_run import OpenRun
 
 
 class Lockstep(QSplitter):

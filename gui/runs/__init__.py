@@ -1,0 +1,1 @@
+"""What the window knows as a run: live, stored, or written elsewhere."""

@@ -1,0 +1,1 @@
+"""Studies in the window: asked for, watched, drawn as a phase diagram."""
