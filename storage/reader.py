@@ -294,7 +294,7 @@ class RunReader:
             for name in safe.names(safe.group(file, SERIES)):
                 self._rows(name, 0, _ALL)
             for name in (CONFIG, ENVIRONMENT, VERDICT):
-                safe.json_text(file, name, self._size)
+                safe.json_text(file, name, self._paged)
             safe.group(file, CHECKPOINTS)
 
         self._read(read)
@@ -326,9 +326,13 @@ class RunReader:
         self.refresh()
 
     @property
-    def _size(self) -> int:
+    def _paged(self) -> PagedFile:
         assert self._pages is not None
-        return self._pages.size
+        return self._pages
+
+    @property
+    def _size(self) -> int:
+        return self._paged.size
 
     @property
     def _columns(self) -> Columns:
@@ -337,11 +341,10 @@ class RunReader:
 
     @property
     def _descriptor(self) -> int:
-        assert self._pages is not None
-        return self._pages.descriptor
+        return self._paged.descriptor
 
     def _json(self, name: str) -> dict[str, Any]:
-        return self._read(lambda file: safe.json_text(file, name, self._size))
+        return self._read(lambda file: safe.json_text(file, name, self._paged))
 
     def _rows(self, name: str, start: int, stop: int) -> tuple[NDArray[np.int64], np.ndarray] | None:
         if (found := self._columns.of(name)) is None:

@@ -131,11 +131,16 @@ def texts(found: h5py.Dataset, start: int, stop: int, size: int) -> list[str]:
     return result
 
 
-def json_text(parent: h5py.Group, name: str, size: int) -> dict[str, Any]:
+def json_text(parent: h5py.Group, name: str, pages: PagedFile) -> dict[str, Any]:
     """The JSON object that the text ``name`` holds."""
-    found = dataset(parent, name, size)
+    found = dataset(parent, name, pages.size)
     if not _is_text(found) or found.shape != ():
         raise RunFileError(f"{name} is no text")
+    at = found.id.get_offset()
+    if at is not None and found.id.get_type().is_variable_str():
+        pages.seek(at)  # HDF5 would make room for as many bytes as the four here claim, up to 4 GB
+        if int.from_bytes(pages.read(4), "little") > pages.size:
+            raise RunFileError(f"{name} claims more text than its file holds")
     return parsed(name, _decoded(found[()]))
 
 

@@ -81,6 +81,17 @@ def test_a_hostile_file_gives_one_clear_line(tmp_path, kind):
         RunWriter.append_to(path)
 
 
+def test_a_text_that_claims_gigabytes_is_refused_before_room_is_made_for_it(tmp_path):
+    path = foreign(tmp_path / "run.h5", lambda file: None)
+    with h5py.File(path) as file:
+        at = file["config"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[at : at + 4] = (2**32 - 1).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(RunFileError, match=r"config claims more text than its file holds"), RunReader(path) as run:
+        _ = run.config
+
+
 def test_a_checkpoint_that_goes_round_in_circles_is_refused(tmp_path):
     def circle(file):
         group = file.create_group("checkpoints/3/model")
