@@ -1,6 +1,11 @@
 """Training Dynamics Lab: opens the window; with a command, drives the same engine without one."""
 
+import os
 import sys
+
+# Before numpy is loaded, here and in every child: on cores that others use too, its threads wait for each other longer
+# than they compute. Torch's threads are the knob `threads`.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if __name__ == "__main__" and len(sys.argv) == 1:  # the window is seen sooner without what the command line needs
     from gui.app import open_window
@@ -8,7 +13,6 @@ if __name__ == "__main__" and len(sys.argv) == 1:  # the window is seen sooner w
     sys.exit(open_window())
 
 import json
-import os
 import tempfile
 import traceback
 from collections.abc import Sequence

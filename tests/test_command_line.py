@@ -208,3 +208,11 @@ def test_a_recipe_draws_many_panels_and_a_figure_is_a_recipe(finished: Path, tmp
 def test_an_unknown_view_names_those_there_are(finished: Path, tmp_path: Path):
     result = tdlab("export", str(finished), "--view", "lss", "--out", str(tmp_path / "x.pdf"), folder=tmp_path)
     assert result.returncode == 2 and "did you mean loss" in result.stderr
+
+
+def test_numpy_computes_on_one_thread_unless_told_otherwise():
+    ask = [sys.executable, "-c", "import os, main; print(os.environ['OPENBLAS_NUM_THREADS'])"]
+    bare = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    for env, threads in ((bare, "1"), (bare | {"OPENBLAS_NUM_THREADS": "2"}, "2")):
+        done = subprocess.run(ask, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == threads
