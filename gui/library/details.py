@@ -96,7 +96,8 @@ class Details(QWidget):
         self.knobs.setUniformRowHeights(True)
         self.knobs.setAccessibleName("Settings of the run")
         self.knobs.setHeaderLabels(["Setting", "Value", "In the Lab"])
-        self.knobs.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column, mode in enumerate(("ResizeToContents", "Stretch", "ResizeToContents")):
+            self.knobs.header().setSectionResizeMode(column, QHeaderView.ResizeMode[mode])
         self.knobs.header().setStretchLastSection(False)
         self.knobs.itemChanged.connect(self._count)
         self.take = QPushButton("Use these settings")
@@ -153,6 +154,7 @@ class Details(QWidget):
             differs = experiment == run.experiment and other != value
             item = QTreeWidgetItem([name, written(value), written(other) if differs else ""])
             item.setData(0, Qt.ItemDataRole.UserRole, value)
+            item.setToolTip(0, name)
             item.setToolTip(1, str(value))
             checked = differs or experiment != run.experiment
             item.setCheckState(0, Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
@@ -160,8 +162,7 @@ class Details(QWidget):
                 for column in range(3):
                     item.setForeground(column, QColor(self._theme.muted))
             self.knobs.addTopLevelItem(item)
-        self.knobs.resizeColumnToContents(1)
-        self.knobs.resizeColumnToContents(2)
+        self.knobs.setColumnHidden(2, experiment != run.experiment)  # there is nothing to compare with
         self.knobs.blockSignals(False)
         self._count()
 

@@ -147,6 +147,16 @@ def test_the_details_offer_each_setting_that_differs_from_the_lab(library, qtbot
     assert taken.args == [run, {"lr": 0.5}]
 
 
+def test_the_details_name_every_setting_in_full(library):
+    run = made("d", experiment="made-up", knobs={"checkpoint_megabytes": 16, "widths": "200 1000 5000 " * 9})
+    library.resize(1280, 700)
+    for experiment in ("made-up", "another"):
+        library.details.show_runs([run], (experiment, {"checkpoint_megabytes": 8, "widths": "1"}))
+        knobs = library.details.knobs
+        assert knobs.columnWidth(0) > knobs.fontMetrics().horizontalAdvance("checkpoint_megabytes")
+        assert knobs.columnWidth(1) >= 40 and knobs.isColumnHidden(2) is (experiment == "another")
+
+
 def test_labels_edited_in_the_window_are_in_the_files(library, qtbot, tmp_path):
     paths = [small_run(tmp_path / f"{name}.h5") for name in "ab"]
     set_labels(paths[0], tags=["old", "own"])
