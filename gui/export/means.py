@@ -56,10 +56,15 @@ class Mean:
     def __init__(self, members: Sequence[Any], spread: Band, *, log: bool = False) -> None:
         self.members, self.log = list(members), log
         self.spread: Band = spread
+        self._summed: dict[str, list[Summary]] = {}
 
-    @functools.cache  # noqa: B019 - lives as long as the figure is drawn
     def names(self) -> list[str]:
-        """Series that all runs have; a file counts the rows of each to say so, hence once."""
+        """Series that all runs have."""
+        return self._names
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        """A file counts the rows of each series to name them, hence once."""
         first, *others = (source.names() for source in self.members)
         return [name for name in first if all(name in other for other in others)]
 
@@ -89,8 +94,12 @@ class Mean:
         read = [source.series(name) for source in self.members]
         return [(step, np.asarray(value, float).reshape(len(step), -1)[:, column]) for step, value in read]
 
-    @functools.cache  # noqa: B019 - lives as long as the figure is drawn
     def _columns(self, name: str) -> list[Summary]:
+        if name not in self._summed:
+            self._summed[name] = self._sum_up(name)
+        return self._summed[name]
+
+    def _sum_up(self, name: str) -> list[Summary]:
         """Each column of the series, summed up where every run has a reading or lies between two."""
         read = [source.series(name) for source in self.members]
         rows = [(step.astype(float), np.asarray(value, float).reshape(len(step), -1)) for step, value in read]

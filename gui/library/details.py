@@ -30,6 +30,8 @@ from gui.theme import Theme
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
 
+NAME_ROOM = 52  # pixels beside a name: its box, and the margins of the style
+
 FormValues = tuple[str, Mapping[str, Any]]
 """Experiment and knobs of the form in the Lab."""
 
@@ -96,7 +98,7 @@ class Details(QWidget):
         self.knobs.setUniformRowHeights(True)
         self.knobs.setAccessibleName("Settings of the run")
         self.knobs.setHeaderLabels(["Setting", "Value", "In the Lab"])
-        for column, mode in enumerate(("ResizeToContents", "Stretch", "ResizeToContents")):
+        for column, mode in enumerate(("Interactive", "Stretch", "ResizeToContents")):
             self.knobs.header().setSectionResizeMode(column, QHeaderView.ResizeMode[mode])
         self.knobs.header().setStretchLastSection(False)
         self.knobs.itemChanged.connect(self._count)
@@ -162,6 +164,8 @@ class Details(QWidget):
                 for column in range(3):
                     item.setForeground(column, QColor(self._theme.muted))
             self.knobs.addTopLevelItem(item)
+        longest = max(map(self.knobs.fontMetrics().horizontalAdvance, run.config), default=0)
+        self.knobs.setColumnWidth(0, longest + NAME_ROOM)
         self.knobs.setColumnHidden(2, experiment != run.experiment)  # there is nothing to compare with
         self.knobs.blockSignals(False)
         self._count()

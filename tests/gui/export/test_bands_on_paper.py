@@ -1,5 +1,7 @@
 """Bands over seeds on paper, of every kind of view that has them in the window."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,13 +12,14 @@ from gui.compare.controls import BAND_TEXT
 from gui.compare.figure import figure_panels
 from gui.compare.members import opened as members_of
 from gui.compare.recipe import Recipe
-from gui.export.means import WORDS, summed_up
+from gui.export.means import WORDS, Mean, summed_up
 from gui.export.page import draw_page
 from gui.export.recipe import Spread, checked
 from gui.export.sources import opened
 from gui.export.words import caption
 from gui.figures.controls import BANDS as BAND_NAMES
 from lab.compare import BANDS, QUANTILES, Band, summary
+from lab.stream import MemoryRun
 from lab.views import Heatmap, Landscape, Ribbon
 from tests.gui.everything import SPECS, written
 from tests.made_up_views import SOURCE
@@ -126,3 +129,24 @@ def test_a_band_between_quantiles_has_their_share_of_many_runs(band: Band, ends:
     found = summary([(x, np.full(3, value)) for value in values], band)
     assert found.centre.tolist() == [500.0] * 3
     np.testing.assert_allclose((found.low[0], found.high[0]), np.multiply(ends, 1000))
+
+
+def test_a_mean_sums_up_once_and_lets_its_runs_go():
+    class Counted(MemoryRun):
+        asked = 0
+
+        def series(self, name: str, start: int = 0):
+            Counted.asked += 1
+            return super().series(name, start)
+
+    members = [Counted() for _ in range(2)]
+    for member in members:
+        member.append("loss", [0, 1], [1.0, 2.0])
+    mean = Mean(members, "SD")
+    mean.edges("loss", 0)
+    asked = Counted.asked
+    assert mean.edges("loss", 0) is not None and mean.names() == ["loss"] and Counted.asked == asked
+    gone = weakref.ref(members[0])
+    del mean, members, member
+    gc.collect()
+    assert gone() is None
