@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from storage.errors import RunFileError
+
 if TYPE_CHECKING:
     from lab.experiment import Experiment
     from lab.stream import Source
@@ -75,12 +77,12 @@ class OpenRun(QObject):
 
     def verdict(self) -> Verdict | None:
         """The verdict over what is recorded so far; None while there is too little to say anything."""
-        if self.experiment is None or not self.source.names():
+        if self.experiment is None:
             return None
         try:
-            return self.experiment.verdict(self.config_at_start, self.source)
-        except (KeyError, IndexError, ValueError, TypeError, ArithmeticError, OSError):
-            # what the claim needs has no rows yet, rows of another shape, or cannot be read just now
+            return self.experiment.verdict(self.config_at_start, self.source) if self.source.names() else None
+        except (KeyError, IndexError, ValueError, TypeError, ArithmeticError, OSError, RunFileError):
+            # what the claim needs has no rows yet, rows of another shape, or cannot be read: the views say why
             return None
 
     # What a person can do to a live run. A stored run ignores them.

@@ -42,6 +42,15 @@ def test_a_stored_run_is_an_open_run_that_cannot_be_commanded(qtbot, file):
     run.close()
 
 
+def test_a_run_whose_file_goes_while_it_is_open_has_no_verdict_and_no_error(qtbot, file):
+    run = StoredRun(file)
+    assert run.verdict() is not None
+    moved = Path(file).rename(Path(file).with_suffix(".binned"))
+    assert run.verdict() is None
+    moved.rename(file)
+    run.close()
+
+
 def test_a_failed_run_says_why_when_it_is_opened_again(qtbot, tmp_path):
     path = str(tmp_path / "nan.h5")
     config = Tiny.configure(values={"blow_up_at": 7}).model_dump(mode="json")
