@@ -75,13 +75,14 @@ class VerdictPanel(QScrollArea):
             return [named(QLabel(text), "muted")]
         passed = sum(check.passed for check in verdict.checks)
         if self._going_on:
-            head = QLabel(f"So far {passed} of {len(verdict.checks)} checks pass")
+            head = QLabel(f"So far {passed} of {len(verdict.checks)} checks pass" if verdict.checks else "Going on")
             head.setStyleSheet("font-weight: 600; font-size: 15px;")
             why = verdict.reason or "The verdict comes with the end of the run."
             return [head, named(QLabel(why), "muted")]
         colour = getattr(self._theme, WORDS[verdict.outcome])
         outcome = verdict.outcome[0].upper() + verdict.outcome[1:]
         count = f" <span style='color:{self._theme.muted}'>{passed} of {len(verdict.checks)}</span>"
+        count = count if verdict.checks else ""
         head = QLabel(f"<span style='color:{colour};font-weight:600;font-size:15px'>{outcome}</span>{count}")
         lines = [head]
         if verdict.reason:

@@ -35,6 +35,8 @@ class Tile:
 
     Attributes:
         key: Which point of the study it is.
+        label: All that tells its settings.
+        name: What tells it from the other tiles, in few letters.
         turn: How many waiting ones start before it.
         value: The chosen number; NaN while there is none.
         outcome: Its verdict, which colours the tile where no number is chosen.
@@ -44,6 +46,7 @@ class Tile:
 
     key: str
     label: str
+    name: str
     state: str
     path: str
     turn: int = 0
@@ -152,7 +155,7 @@ class StudyGrid(QWidget):
             self._paint_mark(painter, box, QColor(mark), tile, whole=small)
         if box.width() >= 64 and not small:
             painter.setPen(ink)
-            text = painter.fontMetrics().elidedText(tile.label, Qt.TextElideMode.ElideRight, int(box.width()) - 12)
+            text = painter.fontMetrics().elidedText(tile.name, Qt.TextElideMode.ElideRight, int(box.width()) - 12)
             painter.drawText(box.adjusted(6, 3, -6, 0), Qt.AlignmentFlag.AlignTop, text)
             counts = self._scale is not None and math.isfinite(tile.value)
             said = short(tile.value) if counts else tile.outcome or tile.state

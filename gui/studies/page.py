@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from lab.studies.cluster import Cluster
 from lab.studies.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
 from lab.studies.machine import worker_devices
 from lab.studies.pool import Pool, Workers
-from lab.studies.study import Study, StudyError
+from lab.studies.study import Study, StudyError, telling
 from lab.verdict import StudyRow, Verdict
 from storage.errors import RunFileError
 from storage.reader import RunReader
@@ -235,7 +235,7 @@ class StudyPage(QWidget):
         states = {cell.state for cell in cells}
         menu = self.points_menu
         menu.clear()
-        if len(cells) == 1 and (path := self._tile(cells[0], "").path):
+        if len(cells) == 1 and (path := _path(cells[0])):
             menu.addAction("Open", partial(self.opened.emit, path))
         for text, there, method in (
             ("Start next", "waiting" in states, partial(self.reorder, keys)),
@@ -334,9 +334,10 @@ class StudyPage(QWidget):
         cells = self.board.cells
         turns = {cell.point.key: turn for turn, cell in enumerate(c for c in cells if c.state == "waiting")}
         places, columns = self._places(cells)
+        apart = telling(cell.point for cell in cells)
         tiles: list[Tile | None] = [None] * (1 + max(places, default=-1))
         for cell, place in zip(cells, places, strict=True):
-            tile = self._tile(cell, number, turns.get(cell.point.key, 0))
+            tile = self._tile(cell, number, apart, turns.get(cell.point.key, 0))
             if tiles[place] is None:
                 tiles[place] = tile
             else:  # it still runs and is no longer one of the study's points
@@ -366,14 +367,15 @@ class StudyPage(QWidget):
             return self.diagram.scale
         return Scale.over(*finite_range(np.array([tile.value for tile in tiles if tile] or [math.nan])))
 
-    def _tile(self, cell: Cell, number: str, turn: int = 0) -> Tile:
+    def _tile(self, cell: Cell, number: str, apart: Collection[str], turn: int) -> Tile:
         row = self.board.row(cell)
         return Tile(
             key=cell.point.key,
             turn=turn,
             label=cell.point.label,
+            name=cell.point.told(apart),
             state=cell.state,
-            path=str(cell.path) if cell.begun or cell.state in ("running", "finished", "failed") else "",
+            path=_path(cell),
             value=number_of(row, number) if row is not None else float("nan"),
             outcome=cell.outcome,
             problem=cell.problem,
@@ -418,6 +420,11 @@ class StudyPage(QWidget):
             self.message.emit(str(error))
         else:
             self.message.emit("Written: " + ", ".join(str(file) for file in written))
+
+
+def _path(cell: Cell) -> str:
+    """Its run file; empty while there is none."""
+    return str(cell.path) if cell.begun or cell.state in ("running", "finished", "failed") else ""
 
 
 def _curve(path: str, board: Board) -> np.ndarray:

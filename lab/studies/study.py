@@ -13,7 +13,7 @@ import math
 import random
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -108,7 +108,7 @@ def spaced(low: float, high: float, count: int, *, log: bool = False, whole: boo
     if log and min(low, high) <= 0:
         raise StudyError(f"a logarithmic range needs positive ends, not {low:g} and {high:g}")
     shares = [index / max(count - 1, 1) for index in range(count)]
-    values = [low * (high / low) ** share if log else low + (high - low) * share for share in shares]
+    values = [low * (high / low) ** share if log else low * (1 - share) + high * share for share in shares]
     if whole:
         return tuple(dict.fromkeys(round(value) for value in values))
     return tuple(float(f"{value:.{DIGITS}g}") for value in values)
@@ -136,6 +136,14 @@ class Point:
     def label(self) -> str:
         words = [self.arm, *(f"{name}={_short(value)}" for name, value in self.values.items())]
         return ", ".join(word for word in words if word) or "the one point"
+
+    def told(self, apart: Collection[str]) -> str:
+        """The label in few letters: of its values those in ``apart``, by their symbols; ``arm`` stands for the arm."""
+        words = [self.arm] if self.arm and "arm" in apart else []
+        values = {name: value for name, value in self.values.items() if name in apart}
+        knobs = self.config.knobs()
+        words += [f"{knobs[name].symbol or name} {_short(value)}" for name, value in values.items()]
+        return ", ".join(words) or self.label
 
     @property
     def file_name(self) -> str:
@@ -282,6 +290,15 @@ class Study(_Plain):
         knobs = [axis.knob for axis in self.axes] or (["arms"] if self.arms else [])
         words = [self.experiment.replace(":", ""), self.preset, *knobs, digest]
         return re.sub(r"[^A-Za-z0-9.+-]+", "_", "-".join(word for word in words if word))
+
+
+def telling(points: Iterable[Point]) -> tuple[str, ...]:
+    """What differs among the points: ``arm`` and names of knobs, in their order."""
+    seen: dict[str, set[str]] = {}
+    for point in points:
+        for name, value in {"arm": point.arm, **point.values}.items():
+            seen.setdefault(name, set()).add(_short(value))
+    return tuple(name for name, values in seen.items() if len(values) > 1)
 
 
 def _key(experiment: str, arm: str, config: Config) -> str:

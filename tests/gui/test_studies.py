@@ -337,6 +337,8 @@ def test_a_verdict_that_waits_for_runs_is_one_so_far(qtbot):
     assert "So far 1 of 1 checks pass" in words() and "1 of 2 runs are not finished" in words()
     panel.show_verdict(judged)
     assert any("Not comparable" in text for text in words())
+    panel.show_verdict(Verdict.not_comparable("run its arms"))
+    assert any("Not comparable" in text and "0 of 0" not in text for text in words())
 
 
 def test_tiles_say_state_number_and_problem(qtbot):
@@ -344,11 +346,11 @@ def test_tiles_say_state_number_and_problem(qtbot):
     qtbot.addWidget(grid)
     grid.resize(400, 300)
     tiles = [
-        Tile("a", "lr=1", "finished", "a.h5", value=2.0, outcome="reproduced", curve=np.arange(5.0)),
-        Tile("b", "lr=2", "failed", "b.h5", problem="loss is nan at step 3"),
-        Tile("c", "lr=3", "running", "c.h5", done=0.25),
+        Tile("a", "lr=1", "η 1", "finished", "a.h5", value=2.0, outcome="reproduced", curve=np.arange(5.0)),
+        Tile("b", "lr=2", "η 2", "failed", "b.h5", problem="loss is nan at step 3"),
+        Tile("c", "lr=3", "η 3", "running", "c.h5", done=0.25),
         None,
-        Tile("d", "lr=5", "waiting", "", turn=2),
+        Tile("d", "lr=5", "η 5", "waiting", "", turn=2),
     ]
     grid.show_tiles(tiles, 0, None)
     grid.grab()

@@ -5,11 +5,11 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lab.config import ConfigError
-from lab.studies.study import Axis, Study, StudyError, spaced
+from lab.studies.study import Axis, Study, StudyError, spaced, telling
 from tests.fakes import Tiny, TinyConfig
 
 quick = settings(max_examples=40, deadline=None)
@@ -88,6 +88,7 @@ def test_study_toml_gives_the_study_back(set_to, rates, seeds, arms, shuffle):
 
 
 @quick
+@example(16385.0, 1.351344168869386e-08, 2)  # the end is itself, not the start plus a difference
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.integers(1, 50))
 def test_a_range_has_its_ends_and_even_steps(low, high, count):
     values = spaced(low, high, count)
@@ -162,3 +163,14 @@ def test_a_points_name_tells_what_is_in_it():
     (point,) = study(arms=["stable"], seeds=[3], axes=[{"knob": "lr", "values": [0.25]}]).points(Tiny)
     assert point.label == "stable, lr=0.25, seed=3"
     assert point.file_name == f"stable-lr=0.25-seed=3-{point.key}.h5"
+
+
+def test_among_its_kind_a_point_tells_only_what_differs_by_the_symbols_of_its_knobs():
+    points = study(arms=["stable"], seeds=[0, 1], axes=[{"knob": "lr", "values": [0.25, 1e-3]}]).points(Tiny)
+    apart = telling(points)
+    assert apart == ("lr", "seed")
+    assert [point.told(apart) for point in points][:2] == [
+        "η 0.25, seed 0",
+        "η 0.25, seed 1",
+    ]
+    assert points[0].told(()) == points[0].label  # alone, it says all
