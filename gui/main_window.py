@@ -20,7 +20,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QMainWindow,
     QMessageBox,
     QStackedWidget,
@@ -29,6 +28,7 @@ from PySide6.QtWidgets import (
 from gui import icons, style
 from gui.actions import COMMANDS, make_actions
 from gui.device_chip import DeviceChip
+from gui.dialogs import ask_to_open
 from gui.finder import Findable, Finder
 from gui.lab.pictures import WindowPictures
 from gui.lab.place import LabPlace, ask
@@ -347,11 +347,8 @@ class MainWindow(QMainWindow):
     # files
 
     def open_file(self) -> None:
-        dialog = QFileDialog(self, "Open run file", str(self.runs.folder), "Run files (*.h5 *.hdf5);;All files (*)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.filesSelected.connect(self.open_paths)
-        dialog.open()
+        kinds = "Run files (*.h5 *.hdf5);;All files (*)"
+        ask_to_open(self, "Open run file", kinds, self.open_path, folder=str(self.runs.folder), many=True)
 
     def open_paths(self, paths: Sequence[str]) -> None:
         for path in paths:

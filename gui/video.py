@@ -13,7 +13,6 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.background import Background
+from gui.dialogs import ask_to_save
 from gui.picture import SCALES, save, twin
 from gui.theme import LIGHT
 from lab.stream import steps_of
@@ -183,9 +183,7 @@ class VideoDialog(QDialog):
     def _ask(self) -> None:
         ending = self.kind.currentData()
         name = f"{self.view.spec.id}.{ending}" if ending != "png" else self.view.spec.id
-        path, _ = QFileDialog.getSaveFileName(self, "Save film", name)
-        if path:
-            self.make(Path(path))
+        ask_to_save(self, "Save film", name, "", lambda path: self.make(Path(path)))
 
     def make(self, out: Path) -> None:
         """Record into ``out``; frames go into a folder of its name."""

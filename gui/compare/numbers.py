@@ -10,7 +10,6 @@ from typing import Any
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QMenu,
     QTableWidget,
@@ -24,6 +23,7 @@ from gui.compare.grouping import Grouping
 from gui.compare.prepare import Prepared
 from gui.compare.recipe import Recipe
 from gui.compare.tables import as_csv, as_latex, columns, rows
+from gui.dialogs import ask_to_save
 from gui.icons import put
 from gui.library.columns import written
 from gui.library.menus import ask_for_number
@@ -151,11 +151,7 @@ class Numbers(QWidget):
         self.message.emit("Table copied")
 
     def _ask_save(self) -> None:
-        dialog = QFileDialog(self, "Save table", "numbers.csv", "CSV (*.csv);;LaTeX (*.tex)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.fileSelected.connect(self.save)
-        dialog.open()
+        ask_to_save(self, "Save table", "numbers.csv", "CSV (*.csv);;LaTeX (*.tex)", self.save)
 
     def save(self, path: str) -> None:
         """As LaTeX where the name says so, else as CSV."""

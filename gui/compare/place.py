@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -30,11 +29,13 @@ from gui.compare.recipe import Recipe, RecipeError, load, save
 from gui.compare.runs_list import RunsList
 from gui.compare.tabs import Tabs
 from gui.compare.walk import Walk
+from gui.dialogs import ask_to_open, ask_to_save
 from gui.icons import put, recolour
 from gui.named import named
 from gui.theme import Theme
 from lab.views import View
 
+KINDS = "Comparisons (*.json);;All files (*)"
 LOOK_EVERY = 2500  # ms between looks at runs that grow
 EMPTY = (
     "Choose several runs in the Library and press Enter, or drop their files here. "
@@ -220,18 +221,11 @@ class ComparePlace(QWidget):
 
     def ask_save(self) -> None:
         if self.members:
-            beside = str(Path(self.members[0].path).parent / "comparison.json")
-            self._ask("Save comparison", beside, self.save, QFileDialog.AcceptMode.AcceptSave)
+            beside = str(Path(self.members[0].path).parent)
+            ask_to_save(self, "Save comparison", "comparison.json", KINDS, self.save, folder=beside)
 
     def ask_open(self) -> None:
-        self._ask("Open comparison", "", self.open, QFileDialog.AcceptMode.AcceptOpen)
-
-    def _ask(self, title: str, start: str, then: Callable[[str], None], mode: QFileDialog.AcceptMode) -> None:
-        dialog = QFileDialog(self, title, start, "Comparisons (*.json);;All files (*)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(mode)
-        dialog.fileSelected.connect(then)
-        dialog.open()
+        ask_to_open(self, "Open comparison", KINDS, self.open)
 
     def save(self, path: str) -> None:
         try:

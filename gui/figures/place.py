@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from gui.background import Background
+from gui.dialogs import ask_to_open, ask_to_save
 from gui.export.look import FigureError
 from gui.export.look import save as save_look
 from gui.export.recipe import Recipe, write
@@ -57,9 +58,11 @@ class FiguresPlace(QWidget):
         self.controls.page_changed.connect(self._page_changed)
         self.controls.look_changed.connect(self._look_changed)
         self.controls.panel_changed.connect(self._panel_changed)
-        self.controls.open_style_requested.connect(lambda: self._ask("Open style", STYLES, self.open_style))
+        self.controls.open_style_requested.connect(
+            lambda: ask_to_open(self, "Open style", STYLES, self.open_style, folder=str(self.folder))
+        )
         self.controls.save_style_requested.connect(
-            lambda: self._ask("Save style", STYLES, self.save_style, suffix="json")
+            lambda: ask_to_save(self, "Save style", "", STYLES, self.save_style, folder=str(self.folder))
         )
         self.problem = named(QLabel(wordWrap=True), "error")
         self.problem.setContentsMargins(16, 4, 16, 8)
@@ -217,23 +220,13 @@ class FiguresPlace(QWidget):
                 self.copy_words(table=name == "table")
 
     def open_file(self) -> None:
-        self._ask("Open figure or recipe", OPENS, self.open_path)
+        ask_to_open(self, "Open figure or recipe", OPENS, self.open_path, folder=str(self.folder))
 
     def save_file(self) -> None:
-        self._ask("Save recipe", "Figure recipe (*.json)", self.save_path, suffix="json")
+        ask_to_save(self, "Save recipe", "", "Figure recipe (*.json)", self.save_path, folder=str(self.folder))
 
     def export_file(self) -> None:
-        self._ask("Export figure", WRITES, self.export_path, suffix="pdf")
-
-    def _ask(self, title: str, kinds: str, then: Any, suffix: str = "") -> None:
-        dialog = QFileDialog(self, title, str(self.folder), kinds)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        if suffix:
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-            dialog.setDefaultSuffix(suffix)
-            dialog.filterSelected.connect(lambda kind: dialog.setDefaultSuffix(kind.split("*.")[-1].rstrip(")")))
-        dialog.fileSelected.connect(then)
-        dialog.open()
+        ask_to_save(self, "Export figure", "", WRITES, self.export_path, folder=str(self.folder))
 
     def open_path(self, path: str) -> None:
         """Take a recipe, or a figure's own, with its runs where they are now."""

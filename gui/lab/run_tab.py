@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from gui.dialogs import ask_to_save
 from gui.icons import pixmap
 from gui.lab.lockstep import Lockstep
 from gui.named import named
@@ -156,10 +157,5 @@ class RunTab(QWidget):
         return f"{run.problem or 'The run failed.'}\n{saved}".strip()
 
     def _ask_where(self) -> None:
-        dialog = QFileDialog(self, "Save the run elsewhere", "", "Run files (*.h5)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("h5")
-        dialog.selectFile(Path(self.run.path).name)
-        dialog.fileSelected.connect(self.run.relocate)
-        dialog.open()
+        name = Path(self.run.path).name
+        ask_to_save(self, "Save the run elsewhere", name, "Run files (*.h5)", self.run.relocate)

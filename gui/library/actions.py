@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
 from gui.background import InOrder
+from gui.dialogs import ask_for_folder
 from gui.library import files
 
 if TYPE_CHECKING:
@@ -80,13 +81,12 @@ class RunActions(QObject):
 
     def copy(self, *, checkpoints: bool) -> None:
         paths = [run.path for run in self.chosen()]
-        dialog = QFileDialog(self._parent, "Copy into folder", str(paths[0].parent))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(
-            lambda folder: self.work.start(files.copy(paths, Path(folder), checkpoints=checkpoints))
+        ask_for_folder(
+            self._parent,
+            "Copy into folder",
+            lambda folder: self.work.start(files.copy(paths, Path(folder), checkpoints=checkpoints)),
+            folder=str(paths[0].parent),
         )
-        dialog.open()
 
     def tag(self) -> None:
         """Add a tag to all chosen runs."""

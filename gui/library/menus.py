@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
+from gui.dialogs import ask_for_folder
 from gui.library.columns import FACTS, RUN, SPARK, STAR, Column, written
 from gui.library.tree import BRANCHES
 
@@ -146,11 +147,7 @@ class FolderMenu(_LateMenu):
         self.chosen.emit(self.folders)
 
     def _ask(self) -> None:
-        dialog = QFileDialog(self.parentWidget(), "Watch a folder")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(lambda folder: self.set_folders([*self.folders, folder]))
-        dialog.open()
+        ask_for_folder(self.parentWidget(), "Watch a folder", lambda folder: self.set_folders([*self.folders, folder]))
 
 
 def differing_by_experiment(runs: Sequence[RunEntry]) -> dict[str, list[str]]:

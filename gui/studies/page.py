@@ -12,7 +12,6 @@ import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -24,7 +23,8 @@ from PySide6.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from gui.background import Background
+from gui.background import Background, InOrder
+from gui.dialogs import ask_to_save
 from gui.lab.verdict_panel import VerdictPanel
 from gui.named import named
 from gui.runs.local import duration
@@ -81,6 +81,9 @@ class StudyPage(QWidget):
         self._background = Background(self)
         self._background.done.connect(self._gathered)
         self._background.failed.connect(self.message)
+        self._writing = InOrder(self)
+        self._writing.done.connect(self._say)
+        self._writing.failed.connect(self.message)
         self._scheduler = Background(self)
         self._scheduler.done.connect(self._connected)
         self._scheduler.failed.connect(self._not_connected)
@@ -258,6 +261,7 @@ class StudyPage(QWidget):
             self.workers.cut()
             self.workers.join(timeout)
         self._background.wait()
+        self._writing.wait()
 
     # showing
 
@@ -401,25 +405,28 @@ class StudyPage(QWidget):
     # export
 
     def _ask_where(self) -> None:
-        dialog = QFileDialog(self, "Export the diagram", "", "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("pdf")
-        dialog.selectFile("phase-diagram.pdf")
-        dialog.fileSelected.connect(self.export)
-        dialog.open()
+        kinds = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)"
+        ask_to_save(self, "Export the diagram", "phase-diagram.pdf", kinds, self.export)
 
     def export(self, path: str) -> None:
         """Write the shown diagram and its numbers; says what was written, or what stood in the way."""
-        from gui.export.diagram import write_diagram
-        from gui.export.look import FigureError
+        self.message.emit(f"Drawing {path} …")
+        self._writing.start(partial(_written, self.board, self.number.currentText(), Path(path)))
 
-        try:
-            written = write_diagram(self.board, self.number.currentText(), Path(path), data=True)
-        except FigureError as error:
-            self.message.emit(str(error))
-        else:
-            self.message.emit("Written: " + ", ".join(str(file) for file in written))
+    @Slot(object)
+    def _say(self, words: str) -> None:
+        self.message.emit(words)
+
+
+def _written(board: Board, number: str, out: Path) -> str:
+    """Write the diagram and its numbers; what was written, or what stood in the way."""
+    from gui.export.diagram import write_diagram
+    from gui.export.look import FigureError
+
+    try:
+        return "Written: " + ", ".join(str(file) for file in write_diagram(board, number, out, data=True))
+    except FigureError as error:
+        return str(error)
 
 
 def _path(cell: Cell) -> str:

@@ -10,7 +10,6 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.dialogs import ask_to_open
 from gui.named import named
 
 ADDRESS = re.compile(r"[a-z]+://\S+:\d+")
@@ -72,11 +72,7 @@ class SchedulerDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(bool(known))
 
     def _ask_file(self) -> None:
-        dialog = QFileDialog(self, "Scheduler file", "", "Scheduler files (*.json);;All files (*)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(self.place.setText)
-        dialog.open()
+        ask_to_open(self, "Scheduler file", "Scheduler files (*.json);;All files (*)", self.place.setText)
 
     def done(self, result: int) -> None:
         super().done(result)

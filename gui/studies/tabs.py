@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QSize, Signal
-from PySide6.QtWidgets import QApplication, QFileDialog, QTabWidget, QToolButton
+from PySide6.QtWidgets import QApplication, QTabWidget, QToolButton
 
 from gui.background import Background
+from gui.dialogs import ask_for_folder
 from gui.icons import put
 from gui.named import named
 from gui.runs.runs import Runs
@@ -94,9 +95,12 @@ class Studies(QObject):
         self._open(study, self._runs.folder / "studies" / study.folder_name, go=True)
 
     def ask_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self._tabs, "Open a study", str(self._runs.folder / "studies"))
-        if folder:
-            self.open_folder(Path(folder))
+        ask_for_folder(
+            self._tabs,
+            "Open a study",
+            lambda folder: self.open_folder(Path(folder)),
+            folder=str(self._runs.folder / "studies"),
+        )
 
     def open_folder(self, folder: Path) -> None:
         """Show the study in a folder; it goes on when asked to."""

@@ -20,8 +20,9 @@ from PySide6.QtGui import (
     QShowEvent,
     QTextDocument,
 )
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QVBoxLayout, QWidget
 
+from gui.dialogs import ask_to_save
 from gui.picture import save, view_picture
 from gui.runs.open_run import OpenRun
 from gui.selection import Selection
@@ -280,13 +281,14 @@ class ViewWidget(QWidget, Generic[Spec]):
 
     def save_png(self, scale: float = 2.0, *, light: bool = False) -> None:
         """Ask where to write a picture of ``scale`` pixels a point, on the light ground whatever the theme if asked."""
-        path, _ = QFileDialog.getSaveFileName(self, "Save picture", f"{self.spec.id}.png", "PNG pictures (*.png)")
-        if not path:
-            return
-        try:
-            save(view_picture(self, scale, LIGHT if light else self.theme), Path(path))
-        except OSError as error:
-            self._fail(error)
+
+        def write(path: str) -> None:
+            try:
+                save(view_picture(self, scale, LIGHT if light else self.theme), Path(path))
+            except OSError as error:
+                self._fail(error)
+
+        ask_to_save(self, "Save picture", f"{self.spec.id}.png", "PNG pictures (*.png)", write)
 
     def ask_film(self) -> None:
         """Ask for a film of this view over the slider."""
