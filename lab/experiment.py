@@ -124,12 +124,14 @@ class Arm:
         settings: Knobs over those of the preset.
         expect: The verdict that the paper's claim predicts for it.
         presets: Further settings that hold only with the named preset.
+        whole: Nothing of a preset stays under the settings; the arm is the same beside every preset not in ``presets``.
     """
 
     settings: Mapping[str, Any]
     expect: Literal["reproduced", "not reproduced", "not comparable"]
     note: str = ""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    whole: bool = False
 
 
 class Batch(Protocol):
@@ -257,7 +259,7 @@ class Experiment(ABC):
         settings = dict(cls.presets[preset].settings)
         if arm:
             chosen = cls.arms[arm]
-            settings |= chosen.settings
+            settings = ({} if chosen.whole else settings) | dict(chosen.settings)
             settings |= chosen.presets.get(preset, {})
         return cls.Config.parse(settings | dict(values or {}))
 

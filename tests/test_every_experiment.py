@@ -76,6 +76,14 @@ def test_a_preset_with_an_arm_is_a_valid_config_that_survives_json(cls: type[Exp
     assert cls.Config.model_validate_json(config.model_dump_json()) == config
 
 
+@pytest.mark.parametrize("name", ["river-valley", "corrupted-grokking", "loss-jump", "grokking-frequency"])
+def test_an_arm_of_one_scene_takes_nothing_from_the_preset_of_another(name: str):
+    cls = FOUND[name]
+    for name, arm in cls.arms.items():
+        settings = [cls.configure(preset, name) for preset in cls.presets if preset not in arm.presets]
+        assert all(config == settings[0] for config in settings)
+
+
 @pytest.mark.parametrize(("cls", "preset"), PRESETS)
 def test_a_run_records_only_declared_series_and_some_view_has_data(cls: type[Experiment], preset: str):
     run, _ = finish(prepared(cls, preset))

@@ -254,12 +254,17 @@ class Condensation(AlsoMeasure):
         "linear": Arm(
             {"gamma": 0.5, "dropout": 0.0}, "not reproduced", "Large start; γ below the boundary; no dropout."
         ),
-        "critical": Arm({**_PHASE, "gamma": 1.0}, "not reproduced", "On the boundary movement forgets the width."),
+        "critical": Arm(
+            {**_PHASE, "gamma": 1.0}, "not reproduced", "On the boundary movement forgets the width.", whole=True
+        ),
         "x-tanh": Arm(
-            {**_START, "gamma": 4.0, "activation": "x_tanh"}, "not reproduced", "Multiplicity 2: more directions."
+            {**_START, "gamma": 4.0, "activation": "x_tanh"},
+            "not reproduced",
+            "Multiplicity 2: more directions.",
+            whole=True,
         ),
         "mini-batch": Arm(
-            {**_DROPOUT, "dropout": 0.0, "batch": 2}, "not reproduced", "The noise of SGD is not enough."
+            {**_DROPOUT, "dropout": 0.0, "batch": 2}, "not reproduced", "The noise of SGD is not enough.", whole=True
         ),
     }
     state = ("networks", "optimizers", "losses")

@@ -289,26 +289,40 @@ class CorruptedGrokking(AlsoMeasure):
         "map": Preset(_MAP, "Twenty small networks at once: weight decay against the corrupted share."),
     }
     arms = {
-        "coexistence": Arm({"claim": "coexistence"}, "reproduced", "No regulariser; pruning repairs."),
+        "coexistence": Arm({"claim": "coexistence"}, "reproduced", "No regulariser; pruning repairs.", whole=True),
         "partial-inversion": Arm(
-            {"claim": "partial inversion", "weight_decay": 5.0, "steps": 500}, "reproduced", "Weight decay 5."
+            {"claim": "partial inversion", "weight_decay": 5.0, "steps": 500},
+            "reproduced",
+            "Weight decay 5.",
+            whole=True,
         ),
         "full-inversion": Arm(
-            {"claim": "full inversion", "weight_decay": 15.0, "steps": 500}, "reproduced", "Weight decay 15."
+            {"claim": "full inversion", "weight_decay": 15.0, "steps": 500},
+            "reproduced",
+            "Weight decay 15.",
+            whole=True,
         ),
-        "batch-norm": Arm({"claim": "scale of neurons", **_BN}, "reproduced", "Batches of 64, no weight decay."),
+        "batch-norm": Arm(
+            {"claim": "scale of neurons", **_BN}, "reproduced", "Batches of 64, no weight decay.", whole=True
+        ),
         "forgetting": Arm(
             {"claim": "forgetting", "weight_decay": 20.0, "steps": 1500, "prune_every": 500},
             "reproduced",
             "Weight decay 20: all is learnt, and lost again.",
+            whole=True,
         ),
-        "few-data": Arm({"claim": "coexistence", "alpha": 0.2}, "not reproduced", "Too few pairs: memorisation alone."),
+        "few-data": Arm(
+            {"claim": "coexistence", "alpha": 0.2}, "not reproduced", "Too few pairs: memorisation alone.", whole=True
+        ),
         "clean": Arm(
             {"claim": "full inversion", "xi": 0.0, "weight_decay": 5.0, "steps": 300},
             "not reproduced",
             "Nothing corrupted: training accuracy does not fall.",
+            whole=True,
         ),
-        "map": Arm({**_MAP}, "reproduced", "Memorisation, coexistence and full inversion as weight decay grows."),
+        "map": Arm(
+            _MAP, "reproduced", "Memorisation, coexistence and full inversion as weight decay grows.", whole=True
+        ),
     }
     detectors = (
         Jump("test_accuracy", size=0.2, window=50),

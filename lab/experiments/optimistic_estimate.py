@@ -100,14 +100,7 @@ class OptimisticEstimateConfig(Config):
         return tuple(sorted({self.init_std, *numbers("starts", self.starts)}))
 
 
-_MATRIX: dict[str, Any] = {
-    "family": "matrix",
-    "optimizer": "gd",
-    "lr": 0.01,
-    "steps": 30_000,
-    "sizes": "",
-    "init_std": 1e-4,
-}
+_START = {"sweep": "start", "target": "M1"}
 _MAP: dict[str, Any] = {
     "rows": "row_coordinate",
     "columns": "sample_size",
@@ -175,7 +168,7 @@ class OptimisticEstimate(AlsoMeasure):
     )
     presets = {
         "matrix": Preset({}, "4 x 4 matrices of rank 1 to 4, all sample sizes, eight trials each."),
-        "start": Preset({"sweep": "start", "target": "M1"}, "Rank 1, from four sizes of the start."),
+        "start": Preset(_START, "Rank 1, from four sizes of the start."),
         "plane": Preset({"family": "plane", "trials": 20, "lr": 0.1}, "Seven functions of the plane."),
         "cnn": Preset(
             {"family": "cnn", "width": 1, "optimizer": "adam", "steps": 8000, "init_std": 1e-3, "trials": 3},
@@ -188,9 +181,13 @@ class OptimisticEstimate(AlsoMeasure):
     }
     arms = {
         "small-start": Arm({}, "reproduced", "The edge sits on the closed form."),
-        "large-start": Arm({**_MATRIX, "init_std": 1.0}, "not reproduced", "Almost all entries are needed."),
-        "linear": Arm({**_MATRIX, "family": "linear", "target": "all", "lr": 0.1}, "not reproduced", "Never below 3."),
-        "full-rank": Arm({**_MATRIX, "target": "M7"}, "not reproduced", "Rank 4 costs all 16 entries."),
+        "large-start": Arm(
+            {"init_std": 1.0}, "not reproduced", "Almost all entries are needed.", {"start": _START}, whole=True
+        ),
+        "linear": Arm(
+            {"family": "linear", "lr": 0.1}, "not reproduced", "Never below 3.", {"plane": {"trials": 20}}, whole=True
+        ),
+        "full-rank": Arm({"target": "M7"}, "not reproduced", "Rank 4 costs all 16 entries.", whole=True),
     }
     state = ("model", "optimizer", "row_on")
 

@@ -213,6 +213,7 @@ VALLEY = {"scene": "valley", "lr": 0.1, "rates": "three", "branch_every": 1000, 
 BIGRAM = {"scene": "bigram", "lr": 5.0, "rates": "three", "branch_every": 1800, "steps": 3900, "zipf": 1.0}
 EVEN = {**BIGRAM, "lr": 20.0, "rates": "one", "branch_every": 3000, "steps": 3300, "zipf": 0.0, "contexts": 40}
 FOUR = {"scene": "schedules", "lr": 5.0, "zipf": 1.0, "steps": 4300, "replicates": 4, "compare": "compute"}
+_FULL = {"full_batch": True}
 
 READ_AT_END = (
     Series("decayed_from", "Step at which the ended branch began"),
@@ -249,14 +250,16 @@ class RiverValley(AlsoMeasure):
         "schedules": Preset(FOUR, "WSD, WSD-S, cosine and cyclic cosine, 4300 steps each."),
     }
     arms = {
-        "valley": Arm(VALLEY, "reproduced", "Noise bounces the walkers between the walls."),
-        "valley-no-noise": Arm({**VALLEY, "sigma": 0.0}, "not reproduced", "Nothing to decay."),
-        "bigram": Arm({**BIGRAM, "full_batch": False}, "reproduced", "Three rates, two branches."),
-        "bigram-full-batch": Arm({**BIGRAM, "full_batch": True}, "not reproduced", "No noise, no hill."),
-        "even": Arm({**EVEN, "full_batch": False}, "reproduced", "The decay's drop is that of uncertain contexts."),
-        "even-full-batch": Arm({**EVEN, "full_batch": True}, "not reproduced", "Decaying only slows the run."),
-        "schedules": Arm(FOUR, "reproduced", "Every step counts."),
-        "schedules-by-step": Arm({**FOUR, "compare": "step"}, "not reproduced", "The steps of WSD's copies are free."),
+        "valley": Arm(VALLEY, "reproduced", "Noise bounces the walkers between the walls.", whole=True),
+        "valley-no-noise": Arm({**VALLEY, "sigma": 0.0}, "not reproduced", "Nothing to decay.", whole=True),
+        "bigram": Arm(BIGRAM, "reproduced", "Three rates, two branches.", whole=True),
+        "bigram-full-batch": Arm({**BIGRAM, **_FULL}, "not reproduced", "No noise, no hill.", whole=True),
+        "even": Arm(EVEN, "reproduced", "The decay's drop is that of uncertain contexts.", whole=True),
+        "even-full-batch": Arm({**EVEN, **_FULL}, "not reproduced", "Decaying only slows the run.", whole=True),
+        "schedules": Arm(FOUR, "reproduced", "Every step counts.", whole=True),
+        "schedules-by-step": Arm(
+            {**FOUR, "compare": "step"}, "not reproduced", "The steps of WSD's copies are free.", whole=True
+        ),
     }
     state = ("theta", "clock", "branches", "last_origin", "last_decayed", "ended", "trunk", "budgets")
 
