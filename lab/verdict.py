@@ -57,6 +57,14 @@ class Verdict:
     def not_comparable(cls, reason: str, *checks: Check) -> "Verdict":
         return cls(checks, reason)
 
+    def excused(self, *reasons: str) -> "Verdict":
+        """Not comparable, for the first of the reasons that is not empty, where it would be "not reproduced".
+
+        Such a run can show the claim but not refute it.
+        """
+        reason = next(filter(None, reasons), "")
+        return Verdict(self.checks, reason) if reason and self.outcome == "not reproduced" else self
+
     @classmethod
     def within(cls, name: str, value: float, low: float, high: float) -> "Verdict":
         return cls((Check(name, value, low, high),))

@@ -464,9 +464,5 @@ def judge(config: Any, run: Source) -> Verdict:
     if not record.adaptive:
         return Verdict.of(Check("optimiser has a second moment", 0.0, low=1.0), *checks)
     verdict = Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
-    if verdict.outcome == "not reproduced" and record.knobs.interventions:
-        at, what = record.knobs.interventions[0]
-        return Verdict.not_comparable(
-            f"{what} at step {at}: a run that was steered can show the claim but not refute it", *checks
-        )
-    return verdict
+    steered = (f"{what} at step {at}" for at, what in record.knobs.interventions[:1])
+    return verdict.excused(*(f"{why}: a run that was steered can show the claim but not refute it" for why in steered))

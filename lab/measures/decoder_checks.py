@@ -91,9 +91,6 @@ def judge_matching(config: Any, run: Source) -> Verdict:
 
 def _settled(checks: Sequence[Check], last: int, least: int, steering: str) -> Verdict:
     """The verdict; a failure before step ``least``, or of a run that was steered, says nothing."""
-    verdict = Verdict.of(*checks)
-    if verdict.outcome == "not reproduced" and last < least:
-        return Verdict.not_comparable(f"too short: {last} of at least {least} steps", *checks)
-    if verdict.outcome == "not reproduced" and steering:
-        return Verdict.not_comparable(f"{steering}: a steered run can show the claim but not refute it", *checks)
-    return verdict
+    short = f"too short: {last} of at least {least} steps" if last < least else ""
+    steered = f"{steering}: a steered run can show the claim but not refute it" if steering else ""
+    return Verdict.of(*checks).excused(short, steered)
