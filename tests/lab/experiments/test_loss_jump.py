@@ -124,7 +124,22 @@ def test_equations_with_a_time_are_trained_on_their_residual(preset):
     assert run.series("stage")[1][-1] == 1.0 and run.series("solution")[1].shape[1:] == (513,)
     exact = run.series("exact")[1][0]
     assert np.abs(exact[[0, -1]]).max() < 1e-8 and np.abs(exact).max() > 0.5
-    assert "Poisson" in LossJump.verdict(experiment.config, run).reason
+    assert "a switch after 2000 steps" in LossJump.verdict(experiment.config, run).reason
+
+
+def test_an_arm_of_an_equation_with_a_time_keeps_it_and_comes_to_its_switch():
+    for preset in ("heat", "burgers", "heat-long"):
+        config = LossJump.configure(preset, "data")
+        assert config.equation in preset and config.second == "data" and config.switch_step < config.steps
+    burgers = LossJump.configure("burgers", "model")
+    run = made_up(burgers, 20.0, (1e-2, 2e-2), 6.0)  # its front has every frequency: no order is asked of it
+    verdict = LossJump.verdict(burgers, run)
+    assert verdict.outcome == "reproduced" and len(verdict.checks) == 2
+    assert "again from step" in verdict.checks[0].note
+    other = LossJump.configure("heat", "model", {"frequencies": "2 3"})
+    assert "k = 1 and 4" in LossJump.verdict(other, made_up(other, 20.0, (7e-2, 2e-2), 6.0)).reason
+    blended = LossJump.configure("demo", "model", {"blend": 0.5})
+    assert "leaving the data" in LossJump.verdict(blended, made_up(blended, 20.0, (7e-2, 2e-2), 6.0)).reason
 
 
 def made_up(config: Any, ratio: float, modes_at_top: tuple[float, float], model: float) -> MemoryRun:
