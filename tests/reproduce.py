@@ -1,8 +1,8 @@
 """The long proof: every arm of every experiment's demo preset with three seeds, judged by its own run file.
 
 ``python -m tests.reproduce`` runs what is asked for and keeps each outcome in docs/reproduced.json, where a later run
-of the same arm and seed replaces it; docs/reproduced.md and the table in README.md are drawn from there. Exit 1 when an
-arm ends otherwise than its claim predicts.
+of the same arm and seed replaces it; docs/reproduced.md and the table in README.md are drawn from there. What has not
+been run is listed there as well. Exit 1 when an arm ends otherwise than its claim predicts.
 """
 
 from __future__ import annotations
@@ -40,10 +40,33 @@ Job = tuple[str, str, str, int]
 def jobs(experiments: Iterable[type[Experiment]], presets: list[str], seeds: list[int]) -> Iterator[Job]:
     """All arms of the named presets that an experiment has; of its first preset, where it has none of them."""
     for cls in experiments:
-        for preset in [name for name in presets if name in cls.presets] or [next(iter(cls.presets))]:
-            for arm in cls.arms:
+        chosen = [name for name in presets if name in cls.presets] or [next(iter(cls.presets))]
+        for preset, arm in settings(cls):
+            if preset in chosen:
                 for seed in seeds:
                     yield cls.name, preset, arm, seed
+
+
+def settings(cls: type[Experiment]) -> Iterator[tuple[str, str]]:
+    """Every preset with every arm, once: an arm that is the same beside several presets belongs to the first."""
+    seen = []
+    for preset in cls.presets:
+        for arm in cls.arms:
+            knobs = cls.configure(preset, arm, {"seed": 0})
+            if (arm, knobs) not in seen:
+                seen.append((arm, knobs))
+                yield preset, arm
+
+
+def not_run(experiments: Iterable[type[Experiment]], rows: list[Row]) -> list[str]:
+    """A line for each preset that has arms without a run."""
+    there = {key(row)[:3] for row in rows}
+    lines = []
+    for cls in experiments:
+        missing = [pair for pair in settings(cls) if (cls.name, *pair) not in there]
+        for preset, group in groupby(missing, key=lambda pair: pair[0]):
+            lines.append(f"- {cls.name}, preset {preset}: {', '.join(arm for _, arm in group)}")
+    return lines
 
 
 def run_arm(job: Job) -> Row:
@@ -89,9 +112,10 @@ def page(rows: list[Row]) -> str:
     lines = [
         "# Every claim, run",
         "",
-        "`make reproduce` runs every arm of each experiment's demo preset and writes this page from",
-        "docs/reproduced.json, where every single number is. Numbers are the range over the seeds with the threshold",
-        "of the verdict; times are processor seconds of one run, with its size on disk.",
+        "`make reproduce` runs every arm of each experiment's demo preset, `python -m tests.reproduce --preset NAME`",
+        "those of another one; both write this page from docs/reproduced.json, where every single number is. Numbers",
+        "are the range over the seeds with the threshold of the verdict; times are processor seconds of one run, with",
+        "its size on disk. An arm that is the same beside several presets stands under the first.",
         "",
         "| experiment | preset | arm | seeds | should end | does | numbers (threshold) | time | file | run on |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -104,7 +128,10 @@ def page(rows: list[Row]) -> str:
         size = f"{max(run['bytes'] for run in runs) / 1e6:.1f} MB"
         days = sorted({run["date"] for run in runs})
         lines.append(row_of(*cells, numbers(runs), usual_time(runs), size, days[-1]))
-    return "\n".join([*lines, "", f"Machines: {'; '.join(sorted({run['machine'] for run in rows}))}.", ""])
+    lines += ["", f"Machines: {'; '.join(sorted({run['machine'] for run in rows}))}.", ""]
+    if missing := not_run(registry.discover()[0].values(), rows):
+        lines += ["Not run:", "", *missing, ""]
+    return "\n".join(lines)
 
 
 def numbers(runs: list[Row]) -> str:
@@ -159,6 +186,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", help="experiments to run; all of them when absent")
     parser.add_argument("--preset", action="append", default=[], help="presets to run; if absent, the first")
+    parser.add_argument("--arm", action="append", default=[], help="arms to run; all of them when absent")
     parser.add_argument("--seeds", default="0,1,2", help="seeds, with commas between")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes side by side")
     parser.add_argument("--missing", action="store_true", help="leave out what docs/reproduced.json has already")
@@ -167,7 +195,7 @@ def main() -> int:
     chosen = [registry.experiment(name) for name in options.only] if options.only else list(found.values())
     kept = {key(row): row for row in json.loads(KEPT.read_text(encoding="utf-8"))} if KEPT.exists() else {}
     todo = list(jobs(chosen, options.preset, [int(seed) for seed in options.seeds.split(",")]))
-    todo = [job for job in todo if not (options.missing and job in kept)]
+    todo = [job for job in todo if not (options.missing and job in kept) and job[2] in (options.arm or [job[2]])]
     unexpected = len(broken)
     with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
         for row in pool.map(run_arm, todo):

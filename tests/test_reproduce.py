@@ -53,6 +53,16 @@ def test_every_arm_of_every_demo_preset_is_on_the_list():
     assert next(reproduce.jobs([cls], ["of another"], [0]))[1] == next(iter(cls.presets))
 
 
+def test_an_arm_that_is_the_same_beside_several_presets_is_run_once_and_what_was_not_run_is_said():
+    from lab import registry
+
+    cls = registry.experiment("river-valley")
+    assert list(reproduce.settings(cls)) == [("valley", arm) for arm in cls.arms]
+    run = [row(arm, 0, 1.0) | {"experiment": "river-valley", "preset": "valley"} for arm in cls.arms]
+    assert reproduce.not_run([cls], run) == []
+    assert reproduce.not_run([cls], run[2:]) == ["- river-valley, preset valley: valley, valley-no-noise"]
+
+
 def test_the_readme_has_the_place_for_the_table():
     text = reproduce.README.read_text(encoding="utf-8")
     assert text.index(reproduce.MARKS[0]) < text.index(reproduce.MARKS[1])
