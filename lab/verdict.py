@@ -1,7 +1,8 @@
 """Did the phenomenon appear, by which number: checks on recorded series or on the runs of a study, with thresholds."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -110,6 +111,7 @@ class StudyRow:
         expected: What the claim predicts for its arm; empty without one.
         numbers: The last value of every scalar series, by the series' name.
         checks: The values of its own verdict's checks, by the check's name.
+        reason: Why it is not comparable; empty otherwise.
     """
 
     arm: str
@@ -118,6 +120,7 @@ class StudyRow:
     expected: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     checks: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
 
     @classmethod
     def of(
@@ -125,7 +128,8 @@ class StudyRow:
     ) -> "StudyRow":
         """A run of an experiment with these arms, and its own verdict."""
         expected = arms[arm].expect if arm in arms else ""
-        return cls(arm, config, verdict.outcome, expected, numbers, {c.name: c.value for c in verdict.checks})
+        checks = {c.name: c.value for c in verdict.checks}
+        return cls(arm, config, verdict.outcome, expected, numbers, checks, verdict.reason)
 
 
 def judge_arms(rows: Sequence[StudyRow]) -> tuple[Check, ...]:
@@ -139,17 +143,30 @@ def judge_arms(rows: Sequence[StudyRow]) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def judge_together(rows: Sequence[StudyRow], own: Verdict | None, *, arms: bool = True) -> Verdict:
-    """The claim over several finished runs.
+def judge_together(
+    rows: Sequence[StudyRow], together: Callable[[Sequence[StudyRow]], Verdict | None], *, arms: bool = True
+) -> Verdict:
+    """The claim over several finished runs; those that are not comparable say nothing against it.
 
     Args:
         rows: The runs.
-        own: What the experiment says of them together; None where its claim compares none of these.
+        together: What the experiment says of comparable runs together; None where its claim compares none of these.
         arms: Judge each arm too; no arm predicts anything for knobs other than its own.
     """
+    comparable = [row for row in rows if row.outcome != "not comparable"]
+    own = together(comparable) if comparable else None
     checks = judge_arms(rows) if arms else ()
     if own is not None:
         checks += own.checks
         if own.reason:
             return Verdict.not_comparable(own.reason, *checks)
-    return Verdict(checks, "" if checks else "the claim says nothing about these runs together; run its arms")
+    open_rows = [row for row in rows if row.outcome == "not comparable" != row.expected]
+    undecided = ""
+    if open_rows:
+        reasons = Counter(row.reason for row in open_rows).most_common(1)
+        undecided = f"{len(open_rows)} of {len(rows)} runs are not comparable: {reasons[0][0]}"
+    if not checks:
+        return Verdict.not_comparable(undecided or "the claim says nothing about these runs together; run its arms")
+    refuted = any(arms and row.expected and row.outcome != row.expected for row in comparable)
+    refuted = refuted or (own is not None and own.outcome == "not reproduced")
+    return Verdict.of(*checks) if refuted else Verdict.of(*checks).excused(undecided)

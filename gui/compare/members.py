@@ -158,10 +158,9 @@ def verdict_together(members: Sequence[Member], rows: Sequence[StudyRow | None])
         return Verdict.not_comparable("a claim belongs to one experiment; choose runs of one")
     there = [row for row in rows if row is not None]
     try:
-        own = experiment.study_verdict(there) if there else None
+        judged = judge_together(there, experiment.study_verdict)
     except (KeyError, IndexError, ValueError, ArithmeticError) as error:
-        own = Verdict.not_comparable(f"too little was recorded ({error})")
-    judged = judge_together(there, own)
+        judged = Verdict.not_comparable(f"too little was recorded ({error})")
     if len(there) < len(members):
         missing = len(members) - len(there)
         return Verdict.not_comparable(f"{missing} of {len(members)} runs are not finished and judged", *judged.checks)

@@ -106,8 +106,7 @@ class Board(Cells):
         """The claim, judged over the finished runs; ``anew``: each of them, too."""
         missing = len(self.cells) - self.count("finished")
         rows = self.rows(anew=anew)
-        own = self.experiment.study_verdict(rows) if rows else None
-        judged = judge_together(rows, own, arms=not self.study.axes)
+        judged = judge_together(rows, self.experiment.study_verdict, arms=not self.study.axes)
         if missing:
             return Verdict.not_comparable(f"{missing} of {len(self.cells)} runs are not finished", *judged.checks)
         return judged
