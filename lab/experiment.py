@@ -213,7 +213,7 @@ class Experiment(ABC):
 
     @classmethod
     def study_verdict(cls, rows: Sequence[StudyRow]) -> Verdict | None:
-        """Judge the comparable runs of a study together, where the claim compares some; None: it compares none of these.
+        """Judge a study's comparable runs together, where the claim compares some; None: it compares none of these.
 
         The claim's arms are judged without it: each has to end as expected.
         """

@@ -101,6 +101,23 @@ class Verdict:
         return cls(tuple(checks), str(data.get("reason", "")))
 
 
+def unlike(config: Any, same: Mapping[str, Any], least: Mapping[str, float] | None = None) -> str:
+    """Which knob is another one than where a claim's numbers were measured, in words; empty when none is.
+
+    Args:
+        config: A run's knobs.
+        same: Knobs and their values there.
+        least: Knobs that may be larger than there.
+    """
+    for name, value in same.items():
+        if getattr(config, name) != value:
+            return f"{name} = {getattr(config, name)}: the claim's numbers were measured at {value}"
+    for name, value in (least or {}).items():
+        if getattr(config, name) < value:
+            return f"{name} = {getattr(config, name):g}: the claim's numbers were measured at {value:g} or more"
+    return ""
+
+
 @dataclass(frozen=True)
 class StudyRow:
     """A finished run of a study, reduced to numbers.

@@ -18,11 +18,11 @@ from lab.also import AlsoMeasure
 from lab.config import Config, numbers, param
 from lab.experiment import Arm, Batch, Preset, Series, action, instrument
 from lab.interventions import first_intervention
-from lab.measures.corruption_checks import CHECKS, PHASES, POINTS, ignoring, judge_map, phase_number
+from lab.measures.corruption_checks import CHECKS, PHASES, POINTS, SETTINGS, ignoring, judge_map, phase_number
 from lab.measures.detectors import Jump
 from lab.models import stacked_pairs
 from lab.stream import Source
-from lab.verdict import Verdict
+from lab.verdict import Verdict, unlike
 from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, PhaseDiagram, Profile, Ribbon, Scatter
 
 if TYPE_CHECKING:
@@ -548,4 +548,4 @@ def judge(config: Any, run: Source) -> Verdict:
         return Verdict.not_comparable(f"a branch from step {step[0]}: what came before is in its parent")
     if step[-1] < config.steps or step[-1] < 300:
         return Verdict.not_comparable(f"too short or not finished: {step[-1]} of at least 300 steps")
-    return Verdict.of(*CHECKS[config.claim](config, run))
+    return Verdict.of(*CHECKS[config.claim](config, run)).excused(unlike(config, *SETTINGS[config.claim]))

@@ -20,7 +20,7 @@ from lab.data.aliased_sine import aliased_positions, even_positions
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures.detectors import Crossing, GapClosing
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Check, Verdict, unlike
 from lab.views import Curves, Heatmap, Line, Profile
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ FINE = 50  # frequencies per unit of k in the spectra drawn as curves
 PARITY_FREQUENCIES = 64  # from 0 to 2π
 
 SETTLED = 100  # steps: at initialisation the network may carry the low frequency and a large test loss by chance
+TRAINED = 0.5  # steps times Adam's rate after which a run without grokking has none
 FITTED = 0.40  # train MSE at which the plateau of sin kx is over; the zero function has 0.5
 
 
@@ -382,7 +383,12 @@ class GrokkingFrequency(AlsoMeasure):
             return Verdict.not_comparable(f"too short: {step[-1]} steps, and the first {SETTLED} do not count")
         checks = _judge_sine(run, step, test_loss, loss_step, train_loss) if sine(config) else _judge_parity(run)
         reason = _outside_the_claim(config, run)
-        return Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
+        if reason:
+            return Verdict.not_comparable(reason, *checks)
+        net = {"activation": "sin", "depth": 2} if sine(config) else {"activation": "relu", "depth": 1}
+        least = math.ceil(TRAINED / config.lr)
+        short = f"too short: {step[-1]} of at least {least} steps at this rate" if step[-1] < least else ""
+        return Verdict.of(*checks).excused(unlike(config, net | {"init_scale": 1.0, "optimizer": "adam"}), short)
 
 
 def _outside_the_claim(config: Any, run: Source) -> str:

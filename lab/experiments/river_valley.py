@@ -17,11 +17,11 @@ from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.interventions import first_intervention
-from lab.measures.river_checks import COUNTS, factors, schedule_checks, table_checks, valley_checks
+from lab.measures.river_checks import COUNTS, factors, schedule_checks, setting, table_checks, valley_checks
 from lab.memory import require_memory
 from lab.models.rates import Plan, plan
 from lab.stream import Source
-from lab.verdict import Verdict
+from lab.verdict import Verdict, unlike
 from lab.views import Bars, Curves, Landscape, Profile, Scatter
 
 if TYPE_CHECKING:
@@ -489,4 +489,5 @@ def judge(config: Any, run: Source) -> Verdict:
     steered = first_intervention(run, actions=("continue_from_decayed",))  # a branch by hand leaves the run as it was
     if steered:
         reason = f"the run was steered at step {steered['step']}"
-    return Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
+    verdict = Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
+    return verdict.excused(unlike(config, *setting(config)))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lab.stream import Source
-from lab.verdict import Check, StudyRow, Verdict
+from lab.verdict import Check, StudyRow, Verdict, unlike
 
 PAPER_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}  # S_w at γ' = 0: Luo et al. (2021), Fig. 3
 MARGIN = 0.25  # in γ, on both sides of the boundary
@@ -58,11 +58,13 @@ def judge_start(config: Any, run: Source) -> Verdict:
     """Pairs of one direction: few at the start, nearly all at the end."""
     if config.steps < 100:
         return Verdict.not_comparable(f"too short: {config.steps} of 100 steps")
+    if config.threshold != 0.95:
+        return Verdict.not_comparable(unlike(config, {"threshold": 0.95}))
     fraction = run.series("condensed_fraction")[1]
     return Verdict.of(
         Check("pairs of one direction at the start", float(fraction[0]), 0, 0.1),
         Check("pairs of one direction at the end", float(fraction[-1]), 0.95, 1),
-    )
+    ).excused(unlike(config, {"lr": 1e-3, "samples": 80}))
 
 
 def judge_phase(config: Any, run: Source) -> Verdict:
@@ -85,4 +87,6 @@ def judge_dropout(config: Any, run: Source) -> Verdict:
     if config.steps < 12_000:
         return Verdict.not_comparable(f"too short: {config.steps} of 12000 steps")
     net, twin = (float(run.series(name)[1][-1]) for name in ("weighted_fraction", "twin_weighted_fraction"))
-    return Verdict.of(Check("weighted fraction over the twin's", net / twin, 3.0, note=f"{net:.3f} and {twin:.3f}"))
+    check = Check("weighted fraction over the twin's", net / twin, 3.0, note=f"{net:.3f} and {twin:.3f}")
+    same = {"lr": 1e-3, "samples": 8, "activation": "tanh", "noise": "dropped"}
+    return Verdict.of(check).excused(unlike(config, same, {"width": 500}))

@@ -107,6 +107,17 @@ CHECKS = {
 }
 """Checks of each claim about one network, from its config and run."""
 
+_FULL_BATCH = {"lr": 1e-2, "batch": 0, "dropout": 0.0}
+_BY_DECAY = _FULL_BATCH | {"batch_norm": False}
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
+    "coexistence": (_FULL_BATCH | {"xi": 0.35}, {"steps": 600}),
+    "partial inversion": (_BY_DECAY, {"steps": 500}),
+    "full inversion": (_BY_DECAY, {"steps": 300}),
+    "forgetting": (_BY_DECAY, {"steps": 1500}),
+    "scale of neurons": ({"lr": 5e-3, "batch": 64, "dropout": 0.0}, {"steps": 1500}),
+}
+"""Knobs of each claim's setting, and those that may be larger; a failure elsewhere does not refute it."""
+
 
 def judge_map(config: Any, run: Source) -> Verdict:
     """The phases along weight decay 0, 5 and 15 at ξ = 0.2, at the end of a map."""

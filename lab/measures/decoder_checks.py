@@ -12,7 +12,7 @@ from typing import Any
 
 from lab.interventions import first_intervention
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Check, Verdict, unlike
 
 ANCHOR_EDGES = ("0: key ← anchor", "0: key ← key", "0: last ← anchor", "0: last ← key", "1: last ← key")
 CHAIN_EDGES = ("0: copy", "1: first hop", "2: second hop")
@@ -43,7 +43,9 @@ def judge_anchor(config: Any, run: Source) -> Verdict:
     ]
     if has_named_edges(config) and "accuracy_without" in known:
         checks += _circuit_checks(run.series("accuracy_without")[1][-1])
-    return _settled(checks, int(step[-1]), 500, _steering(config, run))
+    outside = unlike(config, {"norm": "post"}) or ("an LSTM has no attention" if config.model == "lstm" else "")
+    least = max(500, 2 * config.warmup)
+    return _settled(checks, int(step[-1]), least, _steering(config, run)).excused(outside)
 
 
 def _circuit_checks(without: Sequence[float]) -> list[Check]:
@@ -86,7 +88,10 @@ def judge_matching(config: Any, run: Source) -> Verdict:
         checks.append(Check(f"attention {name}", value, low=0.8))
     turned = first_intervention(run, knobs=("lr", "weight_decay", "alpha", "beta"), actions=())
     steering = f"the training was steered at step {turned['step']}" if turned else ""
-    return _settled(checks, int(step[-1]), 1000, steering)  # held-out accuracy has long plateaus
+    least = max(1000, 2 * config.warmup)  # held-out accuracy has long plateaus
+    return _settled(checks, int(step[-1]), least, steering).excused(
+        unlike(config, {"edges": 4}, {"train_size": 20_000})
+    )
 
 
 def _settled(checks: Sequence[Check], last: int, least: int, steering: str) -> Verdict:

@@ -21,6 +21,18 @@ def factors(config: Any) -> tuple[float, ...]:
     return (1.0,) if config.rates == "one" else (1.0, 0.5, 0.2) if config.scene == "valley" else (1.0, 2.0, 0.5)
 
 
+def setting(config: Any) -> tuple[dict[str, Any], dict[str, float]]:
+    """Knobs of the scene's setting, and those that may be larger; a failure elsewhere does not refute the claim."""
+    if config.scene == "valley":
+        return {"least": 0.1}, {"walkers": 500, "decay_steps": 200}
+    table = {"tokens": 10, "certain": 0.5, "batch": 64}
+    if config.scene == "schedules":
+        return table | {"lr": 5.0, "contexts": 200, "zipf": 1.0}, {"steps": 4300}
+    if not config.zipf:
+        return table | {"lr": 20.0, "contexts": 40}, {"decay_steps": 200, "steps": 3300}
+    return table | {"lr": 5.0, "contexts": 200, "zipf": 1.0}, {"decay_steps": 200, "branch_every": 1800}
+
+
 def valley_checks(config: Any, run: Source) -> tuple[tuple[Check, ...], str]:
     """The walls hold their closed form, a decay takes it off, and the way grows with the rate."""
     step, hill = run.series("hill_by_rate")

@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 
-from lab.verdict import Check, Outcome, StudyRow, Verdict, judge_arms, judge_together
+from lab.verdict import Check, Outcome, StudyRow, Verdict, judge_arms, judge_together, unlike
 
 
 def test_a_verdict_is_reproduced_only_when_every_check_passes():
@@ -71,3 +72,12 @@ def test_a_failure_is_excused_by_the_first_reason_that_there_is_and_a_success_by
     assert failed.excused("", "").outcome == "not reproduced"
     assert failed.excused("", "too short").reason == "too short"
     assert passed.excused("too short").outcome == "reproduced"
+
+
+def test_a_knob_outside_the_claims_setting_is_named_with_its_value_there():
+    config = SimpleNamespace(activation="relu", walkers=10)
+    assert unlike(config, {"activation": "relu"}, {"walkers": 10}) == ""
+    assert unlike(config, {"activation": "sin"}) == "activation = relu: the claim's numbers were measured at sin"
+    assert unlike(config, {}, {"walkers": 500}).endswith(
+        "walkers = 10: the claim's numbers were measured at 500 or more"
+    )

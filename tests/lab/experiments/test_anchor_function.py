@@ -211,3 +211,16 @@ def test_a_failure_after_steering_refutes_nothing():
 def test_other_tasks_are_not_held_against_these_thresholds(changed: dict[str, Any]):
     config = AnchorFunction.configure("demo", "", changed)
     assert AnchorFunction.verdict(config, made_up()).outcome == "not comparable"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"norm": "pre"}, "measured at post"),
+        ({"model": "lstm"}, "no attention"),
+        ({"warmup": 1000}, "of at least 2000"),
+    ],
+)
+def test_a_failure_of_another_network_or_within_the_warm_up_refutes_nothing(changed: dict[str, Any], reason: str):
+    config = AnchorFunction.configure("demo", "", changed)
+    assert reason in AnchorFunction.verdict(config, made_up(test=0.5)).reason

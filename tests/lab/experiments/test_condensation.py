@@ -175,6 +175,11 @@ def test_dropout_is_judged_against_its_twin(fraction, outcome):
 def test_a_run_that_cannot_tell_is_not_comparable():
     unfitted = made_up(PHASE, movement_exponent=0.4, losses=[1e-7, 1e-7, 2e-3])
     assert "not fitted" in Condensation.verdict(PHASE, unfitted).reason
+    lax = Condensation.configure(values={"threshold": 0.6})
+    assert "measured at 0.95" in Condensation.verdict(lax, made_up(lax)).reason
+    slow = Condensation.configure("dropout", values={"lr": 1e-4})
+    run = made_up(slow, weighted_fraction=0.2, twin_weighted_fraction=0.1)
+    assert "measured at 0.001" in Condensation.verdict(slow, run).reason
     narrow = Condensation.configure("phase", values={"widths": "200 300 400"})
     assert "over a factor of 5" in Condensation.verdict(narrow, made_up(narrow)).reason
     short = Condensation.configure(values={"steps": 50})

@@ -223,6 +223,9 @@ def test_runs_outside_the_claim_are_not_comparable():
     assert CorruptedGrokking.verdict(config, run).reason == "the training was steered at step 200"
     branch = MemoryRun(test_accuracy=([500], [1.0]))
     assert "branch from step 500" in CorruptedGrokking.verdict(config, branch).reason
+    cut = CorruptedGrokking.configure("demo", "full-inversion", {"claim": "forgetting", "steps": 400})
+    learnt = made_up(cut, [0, 1.0, 0.6536], test_accuracy=1.0, given_accuracy=0.01)
+    assert "1500 or more" in CorruptedGrokking.verdict(cut, learnt).reason
     small = CorruptedGrokking.configure("demo", values={"p": 43})
     assert "p = 97" in CorruptedGrokking.verdict(small, made_up(small, [1.0], test_accuracy=1.0)).reason
 

@@ -160,6 +160,15 @@ def test_another_target_is_not_comparable():
 
 
 @pytest.mark.parametrize(
+    ("values", "reason"), [({"lr": 1e-4}, "too short: 2500 of at least 5000"), ({"depth": 1}, "measured at 2")]
+)
+def test_a_run_elsewhere_can_show_the_claim_but_not_refute_it(values, reason):
+    config = GrokkingFrequency.configure(values=values)
+    assert GrokkingFrequency.verdict(config, sine_run()).outcome == "reproduced"
+    assert reason in GrokkingFrequency.verdict(config, sine_run(end=0.02)).reason
+
+
+@pytest.mark.parametrize(
     ("peak", "end", "outcome"),
     [(1.2, 0.999, "reproduced"), (1.0, 0.999, "not reproduced"), (1.2, 0.6, "not reproduced")],
 )

@@ -138,6 +138,8 @@ def test_an_arm_of_an_equation_with_a_time_keeps_it_and_comes_to_its_switch():
     assert "again from step" in verdict.checks[0].note
     other = LossJump.configure("heat", "model", {"frequencies": "2 3"})
     assert "k = 1 and 4" in LossJump.verdict(other, made_up(other, 20.0, (7e-2, 2e-2), 6.0)).reason
+    descent = LossJump.configure("demo", "model", {"optimizer": "gd"})
+    assert "measured at adam" in LossJump.verdict(descent, made_up(descent, 1.0, (7e-2, 2e-2), 6.0)).reason
     blended = LossJump.configure("demo", "model", {"blend": 0.5})
     assert "leaving the data" in LossJump.verdict(blended, made_up(blended, 20.0, (7e-2, 2e-2), 6.0)).reason
 

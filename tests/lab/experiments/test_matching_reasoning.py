@@ -198,3 +198,6 @@ def test_a_failure_after_steering_refutes_nothing():
 def test_other_settings_are_not_held_against_these_thresholds(changed: dict[str, Any]):
     config = MatchingReasoning.configure("demo", "", changed)
     assert MatchingReasoning.verdict(config, made_up()).outcome == "not comparable"
+    longer = MatchingReasoning.configure("demo", "", {"edges": 6})
+    assert MatchingReasoning.verdict(longer, made_up()).outcome == "reproduced"
+    assert "measured at 4" in MatchingReasoning.verdict(longer, made_up(test=0.5)).reason

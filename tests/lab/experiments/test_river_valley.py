@@ -192,3 +192,6 @@ def test_schedules_are_judged_by_their_last_losses(loss, outcome):
     assert RiverValley.verdict(config, run).outcome == outcome
     early = MemoryRun(schedule_loss=([4000], [loss]), schedule_spread=([4000], [[0.0004] * 4]))
     assert "too short" in RiverValley.verdict(config, early).reason
+    cut = RiverValley.configure("schedules", values={"steps": 430})
+    run = MemoryRun(schedule_loss=([430], [[0.02, 0.021, 0.02, 0.02]]), schedule_spread=([430], [[0.0004] * 4]))
+    assert "4300 or more" in RiverValley.verdict(cut, run).reason
