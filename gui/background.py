@@ -33,16 +33,27 @@ class Background(QObject):
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._ticket = 0
+        self._under_way = False
+        self._next: Callable[[], Any] | None = None
         self._arrived.connect(self._arrive)
 
     def start(self, work: Callable[[], Any]) -> None:
         """Call ``work``; results of earlier calls that have not arrived yet are dropped."""
+        self._under_way, self._next = True, None
         self._ticket += 1
         self._pool.clear()
         self._pool.start(_Work(work, self._arrived.emit, self._ticket))
 
+    def follow(self, work: Callable[[], Any]) -> None:
+        """Call ``work``, but let a call that is under way arrive first: asking often can so never starve the answer."""
+        if self._under_way:
+            self._next = work
+        else:
+            self.start(work)
+
     def wait(self) -> None:
         """Let the thread end; its result is dropped."""
+        self._under_way, self._next = False, None
         self._ticket += 1
         self._pool.clear()
         self._pool.waitForDone()
@@ -51,10 +62,13 @@ class Background(QObject):
     def _arrive(self, ticket: int, result: Any, error: str) -> None:
         if ticket != self._ticket:
             return
+        self._under_way, then, self._next = False, self._next, None
         if error:
             self.failed.emit(error)
         else:
             self.done.emit(result)
+        if then is not None:
+            self.follow(then)
 
 
 class InOrder(QObject):

@@ -95,18 +95,21 @@ class RunIndex:
             elif run.study != study or run.path != path:
                 self._put([_relocated(run, path, study)])
         self._remove(gone)
+        batch: list[RunEntry] = []
         left = len(stale)
-        for start in range(0, len(stale), BATCH):
+        for path in stale:
             if cancelled():
                 break
-            left = max(len(stale) - start - BATCH, 0)
-            batch = []
-            for at, path in enumerate(stale[start : start + BATCH], start):
-                batch.append(entry(path, there[path]))
-                if progress is not None:
-                    progress(at + 1, len(stale))
-            changed += [run.path for run in batch if run.path in known and known[run.path].state != run.state]
-            self._put(batch)
+            batch.append(entry(path, there[path]))
+            left -= 1
+            if progress is not None:
+                progress(len(stale) - left, len(stale))
+            if path in known and known[path].state != batch[-1].state:
+                changed.append(path)
+            if len(batch) == BATCH:
+                self._put(batch)
+                batch = []
+        self._put(batch)
         vanished = tuple(path for path, run in gone.items() if run not in moved.values())
         return Changes(tuple(new), tuple(dict.fromkeys(changed)), tuple(moved), vanished, left)
 

@@ -152,17 +152,20 @@ class ComparePlace(QWidget):
     def show_recipe(self, recipe: Recipe) -> None:
         """Show a comparison; files are read in the background."""
         self.recipe = recipe
-        known = {member.path: member for member in self.members if not member.growing}
         if not self.members:
             self.grid.show_cells([], 1, "Reading the runs …")
-        self.background.start(lambda: prepared(recipe, known))
+        self._read(self.background.start)
+
+    def _read(self, ask: Callable[[Callable[[], Prepared]], None]) -> None:
+        recipe, known = self.recipe, {member.path: member for member in self.members if not member.growing}
+        ask(lambda: prepared(recipe, known))
 
     def _keep_numbers(self, numbers: Sequence[str]) -> None:
         self.recipe = replace(self.recipe, numbers=tuple(numbers))
 
     def _look(self) -> None:
         if any(member.growing for member in self.members):
-            self.show_recipe(self.recipe)
+            self._read(self.background.follow)
 
     def _show_runs(self, paths: Sequence[str], shown: bool) -> None:
         recipe = self.recipe

@@ -142,7 +142,7 @@ class RecentRuns(QWidget):
         layout.addWidget(self.list)
 
     def refresh(self) -> None:
-        self.background.start(self._scan)
+        self.background.follow(self._scan)
 
     def set_theme(self, theme: Theme) -> None:
         self.list.set_theme(theme)

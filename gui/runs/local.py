@@ -164,8 +164,7 @@ class LocalRuns:
             if self._stored:
                 self.left = 1
                 return self._stored
-        until = time.monotonic() + LOOK
-        changes = self._index.update(folders, cancelled=lambda: time.monotonic() > until)
+        changes = self._index.update(folders, cancelled=_after(LOOK))
         self.left = changes.left
         found = self._index.compute(numbers, self._stored) if numbers else False
         if changes or found or self._asked != (folders,):
@@ -196,6 +195,18 @@ class LocalRuns:
     def _after(self, state: str) -> None:
         if state not in ACTIVE:  # not earlier: warming up would slow the run itself
             self.prepare()
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    """Whether so long has gone by since the first call: finding the files of a slow disk is not reading them."""
+    until: list[float] = []
+
+    def over() -> bool:
+        if not until:
+            until.append(time.monotonic() + seconds)
+        return time.monotonic() > until[0]
+
+    return over
 
 
 def cost_in_words(experiment: type[Experiment], found: Estimate, also: tuple[str, ...] = ()) -> str:

@@ -165,10 +165,11 @@ def test_a_cancelled_update_goes_on_where_it_stopped(index, runs, monkeypatch):
     monkeypatch.setattr("storage.index.BATCH", 2)
     for number in range(5):
         small_run(runs / f"{number}.h5")
-    calls = iter([False, True])
-    index.update([runs], cancelled=lambda: next(calls))
-    assert len(index.entries([runs])) == 2
-    assert len(index.update([runs]).new) == 3
+    calls, told = iter([False] * 3 + [True]), []
+    changes = index.update([runs], lambda *counts: told.append(counts), cancelled=lambda: next(calls))
+    assert (len(index.entries([runs])), changes.left) == (3, 2)  # more than a batch, and what was begun of the next
+    assert told == [(1, 5), (2, 5), (3, 5)]
+    assert len(index.update([runs]).new) == 2
 
 
 def test_labels_are_written_into_the_file_and_nothing_else_changes(runs):
