@@ -421,7 +421,11 @@ class MainWindow(QMainWindow):
 
     def overlay(self) -> None:
         """Compare the run on screen with those beside it."""
-        self.compare([run.path for run in self.lab.shown_runs()])
+        paths = [run.path for run in self.lab.shown_runs() if run.path]
+        if paths:
+            self.compare(paths)
+        else:
+            self.say("The run has no file yet.")
 
     def _pop_up(self, finder: Finder) -> None:
         corner = self.mapToGlobal(self.rect().topLeft())

@@ -106,9 +106,13 @@ class RunEntry:
     def text(self) -> str:
         """Everything that plain words are looked for in, casefolded."""
         words = (self.title, self.experiment, self.preset, self.arm, self.state, self.outcome, self.problem)
-        parts = [*filter(None, words), self.path.name, *self.tags, self.note]
+        parts = [*filter(None, words), self.path.parent.name, self.path.name, *self.tags, self.note]
         parts += [] if self.seed is None else [f"seed {self.seed}"]
         return " ".join(parts).casefold()
+
+    @property
+    def file(self) -> str:
+        return str(self.path)
 
     def fact(self, name: str) -> Any:
         """A fact or a knob by the name that filters and columns use; None where the run has none."""
@@ -133,6 +137,7 @@ FACTS: Mapping[str, str] = {
     "tags": "tags",
     "note": "note",
     "study": "study",
+    "file": "file",
     "run_id": "run_id",
     "parent_run": "parent_run",
 }

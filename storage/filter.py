@@ -61,6 +61,12 @@ def compiled(text: str, names: Collection[str], series: Collection[str]) -> Call
     return lambda look: bool(value(look))
 
 
+def unknown(name: str, known: Collection[str], what: str) -> str:
+    """Says that no run has this name, and which are near it."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"no run has a {what} {name}" + (f"; did you mean {', '.join(near)}?" if near else "")
+
+
 def is_expression(text: str) -> bool:
     """Whether ``text`` is meant as an expression."""
     return any(sign in text for sign in _SIGNS)
@@ -84,7 +90,9 @@ def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise FilterError(f"not an expression: {error.msg} at character {error.offset or 0}") from None
+        rest = " ".join(text.strip()[error.offset - 1 :].split()) if error.offset else ""
+        said = f"{error.msg} at “{rest}”" if rest else "it is not finished"
+        raise FilterError(f"not an expression: {said}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise FilterError(f"not an expression: {error}") from None
 
@@ -164,9 +172,7 @@ class _Reading:
 
     def _must_know(self, name: str, known: Collection[str], what: str) -> None:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise FilterError(f"no run has a {what} {name}{hint}")
+            raise FilterError(unknown(name, known, what))
 
     def _comparison(self, parts: list[ast.expr], ops: list[ast.cmpop], depth: int) -> Value:
         if any(type(op) not in _COMPARE for op in ops):

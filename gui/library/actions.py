@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 from gui.background import InOrder
 from gui.dialogs import ask_for_folder
 from gui.library import files
+from gui.library.columns import name_of
 
 if TYPE_CHECKING:
     from lab.views import View
@@ -74,9 +75,11 @@ class RunActions(QObject):
 
     def bin(self) -> None:
         runs = self.chosen()
-        what = f"{len(runs)} runs" if len(runs) > 1 else "this run"
-        question = (f"Move {what} to the bin?", "The system's bin gives them back.", "Move to the bin")
-        if runs and self.ask(self._parent, *question):
+        if not runs:
+            return
+        what, back = (f"{len(runs)} runs", "them") if len(runs) > 1 else (name_of(runs[0]), "it")
+        question = (f"Move {what} to the bin?", f"The system's bin gives {back} back.", "Move to the bin")
+        if self.ask(self._parent, *question):
             self.work.start(files.bin_files([run.path for run in runs]))
 
     def copy(self, *, checkpoints: bool) -> None:

@@ -72,8 +72,6 @@ class Column:
             return run.number(Number.parse(self.key))
         if self.key == RUN:
             return run.title or run.experiment or run.path.stem
-        if self.key == "file":
-            return str(run.path)
         return None if self.key in (SPARK, SETTINGS) else run.fact(self.key)
 
     def text(self, run: RunEntry) -> str:

@@ -97,8 +97,9 @@ class Details(QWidget):
         self.knobs.setRootIsDecorated(False)
         self.knobs.setUniformRowHeights(True)
         self.knobs.setAccessibleName("Settings of the run")
-        self.knobs.setHeaderLabels(["Setting", "Value", "In the Lab"])
-        for column, mode in enumerate(("Interactive", "Stretch", "ResizeToContents")):
+        self.knobs.setObjectName("settings")
+        self.knobs.setColumnCount(2)
+        for column, mode in enumerate(("Interactive", "Stretch")):
             self.knobs.header().setSectionResizeMode(column, QHeaderView.ResizeMode[mode])
         self.knobs.header().setStretchLastSection(False)
         self.knobs.itemChanged.connect(self._count)
@@ -154,19 +155,20 @@ class Details(QWidget):
         for name, value in run.config.items():
             other = current.get(name) if experiment == run.experiment else None
             differs = experiment == run.experiment and other != value
-            item = QTreeWidgetItem([name, written(value), written(other) if differs else ""])
+            shown = f"{written(value)}  ({written(other)})" if differs else written(value)
+            item = QTreeWidgetItem([name, shown])
             item.setData(0, Qt.ItemDataRole.UserRole, value)
             item.setToolTip(0, name)
-            item.setToolTip(1, str(value))
+            item.setToolTip(1, f"{value}; in the Lab {other}" if differs else str(value))
             checked = differs or experiment != run.experiment
             item.setCheckState(0, Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
             if not checked:
-                for column in range(3):
+                for column in range(2):
                     item.setForeground(column, QColor(self._theme.muted))
             self.knobs.addTopLevelItem(item)
         longest = max(map(self.knobs.fontMetrics().horizontalAdvance, run.config), default=0)
         self.knobs.setColumnWidth(0, longest + NAME_ROOM)
-        self.knobs.setColumnHidden(2, experiment != run.experiment)  # there is nothing to compare with
+        self.knobs.setHeaderLabels(["Setting", "Value (in the Lab)" if experiment == run.experiment else "Value"])
         self.knobs.blockSignals(False)
         self._count()
 

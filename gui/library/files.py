@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QFile
+from PySide6.QtCore import QFile, QStandardPaths
 
 Work = Callable[[], str]
 
@@ -38,6 +39,10 @@ def bin_files(paths: Sequence[Path]) -> Work:
     def work() -> str:
         from storage.opening import is_live
 
+        # the bin lies in the folder of the user's data, which a bare machine has yet to get
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
+        with contextlib.suppress(OSError):
+            Path(home).mkdir(parents=True, exist_ok=True)
         kept = [path for path in paths if is_live(path) or not QFile.moveToTrash(str(path))]
         done = len(paths) - len(kept)
         said = f"{done} run{'s' if done != 1 else ''} moved to the bin." if done else ""

@@ -108,12 +108,17 @@ class ColumnMenu(_LateMenu):
         ask_for_number(self.parentWidget(), "Column of a number", self._take)
 
     def _take(self, text: str) -> None:
+        from storage.filter import unknown
         from storage.numbers import Number
 
         try:
             number = Number.parse(text)
         except ValueError as error:
             self.refused.emit(str(error))
+            return
+        series = {name for run in self._runs() for name in run.numbers}
+        if number.series not in series:
+            self.refused.emit(unknown(number.series, series, "series"))
             return
         self.chosen.emit([*self._ticked(), str(number)])
 

@@ -5,28 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QSplitter,
-    QStyledItemDelegate,
-    QToolButton,
-    QTreeView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from gui.icons import put, recolour
 from gui.library.actions import RunActions
-from gui.library.columns import DEFAULT, RUN, SPARK, STAR, Column
+from gui.library.columns import DEFAULT, RUN, STAR, Column
 from gui.library.details import Details, FormValues
 from gui.library.filter_field import FilterField
 from gui.library.menus import ColumnMenu, FolderMenu, GroupMenu, differing_by_experiment
-from gui.library.spark import SparkDelegate
+from gui.library.table import RunTable
 from gui.library.tree import BRANCHES, RunTree, arrange
 from gui.named import named
 from gui.theme import Theme
@@ -62,10 +51,8 @@ class Library(QWidget):
         self.runs: Sequence[RunEntry] = ()
         self.columns, self.groups = list(DEFAULT), ["study", BRANCHES]
         self.sort, self.descending = Column("created"), True
-        self._closed: set[str] = set()
-        self._left = 0
+        self._left: int | None = None
         self.model = RunTree(theme, self.columns, self)
-        self.spark, self.plain = SparkDelegate(theme), QStyledItemDelegate()
         self.commands = RunActions(self, self.chosen_runs, lambda: self.runs, ask)
         self.commands.open_requested.connect(self.chosen)
         self.commands.compare_requested.connect(self.compare_requested)
@@ -73,7 +60,7 @@ class Library(QWidget):
         self.commands.done.connect(self._worked)
         self.commands.failed.connect(self.message)
         self._build_top(theme)
-        self._build_view()
+        self._build_view(theme)
         self.details = Details(theme)
         self.details.compare_requested.connect(self.commands.compare)
         self.details.open_requested.connect(self.commands.open)
@@ -106,7 +93,7 @@ class Library(QWidget):
             FolderMenu(self),
         )
         self.group_menu.chosen.connect(self.set_groups)
-        self.column_menu.chosen.connect(self.set_columns)
+        self.column_menu.chosen.connect(self._take_columns)
         self.column_menu.refused.connect(self.message)
         self.folder_menu.chosen.connect(self.folders_changed)
         self.top = QHBoxLayout()
@@ -127,31 +114,15 @@ class Library(QWidget):
             put(button, name, theme, "muted")
             self.top.addWidget(button)
 
-    def _build_view(self) -> None:
-        self.view = named(QTreeView(uniformRowHeights=True, allColumnsShowFocus=True), "runs")
-        self.view.setAccessibleName("Runs")
-        self.view.setModel(self.model)
-        self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.view.setIconSize(QSize(16, 16))
-        self.view.setIndentation(16)
-        self.view.setExpandsOnDoubleClick(False)
-        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+    def _build_view(self, theme: Theme) -> None:
+        self.view = RunTable(self.model, theme)
         self.view.customContextMenuRequested.connect(self._open_menu)
-        self.view.doubleClicked.connect(self._double_clicked)
-        self.view.clicked.connect(self._clicked)
-        self.view.collapsed.connect(lambda index: self._closed.add(self.model.node(index).title))
-        self.view.expanded.connect(lambda index: self._closed.discard(self.model.node(index).title))
-        selection = self.view.selectionModel()
-        selection.selectionChanged.connect(self._show_details)
-        header = self.view.header()
-        header.setSectionsMovable(False)
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(32)
-        header.setSectionsClickable(True)
-        header.setSortIndicatorShown(True)
-        header.sectionClicked.connect(self._sort_by)
-        self._lay_out_columns()
+        self.view.opened.connect(self.chosen)
+        self.view.entered.connect(self.commands.open)
+        self.view.starred.connect(lambda run: self.commands.label({"star": not run.star}, [run]))
+        self.view.selectionModel().selectionChanged.connect(self._show_details)
+        self.view.header().sectionClicked.connect(self._sort_by)
+        self.view.lay_out(self.sort.key, self.descending)
         for key, slot in (("Delete", self.commands.bin), ("Ctrl+D", self.commands.star)):
             QShortcut(QKeySequence(key), self.view, slot, context=Qt.ShortcutContext.WidgetShortcut)
 
@@ -167,47 +138,32 @@ class Library(QWidget):
 
     def show_runs(self) -> None:
         """Arrange anew; what was chosen and folded stays so."""
-        chosen = {str(run.path) for run in self.chosen_runs()}
-        top = self.view.verticalScrollBar().value()
         matching = [run for run in self.runs if self.field.matches(run)]
-        self.model.show(arrange(matching, self.sort, self.descending, self.groups), self.columns)
-        self.view.expandAll()
-        for row in range(self.model.rowCount()):
-            index = self.model.index(row, 0)
-            if self.model.node(index).title in self._closed and self.model.node(index).run is None:
-                self.view.collapse(index)
-        self.choose(chosen)
-        self.view.verticalScrollBar().setValue(top)
+        self.view.show_rows(arrange(matching, self.sort, self.descending, self.groups), self.columns)
         self._count(len(matching))
         self._show_details()
 
     def _count(self, shown: int) -> None:
         total = len(self.runs)
         some = f"{shown} of {total} runs" if shown != total else f"{total} run{'s' if total != 1 else ''}"
+        if self._left is None:  # the folders have not been looked at yet
+            some = "Looking for runs …"
         self.count.setText(f"{some}, {self._left} files to read" if self._left else some)
-
-    def _lay_out_columns(self) -> None:
-        header = self.view.header()
-        for number, column in enumerate(self.model.columns):
-            fixed = column.key == STAR
-            header.setSectionResizeMode(
-                number, QHeaderView.ResizeMode.Fixed if fixed else QHeaderView.ResizeMode.Interactive
-            )
-            self.view.setColumnWidth(number, column.width)
-            self.view.setItemDelegateForColumn(number, self.spark if column.key == SPARK else self.plain)
-        keys = [column.key for column in self.model.columns]
-        self.view.setTreePosition(keys.index(RUN))
-        if self.sort.key in keys:
-            order = Qt.SortOrder.DescendingOrder if self.descending else Qt.SortOrder.AscendingOrder
-            header.setSortIndicator(keys.index(self.sort.key), order)
 
     def set_columns(self, columns: Sequence[str]) -> None:
         """Show these columns; numbers that no run has yet are asked for."""
         self.columns = [key for key in columns if key != RUN]
         self.columns.insert(1 if STAR in self.columns else 0, RUN)
         self.show_runs()
-        self._lay_out_columns()
+        self.view.lay_out(self.sort.key, self.descending)
         self._ask_for_numbers()
+
+    def _take_columns(self, columns: Sequence[str]) -> None:
+        """Show what was ticked; a new column is scrolled to."""
+        fresh = [key for key in columns if key not in self.columns]
+        self.set_columns(columns)
+        if fresh:
+            self.view.bring_into_sight(fresh[-1])
 
     def set_groups(self, groups: Sequence[str]) -> None:
         self.groups = list(groups)
@@ -218,7 +174,7 @@ class Library(QWidget):
         self.descending = not self.descending if column == self.sort else column.key in (STAR, "created", "verdict")
         self.sort = column
         self.show_runs()
-        self._lay_out_columns()
+        self.view.lay_out(self.sort.key, self.descending)
 
     def _ask_for_numbers(self) -> None:
         from storage.numbers import Number
@@ -234,39 +190,14 @@ class Library(QWidget):
 
     def chosen_runs(self) -> list[RunEntry]:
         """The chosen runs in the order of the table; a chosen group stands for its runs."""
-        rows = sorted(self.view.selectionModel().selectedRows(), key=lambda index: index.internalId())
-        found = {str(run.path): run for index in rows for run in self._runs_of(index)}
-        return list(found.values())
-
-    def _runs_of(self, index: QModelIndex) -> list[RunEntry]:
-        node = self.model.node(index)
-        return [node.run] if node.run is not None else list(node.runs())
+        return self.view.chosen_runs()
 
     def choose(self, paths: set[str]) -> None:
         """Choose runs by their paths."""
-        flags = QItemSelectionModel.SelectionFlag
-        selection = self.view.selectionModel()
-        for path in paths:
-            if (index := self.model.index_of(path)).isValid():
-                selection.select(index, flags.Select | flags.Rows)
+        self.view.choose(paths)
 
     def _show_details(self) -> None:
         self.details.show_runs(self.chosen_runs(), self._form())
-
-    def _double_clicked(self, index: QModelIndex) -> None:
-        if (run := self.model.node(index).run) is not None:
-            self.chosen.emit(str(run.path))
-
-    def _clicked(self, index: QModelIndex) -> None:
-        run = self.model.node(index).run
-        if run is not None and self.model.columns[index.column()].key == STAR:
-            self.commands.label({"star": not run.star}, [run])
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.chosen_runs():
-            self.commands.open()
-        else:
-            super().keyPressEvent(event)
 
     def _worked(self, said: str) -> None:
         if said:
@@ -288,10 +219,9 @@ class Library(QWidget):
         self._timer.stop()
 
     def set_theme(self, theme: Theme) -> None:
-        self.model.theme = self.spark.theme = theme
+        self.view.set_theme(theme)
         recolour(self, theme)
         self.details.set_theme(theme)
-        self.view.viewport().update()
 
     def layout_state(self) -> dict[str, Any]:
         """Columns, groups and order, as plain data."""

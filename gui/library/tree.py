@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtGui import QColor
 
 from gui.icons import icon
 from gui.library.columns import RUN, SETTINGS, SPARK, STAR, Column, name_of, order, settings, written
@@ -213,10 +213,6 @@ class RunTree(QAbstractItemModel):
         return "bad" if run.problem else STATE_COLOUR.get(run.state, "muted")
 
     def _group_data(self, node: Node, column: Column, role: int) -> Any:
-        if role == Qt.ItemDataRole.FontRole:
-            font = QFont()
-            font.setWeight(QFont.Weight.DemiBold)
-            return font
         if role == Qt.ItemDataRole.DisplayRole:
             runs = list(node.runs())
             if column.key == RUN:

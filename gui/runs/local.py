@@ -6,6 +6,7 @@ What brings HDF5 is imported on first use: the window is seen earlier without it
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

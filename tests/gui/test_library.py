@@ -91,7 +91,9 @@ def test_words_and_expressions_filter_and_a_half_written_one_changes_nothing(lib
     assert library.count.text() == "2 of 3 runs"
     library.field.setText("lr > ")
     assert set(shown(library)) == {"a", "c"}
-    assert "not an expression" in library.field.problem.text()
+    assert library.field.problem.text() == "not an expression: it is not finished"
+    library.field.setText("lr ! < 3")
+    assert library.field.problem.text().endswith("at “! < 3”")
     library.field.setText("learning_rate > 1")
     assert "no run has a fact or knob" in library.field.problem.text()
     library.field.setText("paper")
@@ -128,6 +130,58 @@ def test_enter_opens_one_run_and_compares_several(library, qtbot):
     assert set(compared.args[0]) == {"/kept/a.h5", "/kept/b.h5"}
 
 
+def test_enter_in_a_field_of_the_details_opens_nothing(library, qtbot):
+    library.set_runs(RUNS)
+    library.choose({"/kept/b.h5"})
+    library.show()
+    asked = []
+    library.chosen.connect(asked.append)
+    library.details.labels_changed.disconnect()
+    library.details.labels_changed.connect(asked.append)
+    qtbot.keyClicks(library.details.tags, "paper")
+    qtbot.keyClick(library.details.tags, Qt.Key.Key_Return)
+    assert asked == [{"tags": ("paper",), "instead_of": ()}]
+
+
+def test_the_words_of_a_group_have_the_empty_cells_behind_them(library):
+    named = "a study with a name that is longer than any column"
+    library.set_groups(["study"])
+    library.set_runs([made(name, study=f"/kept/{named}", outcome="reproduced", seed=int(name)) for name in "01"])
+    library.resize(1280, 700)
+    library.grab()
+    words = library.view.group_words(library.model.index(0, 0))
+    (title, place, *_), (verdict, beside, *_) = words
+    assert title == f"Study {named}  (2)" and verdict == "2 of 2 reproduced"
+    assert place.width() > library.view.columnWidth(library.columns.index("run")) + 300
+    assert place.right() < beside.left()
+
+
+def test_a_new_column_is_scrolled_to_and_one_of_an_unknown_series_is_refused(library, qtbot):
+    library.set_runs(RUNS)
+    library.resize(700, 400)
+    library.show()
+    with qtbot.waitSignal(library.message) as said:
+        library.column_menu._take("mean(losss, 3)")
+    assert said.args == ["no run has a series losss; did you mean loss?"]
+    library.column_menu._take("mean(loss, 3)")
+    at = library.view.columnViewportPosition(len(library.columns) - 1)
+    assert library.columns[-1] == "mean(loss, 3)"
+    assert 0 <= at < library.view.viewport().width()
+
+
+def test_the_folder_of_a_run_is_found_by_words_and_by_its_path(library):
+    library.set_runs([RunEntry(Path("/cluster/lab7/x.h5")), *RUNS])
+    for words in ("lab7", '"lab7"', '"/cluster" in file'):
+        library.field.setText(words)
+        assert shown(library) == ["x"]
+
+
+def test_before_the_first_look_no_count_is_claimed(library):
+    assert library.count.text() == "Looking for runs …"
+    library.set_runs([])
+    assert library.count.text() == "0 runs"
+
+
 def test_a_branch_is_compared_with_its_parent(library, qtbot):
     library.set_runs(RUNS)
     library.choose({"/kept/c.h5"})
@@ -156,7 +210,9 @@ def test_the_details_name_every_setting_in_full(library):
         assert (
             knobs.columnWidth(0) >= knobs.fontMetrics().horizontalAdvance("checkpoint_megabytes") + 48
         )  # box, margins
-        assert knobs.columnWidth(1) >= 40 and knobs.isColumnHidden(2) is (experiment == "another")
+        assert knobs.columnWidth(1) >= 40
+        shown = knobs.topLevelItem(0).text(1)
+        assert shown == ("16  (8)" if experiment == "made-up" else "16")  # beside it what the form in the Lab has
 
 
 def test_labels_edited_in_the_window_are_in_the_files(library, qtbot, tmp_path):
@@ -192,9 +248,11 @@ def test_runs_go_to_the_bin_after_a_question(library, qtbot, tmp_path, monkeypat
     library.choose({str(tmp_path / "a.h5")})
     library.commands.ask = lambda *_: False
     library.commands.bin()
-    library.commands.ask = lambda *_: True
+    asked = []
+    library.commands.ask = lambda *said: asked.append(said[1:3]) or True
     with qtbot.waitSignal(library.message) as said:
         library.commands.bin()
+    assert asked == [("Move Made up – seed 0 to the bin?", "The system's bin gives it back.")]
     assert binned == [str(tmp_path / "a.h5")]
     assert said.args == ["1 run moved to the bin."]
 
@@ -264,6 +322,18 @@ def test_local_runs_are_known_at_once_the_second_time_and_followed(tmp_path, mon
     assert not again.left
     runs.close()
     again.close()
+
+
+def test_looking_at_a_slow_folder_leaves_time_to_read_files(tmp_path, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("gui.runs.local.time.monotonic", lambda: float(next(clock)))
+    for name in "ab":
+        small_run(tmp_path / f"{name}.h5")
+    runs = LocalRuns(tmp_path, None)
+    assert [len(runs.stored()), runs.left] == [0, 2]  # the clock jumps on at every look at it
+    monkeypatch.setattr("gui.runs.local.LOOK", 15.0)
+    assert [len(runs.stored()), runs.left] == [1, 1]
+    runs.close()
 
 
 def test_chosen_runs_are_sent_to_the_figure_in_a_view_of_theirs(library, qtbot, tmp_path):

@@ -63,7 +63,7 @@ def test_a_run_is_left_out(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lr >", "invalid syntax"),
+        ("lr >", "it is not finished"),
         ("lrr > 1", "did you mean lr?"),
         ("last(loss) > 1", "no run has a series loss"),
         ("mean(train_loss) > 1", "whole number"),
