@@ -26,7 +26,7 @@ from gui.theme import Theme
 from gui.views.scale import Scale, palette
 from gui.views.text import short
 
-GAP, MOST_PX, SPARK_PX = 4, 132, 44  # between tiles; a tile at most; from here on a tile shows a curve
+GAP, MOST_PX, SPARK_PX = 4, 176, 44  # between tiles; a tile at most; from here on a tile shows a curve
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,25 +29,23 @@ from gui.lab.verdict_panel import VerdictPanel
 from gui.named import named
 from gui.runs.local import duration
 from gui.studies.grid import StudyGrid, Tile
+from gui.studies.tiles import curve_of, file_of, tiles
 from gui.style import font
 from gui.theme import Theme
 from gui.views.phase_diagram import PhaseDiagramView
 from gui.views.scale import Scale, finite_range
 from lab.config import ConfigError
 from lab.studies.board import Board
-from lab.studies.cells import Cell
 from lab.studies.cluster import Cluster
-from lab.studies.diagram import diagram_of, number_of, numbers_of, spanned, tabulate
+from lab.studies.diagram import diagram_of, numbers_of, spanned, tabulate
 from lab.studies.machine import worker_devices
 from lab.studies.pool import Pool, Workers
-from lab.studies.study import Study, StudyError, telling
+from lab.studies.study import Study, StudyError
 from lab.verdict import StudyRow, Verdict
-from storage.errors import RunFileError
-from storage.reader import RunReader
 
 INTERVAL = 500  # ms between looks at the board
 AT_ONCE = 8  # runs read before the page shows them
-CURVE_POINTS = 40
+GLANCES = 4  # looks at the board between two at the curves of the runs that go on
 BY_VERDICT = "verdict"
 
 
@@ -67,7 +65,7 @@ class StudyPage(QWidget):
         self.scheduler = scheduler  # what starts next computes on its workers; empty: on this machine
         self.workers: Workers | None = None
         self._connecting, self._place = False, ""
-        self._curves: dict[str, np.ndarray] = {}
+        self.curves: dict[str, np.ndarray] = {}
         self._rows: list[StudyRow] = []
         self._read = 0
         self.grid, self.diagram = StudyGrid(theme), PhaseDiagramView(board.experiment, theme)
@@ -81,6 +79,9 @@ class StudyPage(QWidget):
         self._background = Background(self)
         self._background.done.connect(self._gathered)
         self._background.failed.connect(self.message)
+        self._glance, self._glances = Background(self), 0
+        self._glance.done.connect(self._glanced)
+        self._glance.failed.connect(self.message)
         self._writing = InOrder(self)
         self._writing.done.connect(self._say)
         self._writing.failed.connect(self.message)
@@ -238,7 +239,7 @@ class StudyPage(QWidget):
         states = {cell.state for cell in cells}
         menu = self.points_menu
         menu.clear()
-        if len(cells) == 1 and (path := _path(cells[0])):
+        if len(cells) == 1 and (path := file_of(cells[0])):
             menu.addAction("Open", partial(self.opened.emit, path))
         for text, there, method in (
             ("Start next", "waiting" in states, partial(self.reorder, keys)),
@@ -261,6 +262,7 @@ class StudyPage(QWidget):
             self.workers.cut()
             self.workers.join(timeout)
         self._background.wait()
+        self._glance.wait()
         self._writing.wait()
 
     # showing
@@ -290,6 +292,9 @@ class StudyPage(QWidget):
         if finished + failed != self._read:
             self._read = finished + failed
             self._background.start(self._gather)
+        if running and self._glances % GLANCES == 0:
+            self._glance.start(self._curves_so_far)
+        self._glances += 1
         self._show_tiles()
         if self.running is not self._was_running:
             self._was_running = not self._was_running
@@ -302,12 +307,22 @@ class StudyPage(QWidget):
         cells = self.board.unread()[:AT_ONCE]
         rows = self.board.read(cells)
         verdict = None if self.board.unread() else self.board.verdict()
-        return {cell.point.key: _curve(str(cell.path), self.board) for cell in cells}, rows, verdict
+        return {cell.point.key: curve_of(str(cell.path), self.board.experiment) for cell in cells}, rows, verdict
+
+    def _curves_so_far(self) -> dict[str, np.ndarray]:
+        """In a thread: small curves of a few runs that go on."""
+        going_on = [cell for cell in self.board.cells if cell.state == "running" and cell.path.exists()]
+        return {cell.point.key: curve_of(str(cell.path), self.board.experiment) for cell in going_on[:AT_ONCE]}
+
+    @Slot(object)
+    def _glanced(self, curves: dict[str, np.ndarray]) -> None:
+        self.curves |= curves
+        self._show_tiles()
 
     @Slot(object)
     def _gathered(self, found: tuple[dict[str, np.ndarray], list[StudyRow], Verdict | None]) -> None:
         curves, self._rows, verdict = found
-        self._curves |= curves
+        self.curves |= curves
         if verdict is None:
             self._background.start(self._gather)
         else:
@@ -335,57 +350,16 @@ class StudyPage(QWidget):
 
     def _show_tiles(self) -> None:
         number = self.number.currentText()
-        cells = self.board.cells
-        turns = {cell.point.key: turn for turn, cell in enumerate(c for c in cells if c.state == "waiting")}
-        places, columns = self._places(cells)
-        apart = telling(cell.point for cell in cells)
-        tiles: list[Tile | None] = [None] * (1 + max(places, default=-1))
-        for cell, place in zip(cells, places, strict=True):
-            tile = self._tile(cell, number, apart, turns.get(cell.point.key, 0))
-            if tiles[place] is None:
-                tiles[place] = tile
-            else:  # it still runs and is no longer one of the study's points
-                tiles.append(tile)
-        self.grid.show_tiles(tiles, columns if 1 < columns <= 40 else 0, self._scale(number, tiles))
+        shown, columns = tiles(self.board, number, self.curves)
+        self.grid.show_tiles(shown, columns, self._scale(number, shown))
 
-    def _places(self, cells: Sequence[Cell]) -> tuple[list[int], int]:
-        """Where each tile stands, and how many a row: as in the diagram, where a place of it is one run."""
-        study = self.board.study
-        if (pair := spanned(study, self.board.experiment)) is not None:
-            at = [[getattr(cell.point.config, knob) for cell in cells] for knob in pair]
-            x, y = (sorted(set(values)) for values in at)
-            if len(cells) <= len(x) * len(y) and len(set(zip(*at, strict=True))) == len(cells):
-                return [
-                    (len(y) - 1 - y.index(up)) * len(x) + x.index(across) for across, up in zip(*at, strict=True)
-                ], len(x)
-        columns = max(len(study.seeds), 1)
-        if columns == 1 and study.axes and study.combine == "outer":
-            columns = len(study.axes[-1].values)
-        return [cell.point.place for cell in cells], columns
-
-    def _scale(self, number: str, tiles: Sequence[Tile | None]) -> Scale | None:
+    def _scale(self, number: str, shown: Sequence[Tile | None]) -> Scale | None:
         """The diagram's where it shows the same number."""
         if number == BY_VERDICT:
             return None
         if self.diagram.spec is not None and self.diagram.spec.number == number:
             return self.diagram.scale
-        return Scale.over(*finite_range(np.array([tile.value for tile in tiles if tile] or [math.nan])))
-
-    def _tile(self, cell: Cell, number: str, apart: Collection[str], turn: int) -> Tile:
-        row = self.board.row(cell)
-        return Tile(
-            key=cell.point.key,
-            turn=turn,
-            label=cell.point.label,
-            name=cell.point.told(apart),
-            state=cell.state,
-            path=_path(cell),
-            value=number_of(row, number) if row is not None else float("nan"),
-            outcome=cell.outcome,
-            problem=cell.problem,
-            done=cell.step / cell.point.config.steps,
-            curve=self._curves.get(cell.point.key, np.empty(0)),
-        )
+        return Scale.over(*finite_range(np.array([tile.value for tile in shown if tile] or [math.nan])))
 
     def _open_cell(self, x: float, y: float) -> None:
         """The first run of a cell of the diagram."""
@@ -427,23 +401,3 @@ def _written(board: Board, number: str, out: Path) -> str:
         return "Written: " + ", ".join(str(file) for file in write_diagram(board, number, out, data=True))
     except FigureError as error:
         return str(error)
-
-
-def _path(cell: Cell) -> str:
-    """Its run file; empty while there is none."""
-    return str(cell.path) if cell.begun or cell.state in ("running", "finished", "failed") else ""
-
-
-def _curve(path: str, board: Board) -> np.ndarray:
-    """A few values of the first scalar reading of a run."""
-    try:
-        with RunReader(path) as reader:
-            for spec in board.experiment.readings:
-                if spec.name in reader.names():
-                    _, value = reader.series(spec.name)
-                    if value.ndim == 1 and len(value) > 1:
-                        picked = value[np.unique(np.linspace(0, len(value) - 1, CURVE_POINTS).astype(int))]
-                        return np.log10(picked) if (picked > 0).all() else picked
-    except RunFileError:
-        pass  # the tile shows the run's state without a curve
-    return np.empty(0)

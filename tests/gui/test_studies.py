@@ -20,6 +20,7 @@ from gui.studies.grid import StudyGrid, Tile
 from gui.studies.page import StudyPage
 from gui.studies.scheduler import SchedulerDialog
 from gui.studies.tabs import Studies
+from gui.studies.tiles import curve_of
 from gui.theme import DARK, LIGHT
 from gui.views.phase_diagram import PhaseDiagramView
 from lab import registry
@@ -32,6 +33,7 @@ from storage.catalogue import RunEntry
 from tests.fakes import Tiny
 from tests.gui.standins import FakeRuns
 from tests.lab.studies.test_board import carry_out, study
+from tests.storage.small_runs import small_run
 
 TINY = registry.experiment("tests.fakes:")
 GRID = [{"knob": "lr", "values": [0.01, 0.1, 1.0]}, {"knob": "width", "values": [2, 4]}]
@@ -147,6 +149,25 @@ def test_a_page_runs_a_study_in_worker_processes(qtbot, tmp_path: Path):
     page.refresh()
     assert [cell.state for cell in board.cells] == ["finished", "finished"]
     page.close_study()
+
+
+def test_a_tile_draws_the_curve_of_its_run_while_it_goes_on(qtbot, tmp_path: Path):
+    board = Board(study(settings={"pause": 0.01, "steps": 10**6}, seeds=[0]), Tiny, tmp_path)
+    page = StudyPage(board, LIGHT)
+    qtbot.addWidget(page)
+    page.show()
+    page.start()
+    key = board.cells[0].point.key
+    qtbot.waitUntil(lambda: page.curves.get(key, np.empty(0)).size > 4, timeout=60_000)
+    assert board.cells[0].state == "running"
+    page.close_study()
+
+
+def test_a_tiles_curve_keeps_a_spike_of_one_step(tmp_path: Path):
+    value = np.ones(5000)
+    value[1234] = 50.0
+    curve = curve_of(str(small_run(tmp_path / "run.h5", value)), Tiny)
+    assert curve.max() == pytest.approx(np.log10(50.0)) and curve.size <= 80
 
 
 def choose(qtbot, page: StudyPage, places: list[int], entry: str) -> None:
