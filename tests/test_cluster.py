@@ -78,6 +78,15 @@ def test_a_study_outlives_a_worker_its_client_and_its_scheduler(cluster: tuple[P
     assert set(run_states(other).values()) == {"finished"} and len(run_states(other)) == 3
 
 
+def test_workers_that_cannot_load_the_app_and_those_that_are_lost_are_told_apart():
+    from lab.studies.cluster import lost
+
+    strange = RuntimeError("Error during deserialization of the task graph. This frequently\noccurs if")
+    for error in (strange, ModuleNotFoundError("No module named 'lab'")):
+        assert "tcp://head:8786 or its workers cannot load this app" in lost(error, "tcp://head:8786")
+    assert lost(RuntimeError("killed"), "tcp://head:8786") == "the worker was lost: killed"
+
+
 def test_a_scheduler_that_is_not_there_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
     line = ["study", FAKE, "--scheduler", "tcp://127.0.0.1:9", "--out", str(tmp_path / "s")]

@@ -105,10 +105,14 @@ class Board(Cells):
     def verdict(self, *, anew: bool = False) -> Verdict:
         """The claim, judged over the finished runs; ``anew``: each of them, too."""
         missing = len(self.cells) - self.count("finished")
+        failed = [cell for cell in self.cells if cell.state == "failed"]
         rows = self.rows(anew=anew)
         judged = judge_together(rows, self.experiment.study_verdict, arms=not self.study.axes)
         if missing:
-            return Verdict.not_comparable(f"{missing} of {len(self.cells)} runs are not finished", *judged.checks)
+            reason = f"{missing} of {len(self.cells)} runs are not finished"
+            if failed:
+                reason += f"; {len(failed)} failed, {failed[0].point.label}: {failed[0].problem}"
+            return Verdict.not_comparable(reason, *judged.checks)
         return judged
 
     def change(self, study: Study) -> None:

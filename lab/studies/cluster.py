@@ -48,6 +48,17 @@ def carry_out(requests: Sequence[Request], stop_file: str) -> str:
         return link.problem
 
 
+def lost(error: BaseException | None, scheduler: str) -> str:
+    """One line that says what became of points that a worker did not give back."""
+    first, _, _ = str(error).partition("\n")
+    if "deserializ" in first or isinstance(error, ImportError):
+        return (
+            f"the scheduler at {scheduler} or its workers cannot load this app: "
+            "start them in the environment that the app is installed in"
+        )
+    return f"the worker was lost: {first or type(error).__name__}"
+
+
 class _FolderLink:
     """On a worker: told to stop by a file in the study's folder; tells by run files."""
 
@@ -143,7 +154,7 @@ class Cluster:
             if future.status == "finished":
                 self._board.done(cells, str(future.result()))
             else:
-                self._board.done(cells, f"the worker was lost: {future.exception()!r}".splitlines()[0], died=True)
+                self._board.done(cells, lost(future.exception(), self._scheduler), died=True)
 
     def _look(self) -> None:
         """How far running points are, by their files."""

@@ -156,6 +156,8 @@ def test_a_damaged_run_file_is_a_failed_point(tmp_path: Path):
     (tmp_path / point.file_name).write_bytes(b"nothing")
     board = Board(study(), Tiny, tmp_path)
     assert states(board) == ["failed"] and "not an HDF5 file" in board.cells[0].problem
+    reason = board.verdict().reason
+    assert reason.startswith("1 of 1 runs are not finished; 1 failed") and "not an HDF5 file" in reason
 
 
 def test_the_time_left_follows_from_the_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
