@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect
-from PySide6.QtGui import QColor, QPainter, QPolygonF
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF
+from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gui.library.tree import RUN_ROLE
+from gui.sparkline import polygon
 from gui.theme import Theme
-
-if TYPE_CHECKING:
-    import numpy as np
-
-LOG_FROM = 100.0  # a line over more than two decades is drawn on a logarithmic axis
 
 
 class SparkDelegate(QStyledItemDelegate):
@@ -31,28 +25,10 @@ class SparkDelegate(QStyledItemDelegate):
         run = index.data(RUN_ROLE)
         if run is None or not run.spark:
             return
-        outline = polygon(run.sparkline, option.rect.adjusted(6, 5, -6, -5))
+        outline = polygon(run.sparkline, QRectF(option.rect.adjusted(6, 5, -6, -5)))
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QColor(self.theme.lines[0]))
         painter.setBrush(QColor(self.theme.lines[0]))
         painter.drawPolygon(outline)
         painter.restore()
-
-
-def polygon(extremes: np.ndarray, rect: QRect) -> QPolygonF:
-    """The area between minima and maxima (2, K), as high as ``rect``; NaN and infinite values are left out."""
-    import numpy as np  # the window is painted before its first line
-
-    kept = np.isfinite(extremes).all(axis=0)
-    low, high = extremes[:, kept].astype(float)
-    if not len(low):
-        return QPolygonF()
-    if low.min() > 0 and high.max() > LOG_FROM * low.min():
-        low, high = np.log(low), np.log(high)
-    x = rect.left() + np.flatnonzero(kept) / max(extremes.shape[1] - 1, 1) * rect.width()
-    bottom, span = low.min(), (high.max() - low.min()) or 1.0
-    tops, lows = (rect.bottom() - (part - bottom) / span * rect.height() for part in (high, low))
-    there = [QPointF(*point) for point in zip(x.tolist(), tops.tolist(), strict=True)]
-    back = [QPointF(*point) for point in zip(x.tolist(), lows.tolist(), strict=True)]
-    return QPolygonF([*there, *reversed(back)])

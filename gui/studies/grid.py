@@ -17,10 +17,10 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
-    QPolygonF,
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from gui.sparkline import polygon
 from gui.style import font
 from gui.theme import Theme
 from gui.views.scale import Scale, palette
@@ -41,7 +41,7 @@ class Tile:
         value: The chosen number; NaN while there is none.
         outcome: Its verdict, which colours the tile where no number is chosen.
         done: Share of its steps taken.
-        curve: A few values of its first series.
+        curve: Minima and maxima, (2, K), of stretches of its first series.
     """
 
     key: str
@@ -54,7 +54,7 @@ class Tile:
     outcome: str = ""
     problem: str = ""
     done: float = 0.0
-    curve: np.ndarray = field(default_factory=lambda: np.empty(0))
+    curve: np.ndarray = field(default_factory=lambda: np.empty((2, 0)))
 
 
 class StudyGrid(QWidget):
@@ -146,7 +146,7 @@ class StudyGrid(QWidget):
             painter.setBrush(QColor(theme.accent))
             painter.drawRect(QRectF(box.left(), box.bottom() - 4, box.width() * tile.done, 4))
         small = box.height() < SPARK_PX
-        if tile.curve.size > 1 and not small:
+        if tile.curve.shape[1] > 1 and not small:
             self._paint_curve(painter, box.adjusted(6, 20, -6, -18), tile.curve, ink)
         mark = {"failed": theme.bad, "reproduced": theme.good, "not reproduced": theme.warn}.get(
             "failed" if tile.state == "failed" else tile.outcome
@@ -177,13 +177,9 @@ class StudyGrid(QWidget):
             painter.drawEllipse(place)
 
     def _paint_curve(self, painter: QPainter, box: QRectF, curve: np.ndarray, ink: QColor) -> None:
-        low, high = float(curve.min()), float(curve.max())
-        span = high - low or 1.0
-        x = np.linspace(box.left(), box.right(), len(curve))
-        y = box.bottom() - (curve - low) / span * box.height()
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setBrush(ink)
         painter.setPen(QPen(ink, 1))
-        painter.drawPolyline(QPolygonF([QPointF(a, b) for a, b in zip(x, y, strict=True)]))
+        painter.drawPolygon(polygon(curve, box))
 
     # reading and opening
 

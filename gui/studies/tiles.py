@@ -35,7 +35,7 @@ def tiles(board: Board, number: str, curves: Mapping[str, np.ndarray]) -> tuple[
     found: list[Tile | None] = [None] * (1 + max(places, default=-1))
     for cell, place in zip(cells, places, strict=True):
         key = cell.point.key
-        tile = _tile(board, cell, number, apart, turns.get(key, 0), curves.get(key, np.empty(0)))
+        tile = _tile(board, cell, number, apart, turns.get(key, 0), curves.get(key, np.empty((2, 0))))
         if found[place] is None:
             found[place] = tile
         else:  # it still runs and is no longer one of the study's points
@@ -82,19 +82,14 @@ def file_of(cell: Cell) -> str:
 
 
 def curve_of(path: str, experiment: type[Experiment]) -> np.ndarray:
-    """The first scalar reading of a run in small: least and largest value of each stretch, so that no spike is lost.
-
-    Returns:
-        At most 2 x 40 values, their logarithms where all are positive; none where the file cannot be read yet.
-    """
+    """Minima and maxima, (2, K), of stretches of a run's first scalar reading; none while it cannot be read."""
     try:
         with RunReader(path) as reader:
             for spec in experiment.readings:
                 if spec.name in reader.names():
                     _, value = reader.series(spec.name)
                     if value.ndim == 1 and len(value) > 1:
-                        ends = extremes(value[np.isfinite(value)], STRETCHES).T.ravel()
-                        return np.log10(ends) if (ends > 0).all() else ends
+                        return extremes(value[np.isfinite(value)], STRETCHES)
     except RunFileError:
         pass  # the tile shows the run's state without a curve
-    return np.empty(0)
+    return np.empty((2, 0))

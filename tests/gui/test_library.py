@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QTreeView
 
 from gui.library import Library
 from gui.library.columns import Column, clock, order
-from gui.library.spark import polygon
 from gui.library.tree import BRANCHES, arrange
 from gui.runs.local import LocalRuns
+from gui.sparkline import polygon
 from gui.theme import DARK, LIGHT
 from storage.catalogue import RunEntry, entry
 from storage.labels import set_labels
