@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import inspect
 import math
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.random.mtrand import get_bit_generator, set_bit_generator  # numpy.random's stubs leave them out
 
 from lab.config import ConfigError
 from lab.experiment import Experiment, Instrument
@@ -26,10 +23,9 @@ from lab.request import instruments_asked
 from lab.schedule import Checkpoints, Schedule, in_words
 from lab.state import capture, restore, stored_boundary
 from lab.stream import Event, Sink, Source
+from lab.untouched import untouched
 
 FLUSH_SECONDS = 0.05  # rows wait at most so long for the sink
-
-_SCRATCH = np.random.MT19937(0)
 
 
 class NonFinite(ArithmeticError):
@@ -85,7 +81,7 @@ class Engine:
             self.schedule.remember(boundary, self.step)
         self._methods: dict[str, Callable[[], Any]] = {i.method: getattr(experiment, i.method) for i in on}
         self._rows: defaultdict[str, tuple[list[int], list[Any]]] = defaultdict(lambda: ([], []))
-        self._flushed = time.perf_counter()
+        self.flushed = time.perf_counter()  # when rows were last handed to the sink
         self._unchecked = False  # device tensors whose finiteness is not known yet
         self._machines = [(d.inputs, d.start(experiment.config)) for d in experiment.detectors]
         self._look_back(history)
@@ -103,12 +99,13 @@ class Engine:
             self._at_boundary()
             started = clock()
             readings = experiment.step()
-            self.schedule.stepped(clock() - started)
+            ended = clock()
+            self.schedule.stepped(ended - started)
             self._record(readings)
             self.step += 1
             self._acts_here = 0
             experiment.now = self.step
-            if clock() - self._flushed > FLUSH_SECONDS:
+            if ended - self.flushed > FLUSH_SECONDS:
                 self.flush()
             yield self.step
         self._at_boundary(last=True)
@@ -147,7 +144,7 @@ class Engine:
         self.step += count
         self._acts_here = 0
         self.experiment.now = self.step
-        if time.perf_counter() - self._flushed > FLUSH_SECONDS:
+        if time.perf_counter() - self.flushed > FLUSH_SECONDS:
             self.flush()
 
     def set_knobs(self, values: Mapping[str, Any]) -> None:
@@ -216,7 +213,7 @@ class Engine:
 
     def flush(self) -> None:
         """Hand all rows to the sink and let the detectors see them."""
-        self._flushed = time.perf_counter()
+        self.flushed = time.perf_counter()
         for name, (steps, values) in self._rows.items():
             if not steps:
                 continue
@@ -266,6 +263,7 @@ class Engine:
         self.schedule.read(item, time.perf_counter() - started, self.step)
 
     def _record(self, readings: Mapping[str, Any]) -> None:
+        step, rows, isfinite = self.step, self._rows, math.isfinite
         for name, value in readings.items():
             if isinstance(value, torch.Tensor):
                 if not value.is_cpu:
@@ -274,15 +272,15 @@ class Engine:
                     continue
                 value = value.item() if value.ndim == 0 else value.detach().numpy().copy()
             if type(value) is float:  # nearly every reading: the shortest way, as it is taken at every step
-                steps, values = self._rows[name]
-                steps.append(self.step)
+                steps, values = rows[name]
+                steps.append(step)
                 values.append(value)
-                if not math.isfinite(value):
-                    self._not_finite(name, self.step, value)
+                if not isfinite(value):
+                    self._not_finite(name, step, value)
                 continue
             self._keep(name, value)
             if not np.isfinite(value).all():
-                self._not_finite(name, self.step, float(np.sum(value)))
+                self._not_finite(name, step, float(np.sum(value)))
 
     def _keep(self, name: str, value: Any) -> None:
         steps, values = self._rows[name]
@@ -329,54 +327,6 @@ class Engine:
 
     def _event(self, kind: str, payload: Mapping[str, Any], step: int | None = None) -> None:
         self.sink.event(self.step if step is None else step, kind, payload)
-
-
-@contextmanager
-def untouched(experiment: Experiment) -> Iterator[None]:
-    """Whatever is drawn, switched or computed inside changes no generator, mode, buffer or gradient of the training."""
-    torch_state, python_state = torch.get_rng_state(), random.getstate()
-    numpy_generator = get_bit_generator()
-    set_bit_generator(_SCRATCH)
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    own = {name: generator.get_state() for name, generator in experiment.generators.items()}
-    modules = [m for value in vars(experiment).values() for m in _modules(value)]
-    modes = [(m, m.training) for m in modules]
-    buffers = [(b, b.clone()) for m in modules for b in m.buffers(recurse=False)]
-    leaves = [p for m in modules for p in m.parameters(recurse=False)]
-    leaves += [v for v in vars(experiment).values() if isinstance(v, torch.Tensor) and v.is_leaf and v.requires_grad]
-    grads = [(p, p.grad) for p in leaves]
-    for p in leaves:
-        p.grad = None
-    try:
-        yield
-    finally:
-        for p, grad in grads:
-            p.grad = grad
-        for m, mode in modes:
-            m.training = mode
-        with torch.no_grad():
-            for b, kept in buffers:
-                b.copy_(kept)
-        for name, state in own.items():
-            experiment.generators[name].set_state(state)
-        for name in set(experiment.generators) - set(own):
-            del experiment.generators[name]  # so that its first draw in training is the same as without the instrument
-        torch.set_rng_state(torch_state)
-        random.setstate(python_state)
-        set_bit_generator(numpy_generator)
-        for index, state in enumerate(cuda):
-            torch.cuda.set_rng_state(state, index)
-
-
-def _modules(value: Any) -> Iterator[torch.nn.Module]:
-    if isinstance(value, torch.nn.Module):
-        yield from value.modules()
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _modules(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _modules(item)
 
 
 def _stack(values: list[Any]) -> np.ndarray:

@@ -48,10 +48,14 @@ class Schedule:
         self.training_seconds = 0.0
         self.steps = 0
         self._reviewed = time.perf_counter()
+        self._next = start  # no instrument is due earlier
 
     def due(self, step: int, *, last: bool = False) -> list[Instrument]:
         """Instruments to read at the boundary before ``step``."""
-        chosen = []
+        chosen: list[Instrument] = []
+        if step < self._next and not last:
+            return chosen
+        self._next = self.next_due(step)
         for item in self._instruments:
             cost = self.costs[item.method]
             every = self._every(item)
@@ -166,6 +170,7 @@ class Schedule:
     def _space(self, item: Instrument, spacing: int) -> dict[str, Any]:
         cost = self.costs[item.method]
         cost.spacing = spacing
+        self._next = 0  # it may have come nearer
         return {"instrument": item.method, "every": self._every(item), "seconds": cost.mean}
 
 

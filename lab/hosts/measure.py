@@ -11,11 +11,11 @@ import torch
 from lab import load_torch, registry
 from lab.config import ConfigError
 from lab.devices import check_device
-from lab.engine import untouched
 from lab.experiment import Experiment, Instrument
 from lab.hosts.start import advance
 from lab.request import Request
 from lab.state import StateError, restore, stored_config
+from lab.untouched import untouched
 from storage.reader import RunReader
 from storage.writer import RunWriter
 

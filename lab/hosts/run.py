@@ -26,7 +26,6 @@ from lab.state import StateError, stored_config
 from storage.errors import RunFileError, StorageFull
 from storage.reader import RunReader
 
-SEND_SECONDS = 0.05  # messages wait at most so long
 LOOK_SECONDS = 0.02  # commands are looked for so often: asking a pipe costs 30 microseconds
 
 
@@ -144,8 +143,8 @@ class Run:
             elif now - looked > LOOK_SECONDS:
                 looked = now
                 self._obey(0.0)
-            if now - sent > SEND_SECONDS or self._paused or self._remaining == 0:
-                sent = now
+            if self.engine.flushed != sent or self._paused or self._remaining == 0:  # rows wait for no second clock
+                sent = self.engine.flushed
                 self._report(step, now)
             if self.sink.problem or self._remaining == 0:
                 self._pause()

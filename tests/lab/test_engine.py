@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from lab.config import ConfigError
-from lab.engine import Engine, NonFinite, untouched
+from lab.engine import Engine, NonFinite
 from lab.schedule import Checkpoints, in_words
 from lab.state import global_generators, stored_config
 from lab.stream import MemoryRun
+from lab.untouched import untouched
 from tests.fakes import Tiny
 
 
@@ -129,6 +130,19 @@ def test_an_instrument_cannot_touch_generators_modes_buffers_or_gradients():
     assert np.array_equal(numpy_keys(), before[1])
     assert torch.equal(experiment.generator("order").get_state(), before[2])
     assert "data/new" not in experiment.generators
+
+
+def test_gradients_of_tensors_and_modules_in_lists_are_kept_for_training():
+    experiment = make()
+    weights, nets = [torch.ones(2, requires_grad=True)], {"a": [torch.nn.Linear(2, 1)]}
+    vars(experiment).update(weights=weights, nets=nets, again=nets)
+    layer = nets["a"][0]
+    layer(weights[0]).backward()
+    kept = weights[0].grad, layer.weight.grad
+    with untouched(experiment):
+        assert weights[0].grad is None and layer.weight.grad is None
+        layer(weights[0]).backward()
+    assert weights[0].grad is kept[0] and layer.weight.grad is kept[1]
 
 
 def test_a_knob_acts_at_the_next_step_and_leaves_an_event():
