@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import torch
 from pydantic import model_validator
 
-from lab.config import Config, param
+from lab.config import Config, numbers, param
 from lab.decoder_experiment import DecoderExperiment
 from lab.experiment import Arm, Preset, Series, instrument
 from lab.measures.decoder_checks import CHAIN_EDGES, judge_matching
@@ -72,6 +72,12 @@ class MatchingReasoningConfig(Config):
     alpha: float = param(0.05, "Strength on W^qk", symbol="α", min=0.0, max=0.5, live=True, group="Noise")
     beta: float = param(0.05, "Strength on W^vo", symbol="β", min=0.0, max=0.5, live=True, group="Noise")
     noise_trained: bool = param(True, "Train α and β", group="Noise", help="Then the knobs only set them anew.")
+    noise_pairs: str = param(
+        "",
+        "Layers with noise",
+        group="Noise",
+        help="Of each pair of neighbours the first, counted from 0, such as 0 2. Empty: all of them.",
+    )
     lr: float = param(
         2e-3, "Learning rate", symbol="η", min=1e-6, max=0.1, log=True, live=True, group="Optimiser", paper=1e-4
     )
@@ -81,6 +87,16 @@ class MatchingReasoningConfig(Config):
     cosine: int = param(3600, "Cosine after it", unit="steps", min=1, max=10_000_000, group="Optimiser", paper=360_000)
     lr_floor: float = param(0.0, "Lowest rate", unit="η", min=0.0, max=1.0, group="Optimiser", paper=0.1)
     shown: int = param(0, "Shown sequence", min=0, max=9999, live=True, group="Look")
+    asked_hops: int = param(
+        0,
+        "Hops to ask for besides",
+        symbol="m'",
+        min=0,
+        max=9,
+        live=True,
+        group="Look",
+        help="Held-out sequences of another number of hops, beyond those that are trained. 0: none.",
+    )
     look_every: int = param(10, "Record the flow every", unit="steps", min=1, max=100_000, group="Look")
     steps: int = param(1500, "Steps", min=1, max=1_000_000_000, group="Run", help="Optimiser updates.", paper=360_000)
 
@@ -96,9 +112,17 @@ class MatchingReasoningConfig(Config):
             raise ValueError(f"shown sequence {self.shown} of {self.test_size}: they count from 0")
         if self.batch > self.train_size:
             raise ValueError(f"batch {self.batch} is more than the {self.train_size} training sequences: lower it")
+        if self.asked_hops > self.edges:
+            raise ValueError(f"{self.asked_hops} hops to ask for in a chain of {self.edges} pairs: ask for fewer")
         if self.noise != "off" and self.layers < 2:
             raise ValueError("matching noise joins adjacent layers: set at least 2 layers, or noise off")
+        if self.noise != "off" and not set(self.pairs_with_noise()) <= set(range(self.layers - 1)):
+            raise ValueError(f"noise_pairs: {self.layers} layers have pairs 0 to {self.layers - 2}")
         return self
+
+    def pairs_with_noise(self) -> tuple[int, ...]:
+        """Pairs of neighbouring layers that have noise, by their first layer."""
+        return numbers("noise_pairs", self.noise_pairs, int) or tuple(range(self.layers - 1))
 
     @property
     def length(self) -> int:
@@ -119,9 +143,10 @@ class MatchingReasoning(DecoderExperiment):
     readings = (Series("train_loss", "Training loss of the batch", "L", "nats"),)
     views = (
         Curves(
-            ("train_accuracy", "test_accuracy", "masked_accuracy"),
+            ("train_accuracy", "test_accuracy", "masked_accuracy", "asked_accuracy"),
             title="Accuracy",
-            help="Held-out chains have no ordered pair in common with training. The third curve: under your masks.",
+            help="Held-out chains have no ordered pair in common with training. The third curve: under your masks. The "
+            "fourth: at the hops that you ask for besides.",
             y_label="accuracy",
             lines=(Line("reproduced", 0.95),),
         ),
@@ -206,6 +231,15 @@ class MatchingReasoning(DecoderExperiment):
             primary=False,
             y_label="share, mean/std",
         ),
+        Bars(
+            "accuracy_by_noise",
+            title="Accuracy with part of the noise",
+            when=lambda config: config.noise != "off",
+            help="The same weights without noise, with that on W^qk or W^vo alone, with all of it.",
+            labels=("off", "qk", "vo", "both"),
+            y_label="test accuracy",
+            y_range=(0.0, 1.0),
+        ),
         Heatmap(
             "noise_strength",
             title="Strength of the noise",
@@ -257,6 +291,8 @@ class MatchingReasoning(DecoderExperiment):
         config = self.config
         self.train = self._draw("train", config.train_size, held_out=False)
         self.test = self._draw("test", config.test_size, held_out=True)
+        self.asked: dict[int, Any] = {}
+        self._ask()
         self.model = self._make_model().to(self.device)
         self.start_training(config.layers)
         count = config.token_high - config.token_low + 1
@@ -270,7 +306,7 @@ class MatchingReasoning(DecoderExperiment):
     def looked_at(self) -> Any:
         return self.test
 
-    def _draw(self, name: str, count: int, *, held_out: bool) -> Any:
+    def _draw(self, name: str, count: int, *, held_out: bool, hops: int = 0) -> Any:
         from lab.data.chain import draw_chains
 
         config = self.config
@@ -279,7 +315,7 @@ class MatchingReasoning(DecoderExperiment):
             self.generator("data", name),
             kind=config.kind,
             edges=config.edges,
-            steps=list(range(1, config.hops + 1)) if config.kind == "counted" else config.hops,
+            steps=hops or (list(range(1, config.hops + 1)) if config.kind == "counted" else config.hops),
             tokens=(config.token_low, config.token_high),
             held_out=held_out if config.split else None,
         )
@@ -298,8 +334,10 @@ class MatchingReasoning(DecoderExperiment):
             noise = self.generator("init", "noise")
             add_matching_noise(model, noise, alpha=alpha, beta=beta, trainable=config.noise_trained)
             for side, at in (("qk", "alpha"), ("vo", "beta")):
-                for strength in strengths(model, at) if config.noise not in (side, "both") else ():
-                    strength.requires_grad_(False)
+                chosen = config.pairs_with_noise() if config.noise in (side, "both") else ()
+                for pair, strength in enumerate(strengths(model, at)):
+                    if pair not in chosen:
+                        strength.requires_grad_(False).zero_()
         return model
 
     def _strengths(self) -> dict[str, list[torch.nn.Parameter]]:
@@ -312,8 +350,15 @@ class MatchingReasoning(DecoderExperiment):
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
         with torch.no_grad():
             for name, found in self._strengths().items():
-                for strength in found if name in changed else ():
-                    strength.fill_(changed[name][1])
+                for pair in self.config.pairs_with_noise() if name in changed else ():
+                    found[pair].fill_(changed[name][1])
+        self._ask()
+
+    def _ask(self) -> None:
+        """Draw the sequences that are asked besides, the same ones whenever their number of hops comes back."""
+        hops = self.config.asked_hops
+        if hops and hops not in self.asked:
+            self.asked[hops] = self._draw(f"asked {hops}", self.config.test_size, held_out=True, hops=hops)
 
     def roles(self, sequences: Any, rows: Any = slice(None)) -> dict[str, torch.Tensor]:
         """The query, and the queried chain's pairs counted from the one that begins with it; -1 where there is none."""
@@ -344,6 +389,29 @@ class MatchingReasoning(DecoderExperiment):
         by_order = [_mean(right[self.in_order]), _mean(right[~self.in_order])]
         by_hops = [_mean(right[test.steps == hops]) for hops in self.reach[0]]
         return last_token_accuracy(self.model, train.tokens, train.labels), whole, masked, by_order, by_hops
+
+    @instrument("Test accuracy at the hops asked besides", every=50, statistic="held-out sequences")
+    def asked_accuracy(self) -> float | None:
+        from lab.measures.ablation import last_token_accuracy
+
+        asked = self.asked.get(self.config.asked_hops)
+        return None if asked is None else last_token_accuracy(self.model, asked.tokens, asked.labels)
+
+    @instrument(
+        "Test accuracy with part of the noise", every=100, statistic="none of it, on W^qk alone, on W^vo alone, all"
+    )
+    def accuracy_by_noise(self) -> list[float] | None:
+        """Of the same weights: what each side of the noise is worth to them now."""
+        if self.config.noise == "off":
+            return None
+        from lab.measures.ablation import last_token_accuracy
+        from lab.models.matching_noise import without_noise
+
+        found = []
+        for removed in (("alpha", "beta"), ("beta",), ("alpha",), ()):
+            with without_noise(self.model, *removed):
+                found.append(last_token_accuracy(self.model, self.test.tokens, self.test.labels))
+        return found
 
     @instrument(
         every=10**9,

@@ -6,6 +6,9 @@ layer l stored with what layer l + 1 asks for. Wang et al. (2024), arXiv 2405.15
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -90,3 +93,17 @@ def strengths(model: Transformer, name: str) -> list[nn.Parameter]:
     """α of every layer with one before it, or β of every layer with one after it, one number a head."""
     blocks = list(model.blocks)
     return [getattr(block.attention, name) for block in (blocks[1:] if name == "alpha" else blocks[:-1])]
+
+
+@contextmanager
+def without_noise(model: Transformer, *names: str) -> Iterator[None]:
+    """Set α or β of every layer to 0 for as long as the context lasts."""
+    found = [(strength, strength.detach().clone()) for name in names for strength in strengths(model, name)]
+    with torch.no_grad():
+        for strength, _ in found:
+            strength.zero_()
+        try:
+            yield
+        finally:
+            for strength, value in found:
+                strength.copy_(value)

@@ -102,6 +102,44 @@ def test_noise_is_on_the_sides_that_were_chosen_and_is_trained(noise: str, count
     assert others == [0.0] * (4 - count)
 
 
+def test_noise_stays_in_the_layers_that_were_chosen():
+    experiment, _, engine = started(steps=3, layers=4, noise="both", noise_pairs="0, 2", alpha=0.1, beta=0.2)
+    assert experiment.noise_strength().tolist() == pytest.approx([0.1, 0, 0.1, 0.2, 0, 0.2])
+    for step in engine:
+        if step == 2:
+            engine.set_knobs({"alpha": 0.4})
+            assert experiment.noise_strength()[:3].tolist() == pytest.approx([0.4, 0, 0.4])
+    assert experiment.noise_strength()[[1, 4]].tolist() == [0, 0], "neither set nor trained"
+    with pytest.raises(ConfigError, match="pairs 0 to 1"):
+        MatchingReasoning.configure(values={"noise": "qk", "noise_pairs": "2"})
+
+
+def test_the_worth_of_each_side_of_the_noise_is_read_from_the_same_weights():
+    experiment, _ = finished(steps=3, noise="both", alpha=0.5, beta=0.5)
+    weights = [p.detach().clone() for p in experiment.model.parameters()]
+    with torch.no_grad():
+        whole = (experiment.model.predict(experiment.test.tokens).argmax(-1) == experiment.test.labels).double().mean()
+    found = experiment.accuracy_by_noise()
+    assert found is not None and found[3] == pytest.approx(float(whole))
+    assert all(torch.equal(a, b) for a, b in zip(weights, experiment.model.parameters(), strict=True))
+    none = finished(steps=3, noise="both", alpha=0, beta=0, noise_trained=False)[0].accuracy_by_noise()
+    assert none is not None and len(set(none)) == 1
+    assert finished(steps=1)[0].accuracy_by_noise() is None
+
+
+def test_other_hops_can_be_asked_for_while_it_runs_and_are_the_same_sequences_again():
+    experiment, run, engine = started(steps=150, kind="counted", hops=1)
+    seen = []
+    for step in engine:
+        if step in (1, 60, 110):
+            engine.set_knobs({"asked_hops": 3 if step != 60 else 0})
+            seen += [experiment.asked[3].tokens]
+    assert run.series("asked_accuracy")[0].tolist() == [50, 150]
+    assert (experiment.asked[3].steps == 3).all() and seen[0] is seen[2]
+    with pytest.raises(ConfigError, match="ask for fewer"):
+        MatchingReasoning.configure(values={"asked_hops": 5})
+
+
 def test_noise_can_be_added_and_taken_away_while_it_runs():
     experiment, _, engine = started(steps=6, noise="both", alpha=0, beta=0, noise_trained=False)
     for step in engine:
