@@ -5,8 +5,9 @@ Zhou, Zhang, Xu (2024), arXiv 2405.17479. Scenes: sin kx on chosen samples, and 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -20,7 +21,7 @@ from lab.data.aliased_sine import aliased_positions, even_positions
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures.detectors import Crossing, GapClosing
 from lab.stream import Source
-from lab.verdict import Check, Verdict, unlike
+from lab.verdict import Check, StudyRow, Verdict, unlike
 from lab.views import Curves, Heatmap, Line, Profile
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ FINE = 50  # frequencies per unit of k in the spectra drawn as curves
 PARITY_FREQUENCIES = 64  # from 0 to 2π
 
 SETTLED = 100  # steps: at initialisation the network may carry the low frequency and a large test loss by chance
+FOUND = "step at which the test error is below 2 %"  # names a check that studies compare
 TRAINED = 0.5  # steps times Adam's rate after which a run without grokking has none
 FITTED = 0.40  # train MSE at which the plateau of sin kx is over; the zero function has 0.5
 
@@ -387,8 +389,25 @@ class GrokkingFrequency(AlsoMeasure):
             return Verdict.not_comparable(reason, *checks)
         net = {"activation": "sin", "depth": 2} if sine(config) else {"activation": "relu", "depth": 1}
         least = math.ceil(TRAINED / config.lr)
-        short = f"too short: {step[-1]} of at least {least} steps at this rate" if step[-1] < least else ""
+        early = (checks[0],) if parity(config) else checks[:3]  # what shows before the true wave is found
+        undecided = all(check.passed for check in early) or not (train_loss < FITTED).any()
+        late = f"too short: {step[-1]} of at least {least} steps at this rate"
+        short = late if undecided and step[-1] < least else ""
         return Verdict.of(*checks).excused(unlike(config, net | {"init_scale": 1.0, "optimizer": "adam"}), short)
+
+    @classmethod
+    def study_verdict(cls, rows: Sequence[StudyRow]) -> Verdict | None:
+        """Parity is found the sooner the larger the training share; None without several shares."""
+        found: dict[float, list[float]] = {}
+        for row in rows:
+            if parity(row.config) and FOUND in row.checks:
+                found.setdefault(row.config.share, []).append(row.checks[FOUND])
+        if len(found) < 2:
+            return None
+        steps = {share: float(np.mean(found[share])) for share in sorted(found)}
+        late = sum(more >= less for less, more in itertools.pairwise(steps.values()))
+        note = ", ".join(f"{share:g}: {step:g}" for share, step in steps.items())
+        return Verdict.of(Check("shares that find parity no sooner than the next smaller one", late, 0, 0, note))
 
 
 def _outside_the_claim(config: Any, run: Source) -> str:
@@ -431,6 +450,6 @@ def _judge_parity(run: Source) -> tuple[Check, ...]:
     before = test_loss[step <= found]
     return (
         Check("highest test MSE before, over the first", float(before.max() / test_loss[0]), low=1.02),
-        Check("step at which the test error is below 2 %", found, high=float(step[-1])),
+        Check(FOUND, found, high=float(step[-1])),
         Check("test error at the end", 1 - float(accuracy[-1]), high=0.02),
     )

@@ -1,5 +1,6 @@
 """What grokking-frequency measures and how it is judged, against closed forms and made-up series."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,10 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.grokking_frequency import GrokkingFrequency
+from lab.experiments.grokking_frequency import FOUND, GrokkingFrequency
 from lab.hosts.preview import preview
 from lab.stream import MemoryRun
-from lab.verdict import Verdict
+from lab.verdict import StudyRow, Verdict
 
 
 def started(arm: str = "uneven", **values: Any) -> tuple[GrokkingFrequency, MemoryRun, Engine]:
@@ -177,3 +178,19 @@ def test_parity_needs_a_rise_of_the_test_loss_and_then_few_errors(peak, end, out
     run.append("test_loss", STEP, np.where(STEP == 150, peak, np.where(STEP < 150, 1.0, 0.5)))
     run.append("test_accuracy", STEP, np.where(STEP < 550, 0.5, end))
     assert GrokkingFrequency.verdict(GrokkingFrequency.configure("parity"), run).outcome == outcome
+
+
+def found_at(share: float, step: float) -> StudyRow:
+    config = GrokkingFrequency.configure("parity", values={"share": share})
+    return StudyRow("", config, "reproduced", checks={FOUND: step})
+
+
+def test_a_study_of_shares_asks_for_parity_to_be_found_the_sooner_the_more_is_trained_on():
+    shown = [found_at(0.2, math.inf), found_at(0.8, 400), found_at(0.8, 375), found_at(0.5, 550)]
+    verdict = GrokkingFrequency.study_verdict(shown)
+    assert verdict is not None and verdict.outcome == "reproduced"
+    assert verdict.checks[0].note == "0.2: inf, 0.5: 550, 0.8: 387.5"
+    wrong = GrokkingFrequency.study_verdict([found_at(0.5, 550), found_at(0.8, 600)])
+    assert wrong is not None and wrong.outcome == "not reproduced"
+    assert GrokkingFrequency.study_verdict(shown[:1]) is None
+    assert GrokkingFrequency.study_verdict([StudyRow("", GrokkingFrequency.configure(), "reproduced")]) is None
