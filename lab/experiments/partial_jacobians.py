@@ -1,6 +1,7 @@
 """Averaged partial Jacobians grow as a power of depth at criticality and exponentially elsewhere. Doshi et al. (2023).
 
-arXiv 2111.12143. Nothing is trained: the run's axis is depth, and a step draws the next block of every network.
+arXiv 2111.12143. The run's axis is depth: a step draws the next block of every network. In the scene "training" a
+step trains deep networks over the plane instead, to see where they can be.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,22 +17,27 @@ from pydantic import model_validator
 
 from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Experiment, Preset, Series, action, instrument
-from lab.measures.depth_fit import DepthFit, fit_depth
+from lab.measures.depth_checks import FEWEST, FIRST, fit_curve, judge
 from lab.measures.mean_field import critical_sigma_w2, moments, propagate
+from lab.memory import require_memory
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Verdict
 from lab.views import Curves, Line, Matrix, Table, TableRow
 
-FIRST = 10  # layers before it are the transient and belong to no fit
-FEWEST = 20  # networks whose mean shows an exponent: ln J of one network wanders by about √(l/N)·2
-SHORTEST = 30  # layers that tell a power law from an exponential with a window from FIRST on
-LAST_BLOCKS = 3  # χ_J is a mean over so many blocks at the end
-STEEPEST = 1.5  # |ζ| of every known critical network is at most 1.23; chi = 0.95 over 50 layers already gives 1.3
+if TYPE_CHECKING:
+    from lab.data.batches import EpochBatches
+    from lab.models.deep_grid import DeepGrid
+
+CLASSES, TRAIN_SIZE, TEST_SIZE = 10, 4000, 1000
 
 
 class PartialJacobiansConfig(Config):
-    scene: Literal["curve", "map"] = param(
-        "curve", "Scene", group="Scene", help="curve: one point (σ_w², σ_b²). map: the same, and a grid around it."
+    scene: Literal["curve", "map", "training"] = param(
+        "curve",
+        "Scene",
+        group="Scene",
+        help="curve: one point (σ_w², σ_b²). map: the same, and a grid around it. training: deep networks are trained "
+        "at the point and on the grid.",
     )
     activation: Literal["relu", "erf", "gelu", "tanh", "linear"] = param(
         "relu", "Activation", symbol="φ", group="Network", help="erf is erf(x), not erf(x/√2); gelu is exact."
@@ -47,7 +53,9 @@ class PartialJacobiansConfig(Config):
         "none", "LayerNorm", group="Network", help="pre: φ(LN(h)). post: LN(φ(h)), without residual connection."
     )
     width: int = param(400, "Width", symbol="N", min=16, max=2000, group="Network", paper=500)
-    steps: int = param(50, "Depth", symbol="L", unit="blocks", min=2, max=1000, group="Run", paper=48)
+    steps: int = param(
+        50, "Depth", symbol="L", unit="blocks", min=2, max=1000, group="Run", help="training: its steps.", paper=48
+    )
     variance0: float = param(
         1.0, "Variance of the input", symbol="K⁰", min=1e-6, max=1e6, log=True, group="Network", help="mean of (h⁰)²"
     )
@@ -55,11 +63,21 @@ class PartialJacobiansConfig(Config):
         80, "Networks", min=1, max=200, group="Averages", paper=3, help="Drawn anew, each with its input."
     )
     probes: int = param(10, "Probes a network", min=1, max=50, group="Averages", paper=5, help="Random unit tangents.")
+    train_depth: int = param(30, "Depth of trained networks", unit="blocks", min=2, max=200, group="Training")
+    train_lr: float = param(
+        0.02, "Learning rate", symbol="η", min=1e-5, max=1.0, log=True, live=True, group="Training", help="Plain SGD."
+    )
+    train_batch: int = param(128, "Batch", min=1, max=TRAIN_SIZE, group="Training")
     map_nets: int = param(3, "Networks a grid point", min=1, max=50, group="Map")
     map_columns: int = param(8, "Columns", min=2, max=50, group="Map", help="Values of σ_w², without 0.", paper=9)
     map_rows: int = param(11, "Rows", min=2, max=50, group="Map", help="Values of σ_b², from 0.")
     map_sigma_w2: float = param(4.0, "Largest σ_w²", min=0.1, max=10.0, group="Map")
     map_sigma_b2: float = param(2.0, "Largest σ_b²", min=0.1, max=10.0, group="Map")
+
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """σ_b² of the grid's rows and σ_w² of its columns; at σ_w² = 0 nothing passes."""
+        rows = np.linspace(0, self.map_sigma_b2, self.map_rows)
+        return rows, np.linspace(0, self.map_sigma_w2, self.map_columns + 1)[1:]
 
     @model_validator(mode="after")
     def _post_norm_has_no_residual(self) -> Self:
@@ -74,14 +92,17 @@ def chi_star(config: Any) -> float:
     return float(propagate(config.activation, 500, config.sigma_w2, config.sigma_b2, **kinds).chi_j[-1])
 
 
-_CHI: dict[str, Any] = {
-    "rows": "map_sigma_b2",
-    "columns": "map_sigma_w2",
-    "x_label": "σ_w²",
-    "y_label": "σ_b²",
-    "z_label": "χ_J",
-}
-_CHI |= {"centre": 1.0, "contours": (1.0,), "z_range": (0.0, 2.0)}
+def in_depth(config: Any) -> bool:
+    """Whether the run's axis is depth."""
+    return config.scene != "training"
+
+
+def training(config: Any) -> bool:
+    return config.scene == "training"
+
+
+_PLANE: dict[str, Any] = {"rows": "map_sigma_b2", "columns": "map_sigma_w2", "x_label": "σ_w²", "y_label": "σ_b²"}
+_CHI: dict[str, Any] = {**_PLANE, "z_label": "χ_J", "centre": 1.0, "contours": (1.0,), "z_range": (0.0, 2.0)}
 _J = ("log_apjn", "log_apjn_low", "log_apjn_high", "log_apjn_typical", "theory_log_apjn")
 
 
@@ -100,6 +121,7 @@ class PartialJacobians(Experiment):
         Series("theory_chi_map", "χ_J on the grid, theory", "χ_J"),
         Series("map_sigma_w2", "Columns of the grid", "σ_w²"),
         Series("map_sigma_b2", "Rows of the grid", "σ_b²"),
+        Series("train_loss", "Training loss", "L", "nats", statistic="of the network at (σ_w², σ_b²)"),
     )
     also_note = "There are none: no loss is trained here."
     views = (
@@ -109,6 +131,7 @@ class PartialJacobians(Experiment):
             help="Straight: exponential. The mean over networks with its standard error, the mean of ln J, the theory.",
             x_label="depth l",
             y_label="ln J^{0,l}",
+            when=in_depth,
         ),
         Curves(
             _J,
@@ -117,6 +140,7 @@ class PartialJacobians(Experiment):
             x_label="depth l",
             y_label="ln J^{0,l}",
             x_log=True,
+            when=in_depth,
         ),
         Curves(
             ("block_apjn", "theory_block_apjn"),
@@ -125,6 +149,7 @@ class PartialJacobians(Experiment):
             x_label="depth l",
             y_label="χ_J",
             lines=(Line("critical", 1.0),),
+            when=in_depth,
         ),
         Curves(
             ("signal_variance", "theory_variance"),
@@ -134,9 +159,31 @@ class PartialJacobians(Experiment):
             y_label="K^l",
             y_log=True,
             floor=1e-12,
+            when=in_depth,
         ),
-        Matrix("chi_map", title="Phase map", help="Scene map. White and the contour are χ_J = 1.", **_CHI),
-        Matrix("theory_chi_map", title="Phase map of the theory", help="The same at infinite width.", **_CHI),
+        Curves(("train_loss",), title="Training loss", help="At (σ_w², σ_b²).", y_label="cross-entropy", when=training),
+        Curves(
+            ("test_accuracy",),
+            title="Test accuracy",
+            help="At (σ_w², σ_b²).",
+            y_label="accuracy",
+            lines=(Line("chance", 1 / CLASSES),),
+            when=training,
+        ),
+        Matrix(
+            "accuracy_map",
+            title="Training map",
+            help="Test accuracy of a network at each point of the grid. The dashes are χ_J = 1.",
+            z_label="test accuracy",
+            z_range=(0.0, 1.0),
+            marks="critical_sigma_w2",
+            when=training,
+            **_PLANE,
+        ),
+        Matrix(
+            "chi_map", title="Phase map", help="Scene map. White and the contour are χ_J = 1.", when=in_depth, **_CHI
+        ),
+        Matrix("theory_chi_map", title="Phase map of the theory", help="At infinite width.", **_CHI),
         Table(
             (
                 TableRow("χ_J of the last block", "block_apjn", expected=chi_star),
@@ -148,14 +195,20 @@ class PartialJacobians(Experiment):
             ),
             title="Fits",
             help=f"Over layers {FIRST} to the slider's.",
+            when=in_depth,
         ),
     )
     presets = {
-        "curve": Preset({}, "One point of the plane, 40 networks of width 400 and depth 50."),
+        "curve": Preset({}, "One point of the plane, 80 networks of width 400 and depth 50."),
         "map": Preset({"scene": "map", "width": 200, "steps": 30}, "8 x 11 points, 3 networks of width 200 each."),
         "paper": Preset(
             {"width": 500, "steps": 48, "nets": 20, "probes": 5},
             "The paper's width, depth and probes, over more networks.",
+        ),
+        "training": Preset(
+            {"scene": "training", "width": 128, "steps": 300, "nets": FEWEST}
+            | {"map_columns": 6, "map_rows": 2, "map_sigma_b2": 0.5},
+            "Networks of 30 blocks, trained for 300 steps at one point and at 12 others.",
         ),
     }
     arms = {
@@ -171,17 +224,22 @@ class PartialJacobians(Experiment):
         "layernorm-after": Arm({"norm": "post", "sigma_w2": 1.0}, "not reproduced", "χ_J = 1.47: J explodes."),
     }
     small = {"width": 100, "nets": FEWEST, "map_nets": 1, "map_columns": 3, "map_rows": 3}
-    state = ("h", "grid_h", "tangents", "logs", "variance", "grid_variance", "log_theory", "measured", "go_critical")
+    state = (
+        *("h", "grid_h", "tangents", "logs", "variance", "grid_variance", "log_theory", "measured", "go_critical"),
+        *("trained", "batches"),
+    )
 
     def setup(self) -> None:
         from lab.measures.jacobians import unit_tangents
 
         config = self.config
-        columns = np.linspace(0, config.map_sigma_w2, config.map_columns + 1)[1:]  # at σ_w² = 0 nothing passes
-        rows = np.linspace(0, config.map_sigma_b2, config.map_rows)
-        self.axes = (rows, columns)
-        on = config.scene == "map"
-        self.grid = [(float(w), float(b)) for b in rows for w in columns] if on else []
+        self.axes = config.axes()
+        points = [(float(w), float(b)) for b in self.axes[0] for w in self.axes[1]]
+        self.grid = points if config.scene == "map" else []
+        self.trained: DeepGrid | None = None
+        self.batches: EpochBatches | None = None
+        if training(config):
+            self._prepare_training([(config.sigma_w2, config.sigma_b2), *points])
         self.h = self._inputs(config.nets, "input")
         self.grid_h = self._inputs(len(self.grid) * config.map_nets, "grid")
         self.tangents = unit_tangents(self.h, config.probes, self.generator("data", "tangents"))
@@ -192,6 +250,49 @@ class PartialJacobians(Experiment):
         self.measured: list[float] = []
         self.go_critical = False
 
+    def _prepare_training(self, points: list[tuple[float, float]]) -> None:
+        """Networks at each of the points, the run's own first, and the classes that they learn."""
+        from lab.data.batches import EpochBatches
+        from lab.data.gaussian_classes import DIMENSIONS, MEAN_SQUARE, gaussian_classes
+        from lab.models.deep_grid import DeepGrid
+
+        config = self.config
+        weights = 4 * len(points) * config.train_depth * config.width**2
+        activations = 12 * len(points) * config.train_depth * config.width * max(config.train_batch, TEST_SIZE)
+        require_memory(
+            3 * weights + activations, "the trained networks are too large; lower width, train_depth or the map"
+        )
+        drawn = gaussian_classes(TRAIN_SIZE, TEST_SIZE, self.generator("data", "classes"))
+        self.x, self.y, self.test_x, self.test_y = (part.to(self.device) for part in drawn)
+        kinds: dict[str, Any] = {"mu": config.mu, "norm": config.norm, "variance0": config.variance0}
+        sizes = (DIMENSIONS, config.width, CLASSES)
+        init = self.generator("init", "trained")
+        self.trained = DeepGrid(
+            points, sizes, config.train_depth, config.activation, init, input_square=MEAN_SQUARE, **kinds
+        ).to(self.device)
+        self.batches = EpochBatches(TRAIN_SIZE, config.train_batch, self.generator("order"))
+
+    def _train(self, networks: DeepGrid, batches: EpochBatches) -> dict[str, Any]:
+        """One step of plain gradient descent with every network; each has its own gradient."""
+        rows = batches.take().to(self.device)
+        losses = networks.losses(self.x[rows], self.y[rows])
+        weights = list(networks.parameters())
+        gradients = torch.autograd.grad(losses.sum(), weights)
+        with torch.no_grad():
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.add_(gradient, alpha=-self.config.train_lr)
+        return {"train_loss": losses[0].detach()} | ({} if self.now else self._plane())
+
+    def _plane(self) -> dict[str, Any]:
+        """The grid and the theory's χ_J on it after as many blocks as are trained."""
+        config = self.config
+        kinds: dict[str, Any] = {"mu": config.mu, "norm": config.norm, "start": config.variance0}
+        chi = [
+            [float(propagate(config.activation, config.train_depth, w, b, **kinds).chi_j[-1]) for w in self.axes[1]]
+            for b in self.axes[0]
+        ]
+        return {"theory_chi_map": np.array(chi), "map_sigma_b2": self.axes[0], "map_sigma_w2": self.axes[1]}
+
     def _inputs(self, count: int, name: str) -> torch.Tensor:
         """h⁰, shape (count, N)."""
         size = (count, self.config.width)
@@ -199,6 +300,8 @@ class PartialJacobians(Experiment):
         return (drawn * math.sqrt(self.config.variance0)).to(self.device)
 
     def step(self) -> Mapping[str, Any]:
+        if self.trained is not None and self.batches is not None:
+            return self._train(self.trained, self.batches)
         sigma_w2, sigma_b2 = self._here()
         chi, self.tangents = self._advance(self.h, sigma_w2, sigma_b2, self.tangents)
         size = torch.linalg.vector_norm(self.tangents, dim=2)
@@ -277,7 +380,9 @@ class PartialJacobians(Experiment):
             Series("theory_variance", "Signal variance of the theory", "K^l"),
         ),
     )
-    def curve(self) -> tuple[float, ...]:
+    def curve(self) -> tuple[float, ...] | None:
+        if training(self.config):
+            return None
         nets = torch.logsumexp(2 * self.logs, dim=0).cpu().numpy() - math.log(len(self.logs))
         mean = float(np.logaddexp.reduce(nets) - math.log(len(nets)))
         relative = np.exp(nets - mean)
@@ -299,13 +404,43 @@ class PartialJacobians(Experiment):
         ),
     )
     def fits(self) -> tuple[float, ...] | None:
-        if self.now < FIRST + 2:
+        if self.now < FIRST + 2 or training(self.config):
             return None
-        fit, theory = _fit(np.array(self.measured)), _fit(np.array(self.log_theory))
+        fit, theory = fit_curve(np.array(self.measured)), fit_curve(np.array(self.log_theory))
         return fit.exponent, theory.exponent, fit.correlation_depth, fit.rate_r2, fit.exponent_r2
+
+    @instrument(
+        every=25,
+        exact=True,
+        series=(
+            Series("test_accuracy", "Test accuracy", statistic="of the network at (σ_w², σ_b²)"),
+            Series("accuracy_map", "Test accuracy on the grid", statistic="0 where a network has diverged"),
+            Series("critical_sigma_w2", "σ_w² of χ_J = 1 in each row", "σ_w²", statistic="NaN where there is none"),
+        ),
+    )
+    def accuracies(self) -> tuple[Any, ...] | None:
+        if self.trained is None:
+            return None
+        found = self.trained.accuracies(self.test_x, self.test_y)
+        critical = None if self.now else np.array([self._critical_in_row(b) for b in self.axes[0]])
+        return found[0], found[1:].view(tuple(map(len, self.axes))), critical
+
+    def _critical_in_row(self, sigma_b2: float) -> float:
+        """σ_w² at which χ_J of the theory first crosses 1 at this σ_b², as deep as the trained networks."""
+        config = self.config
+        kinds: dict[str, Any] = {"mu": config.mu, "norm": config.norm, "start": config.variance0}
+        at = np.linspace(0, self.axes[1][-1], 201)[1:]
+        log_chi = np.log([propagate(config.activation, config.train_depth, w, sigma_b2, **kinds).chi_j[-1] for w in at])
+        crosses = np.flatnonzero((log_chi[:-1] < 0) != (log_chi[1:] < 0))
+        if not len(crosses):
+            return math.nan
+        before, after = log_chi[crosses[0]], log_chi[crosses[0] + 1]
+        return float(at[crosses[0]] + (at[1] - at[0]) * before / (before - after))
 
     @action("Go to critical", help="The next blocks are drawn at the nearest critical point; turning σ ends it.")
     def continue_at_criticality(self) -> None:
+        if training(self.config):
+            raise ConfigError({"continue_at_criticality": "trained networks keep the start that they have"})
         critical_point(self.config.activation, self.config.sigma_w2, self.config.mu, self.config.norm)
         self.go_critical = True
 
@@ -330,58 +465,3 @@ def critical_point(activation: str, sigma_w2: float, mu: float, norm: str) -> tu
         m = moments(activation, 1.0)
         return sigma_w2, sigma_w2 * (m.slope_square - m.square)
     raise ConfigError({"norm": f"no critical point of {activation} is known with norm = {norm} and mu = {mu:g}"})
-
-
-def _fit(log_apjn: np.ndarray) -> DepthFit:
-    """The fits over layers FIRST ... L of a curve that begins at l = 0."""
-    return fit_depth(log_apjn[1:], FIRST)
-
-
-def judge(config: Any, run: Source) -> Verdict:
-    """Agreement with the theory, in one block and over depth, and growth by a power of depth."""
-    if any(event["kind"] in ("knobs", "action") for event in run.events()):
-        return Verdict.not_comparable("the network changes with depth: a knob was turned or an action taken on the way")
-    if config.width < 100:
-        return Verdict.not_comparable(f"width {config.width}: the theory is one of wide networks, take 100 or more")
-    if config.nets < FEWEST:
-        return Verdict.not_comparable(
-            f"{config.nets} networks: one wanders too far for an exponent, take {FEWEST} or more"
-        )
-    step, measured = run.series("log_apjn")
-    _, theory = run.series("theory_log_apjn")
-    rows = min(len(measured), len(theory))
-    step, measured, theory = step[:rows], measured[:rows], theory[:rows]
-    if rows < 1 or step[-1] < SHORTEST:
-        return Verdict.not_comparable(f"too short: {SHORTEST} blocks tell a power law from an exponential")
-    if not (np.isfinite(measured).all() and np.isfinite(theory).all()):
-        return Verdict.not_comparable("no signal, or one beyond all numbers: ln J is not finite")
-    chi, chi_theory = (run.series(name)[1][-LAST_BLOCKS:].mean() for name in ("block_apjn", "theory_block_apjn"))
-    allowed = 0.15 * np.sqrt(step[1:] * 256 / config.width)
-    fit, expected = _fit(measured), _fit(theory)
-    checks = [
-        Check("χ_J of the last blocks over the theory's", float(chi / chi_theory), 0.94, 1.06),
-        Check(
-            "largest |ln J - theory| / (0.15 √(256 l/N))", float((np.abs(measured - theory)[1:] / allowed).max()), 0, 1
-        ),
-        Check("ζ - ζ of the theory", fit.exponent - expected.exponent, -0.1, 0.1, f"layers {FIRST} to {fit.last}"),
-        Check(
-            "|ζ|: a power of depth, not an exponential",
-            abs(fit.exponent),
-            0,
-            STEEPEST,
-            f"R² of an exponential {fit.rate_r2:.4f}, of a power law {fit.exponent_r2:.4f}",
-        ),
-    ]
-    return Verdict.of(*checks, *_map_checks(run))
-
-
-def _map_checks(run: Source) -> list[Check]:
-    if "chi_map" not in run.names():
-        return []
-    chi, theory = (run.series(name)[1][-LAST_BLOCKS:].mean(0) for name in ("chi_map", "theory_chi_map"))
-    clear = np.abs(theory - 1) > 0.1
-    same_side = (chi[clear] > 1) == (theory[clear] > 1)
-    return [
-        Check("median relative error of χ_J on the map", float(np.median(np.abs(chi / theory - 1))), 0, 0.06),
-        Check("share of the map on the right side of χ_J = 1", float(same_side.mean()), 0.98, 1, "where |χ - 1| > 0.1"),
-    ]

@@ -12,6 +12,7 @@ from lab.engine import Engine
 from lab.experiments.partial_jacobians import PartialJacobians, critical_point
 from lab.measures.mean_field import propagate
 from lab.models import residual_mlp
+from lab.models.deep_grid import DeepGrid
 from lab.stream import MemoryRun
 
 
@@ -145,3 +146,54 @@ def test_the_control_is_linear_in_depth_and_the_critical_network_is_not():
     verdict = PartialJacobians.verdict(PartialJacobians.configure(), made_up(theory.log_apjn, theory.log_apjn))
     assert verdict.checks[-1].value > 7 and "exponential 1.0000" in verdict.checks[-1].note
     assert theory.log_apjn[-1] == pytest.approx(50 * math.log(0.75))
+
+
+def test_trained_networks_are_those_of_the_blocks_that_the_theory_is_about():
+    point, sizes = (1.5, 0.4), (5, 7, 3)
+    grid = DeepGrid(
+        [(9.0, 0.0), point], sizes, 2, "erf", torch.Generator().manual_seed(0), input_square=1.0, mu=0.5, norm="pre"
+    )
+    blocks = [residual_mlp.ResidualBlock(7, "erf", *point, mu=0.5, norm="pre") for _ in range(2)]
+    with torch.no_grad():
+        for block, weight, bias in zip(blocks, grid.weights, grid.biases, strict=True):
+            block.linear.weight.copy_(weight[1].T)
+            block.linear.bias.copy_(bias[1, 0])
+    x = torch.randn(4, 5)
+    h = torch.nn.Sequential(*blocks)(x @ grid.first[1])
+    expected = torch.erf(torch.nn.functional.layer_norm(h, (7,))) @ grid.readout[1]
+    torch.testing.assert_close(grid(x)[1], expected)
+    assert float(grid.weights[0][0].std() / grid.weights[0][1].std()) == pytest.approx((9 / 1.5) ** 0.5)
+
+
+def test_networks_at_the_critical_line_learn_and_far_from_it_they_do_not():
+    values = {"width": 48, "train_depth": 20, "steps": 60, "map_columns": 4, "map_rows": 2, "train_lr": 0.05}
+    experiment, run = finished("training", **values)
+    on_grid, (dashes,) = run.series("accuracy_map")[1][-1], run.series("critical_sigma_w2")[1]
+    assert run.series("map_sigma_w2")[1][0].tolist() == [1, 2, 3, 4] and dashes == pytest.approx([2, 2], abs=1e-6)
+    np.testing.assert_allclose(run.series("theory_chi_map")[1][0], [[0.5, 1, 1.5, 2]] * 2)
+    assert on_grid[0, 1] == run.series("test_accuracy")[1][-1] > 2 * max(on_grid[0, 0], on_grid[0, 3])
+    assert "too short: 60 of at least 300" in PartialJacobians.verdict(experiment.config, run).reason
+
+
+def trained(own: float, far: float) -> MemoryRun:
+    run = MemoryRun(test_accuracy=([0, 300], [0.1, own]), accuracy_map=([300], [[[far, own, far]]]))
+    run.append("theory_chi_map", [0], [[[0.5, 1.0, 1.5]]])
+    return run
+
+
+@pytest.mark.parametrize(
+    ("own", "far", "outcome"),
+    [(0.6, 0.1, "reproduced"), (0.4, 0.1, "not reproduced"), (0.6, 0.35, "not reproduced")],
+)
+def test_training_needs_a_network_that_learns_and_others_that_do_not(own, far, outcome):
+    config = PartialJacobians.configure("training")
+    assert PartialJacobians.verdict(config, trained(own, far)).outcome == outcome
+    quick = PartialJacobians.configure("training", values={"train_lr": 0.1})
+    assert "measured at 0.02" in PartialJacobians.verdict(quick, trained(0.2, 0.1)).reason
+    with pytest.raises(ConfigError, match="keep the start"):
+        started("training")[2].act("continue_at_criticality", {})
+
+
+def test_trained_networks_beyond_memory_are_refused():
+    with pytest.raises(ConfigError, match="lower width, train_depth or the map"):
+        started("training", width=2000, train_depth=200, map_columns=50, map_rows=50)
