@@ -100,7 +100,9 @@ class StudyPage(QWidget):
         self.heading.setFont(font(15, bold=True))
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Finished runs")
-        self.said = named(QLabel(), "muted")
+        self.said = named(QElidingLabel(), "muted")
+        self.trouble = named(QLabel(wordWrap=True), "error")
+        self.trouble.hide()
         self.number = QComboBox()
         self.number.setAccessibleName("Shown number")
         self.number.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -130,7 +132,7 @@ class StudyPage(QWidget):
         below = QHBoxLayout()
         below.setSpacing(12)
         below.addWidget(self.progress, 1)
-        below.addWidget(self.said)
+        below.addWidget(self.said, 1)
         below.addWidget(QLabel("Show"))
         below.addWidget(self.number)
         across = QSplitter(Qt.Orientation.Horizontal)
@@ -147,6 +149,7 @@ class StudyPage(QWidget):
         layout.setSpacing(8)
         layout.addLayout(bar)
         layout.addLayout(below)
+        layout.addWidget(self.trouble)
         layout.addWidget(self.parts, 1)
 
     # steering
@@ -275,7 +278,6 @@ class StudyPage(QWidget):
         self.progress.setValue(finished + failed)
         left = board.seconds_left() if self.running else None
         words = [
-            self.workers.problem if self.workers is not None else "",
             f"{finished} of {len(board.cells)} finished",
             f"{running} running" if running else "",
             f"{failed} failed" if failed else "",
@@ -283,20 +285,24 @@ class StudyPage(QWidget):
             ("connecting to " if self._connecting else "on ") + self._place if self._place and self.running else "",
         ]
         self.said.setText(", ".join(word for word in words if word))
+        self.said.setToolTip(self.said.text())
+        self.trouble.setText(self.workers.problem if self.workers is not None else "")
+        self.trouble.setVisible(bool(self.trouble.text()))
         waiting = board.count("waiting", "elsewhere")
         self.go_button.setVisible(bool(waiting) and (not self.running or board.draining))
         self.drain_button.setVisible(self.running and not board.draining and bool(waiting))
         self.cut_button.setVisible(self.running)
         self.retry_button.setVisible(bool(failed))
         self.export_button.setVisible(self.two_axes and finished > 0)
-        if finished + failed != self._read:
+        turned = self.running is not self._was_running  # then the verdict so far is the verdict, or the other way round
+        if finished + failed != self._read or turned:
             self._read = finished + failed
             self._background.start(self._gather)
         if running and self._glances % GLANCES == 0:
             self._glance.start(self._curves_so_far)
         self._glances += 1
         self._show_tiles()
-        if self.running is not self._was_running:
+        if turned:
             self._was_running = not self._was_running
             self.changed.emit()
         if not self.running and not waiting:

@@ -139,7 +139,8 @@ class Cluster:
 
     def _hand_out(self) -> None:
         """Keep as many points with the scheduler as there are workers: the rest can still be changed."""
-        self.count = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
+        self.count, self.problem = max(1, workers), "" if workers else "no worker is there, waiting for one"
         device = self._board.study.device
         needs = {"GPU": 1} if device.startswith("cuda") else None
         while len(self._futures) < self.count and (cells := self._board.take(self.count)):

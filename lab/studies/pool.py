@@ -17,7 +17,7 @@ RETRY_SECONDS = 10.0  # between looks for room on a full disk
 
 
 class Workers(Protocol):
-    """Whoever carries out a study's points. ``problem`` says why they ended before the study did, if they had to."""
+    """Whoever carries out a study's points. ``problem`` says what stands in the way, empty where nothing does."""
 
     count: int
     problem: str

@@ -151,6 +151,37 @@ def test_a_page_runs_a_study_in_worker_processes(qtbot, tmp_path: Path):
     page.close_study()
 
 
+class _Lost:
+    """Workers that have ended before the study did."""
+
+    count = 1
+    problem = (
+        "the scheduler at tcp://a-machine-with-a-long-name.cluster:8786 is gone; what its workers recorded is kept"
+    )
+
+    def start(self) -> None: ...
+
+    def cut(self) -> None: ...
+
+    def join(self, timeout: float | None = None) -> bool:
+        return True
+
+
+def test_what_stopped_a_study_is_said_whole_and_takes_no_width(qtbot, tmp_path: Path):
+    page = StudyPage(Board(study(seeds=[0]), Tiny, tmp_path), LIGHT)
+    qtbot.addWidget(page)
+    page.resize(640, 500)
+    page.show()
+    assert page.trouble.isHidden()
+    width = page.minimumSizeHint().width()
+    page.workers = _Lost()
+    page.refresh()
+    assert page.trouble.isVisible() and page.trouble.text() == _Lost.problem
+    assert page.minimumSizeHint().width() == width and page.width() == 640
+    assert page.go_button.isVisible() and "0 of 1 finished" in page.said.text()
+    page.close_study()
+
+
 def test_a_tile_draws_the_curve_of_its_run_while_it_goes_on(qtbot, tmp_path: Path):
     board = Board(study(settings={"pause": 0.01, "steps": 10**6}, seeds=[0]), Tiny, tmp_path)
     page = StudyPage(board, LIGHT)
