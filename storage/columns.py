@@ -32,6 +32,7 @@ class Column:
         self._found, self._pages = found, pages
         self._chunk = found.chunks[0] if found.chunks else 0  # rows
         self._places: NDArray[np.int64] | None = None  # of the chunks in the file, once asked for
+        self._row: tuple[int, np.ndarray] | None = None  # the last wide one: several views show the same step
 
     def __len__(self) -> int:
         return self._count
@@ -44,6 +45,16 @@ class Column:
         known = self._places is not None and len(self._places) > 0 and stop > start
         read = self._runs_of_chunks(start, stop) if known else None
         return safe.numbers(self._found, start, stop) if read is None else read
+
+    def row(self, index: int) -> np.ndarray:
+        """One row, not to be written into."""
+        if self.ndim == 1:
+            return self.rows(index, index + 1)[0]
+        if self._row is None or self._row[0] != index:
+            found = self.rows(index, index + 1)[0]
+            found.flags.writeable = False
+            self._row = index, found
+        return self._row[1]
 
     def steps(self, start: int, stop: int) -> NDArray[np.int64]:
         """Rows of a column of steps, up to the first that was never written or does not rise: those that count."""

@@ -211,7 +211,7 @@ class RunReader:
         return self._read(read)
 
     def row(self, name: str, index: int) -> np.ndarray:
-        """The values of one row, shape (...), without those of any other.
+        """The values of one row, shape (...), without those of any other; not to be written into.
 
         Raises:
             KeyError: There is no such row.
@@ -219,7 +219,7 @@ class RunReader:
 
         def read(_: h5py.File) -> np.ndarray | None:
             found = self._columns.of(name)
-            return None if found is None or not 0 <= index < found[2] else found[1].rows(index, index + 1)[0]
+            return None if found is None or not 0 <= index < found[2] else found[1].row(index)
 
         row = self._read(read)
         if row is None:

@@ -319,6 +319,10 @@ class CurvesView(StepPlot[Curves]):
                 found.append((track, *row))
         return found
 
+    @property
+    def reads_late(self) -> bool:
+        return any(isinstance(track.raw, Distant) for tracks in self._tracks.values() for track in tracks)
+
     def _read_at(self, step: int | None) -> None:
         found = self.values_at(step)
         several = [track for tracks in self._tracks.values() if len(tracks) > 1 for track in tracks]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Slot
-from PySide6.QtGui import QAction, QColor
+from PySide6.QtGui import QAction, QColor, QImage
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
 from gui.runs.open_run import OpenRun
@@ -16,7 +16,7 @@ from gui.views.axes import Axis, StepAxis, font_px
 from gui.views.colour_bar import BAR_PX, ColourBar
 from gui.views.contours import BRIGHT, DARK, Contour, LevelNames, contours_of, joined
 from gui.views.rows import Block, Moment
-from gui.views.scale import finite_range
+from gui.views.scale import Scale, finite_range
 from gui.views.section import Section, levels_of
 from gui.views.snapshot import SnapshotPlot
 from gui.views.step_plot import CRISP
@@ -40,6 +40,7 @@ class LandscapeView(SnapshotPlot[Landscape]):
         self._way = Block(run.source, spec.trajectory) if spec.trajectory else None
         self.section: Section | None = None
         self.contours: list[Contour] = []
+        self._shown: tuple[Section | None, Scale | None, np.ndarray | None, bool] = None, None, None, False
         self._read = True  # the section has to be read anew
         self.surface: Surface | None = None  # made when it is first asked for: OpenGL takes a while to load
         self.problem = ""  # why there is no surface, once it has been asked for
@@ -128,10 +129,15 @@ class LandscapeView(SnapshotPlot[Landscape]):
             self._clear()
             return False
         self.bar.fit(*finite_range(section.values, positive=self.bar.log))
-        self.contours = contours_of(section, self.bar.colour_scale, levels_of(self.bar.colour_scale), self.bar.colours)
+        scale, colours = self.bar.colour_scale, self.bar.colours
+        shown = section, scale, colours, self.in_space
+        if any(one is not other for one, other in zip(shown, self._shown, strict=True)):  # else only the way is new
+            self._shown = shown
+            self.contours = contours_of(section, scale, levels_of(scale), colours)
+            if self.in_space and self.surface is not None:
+                self.surface.show_section(section, scale, colours, self.contours)
         self._say_corner()
         if self.in_space and self.surface is not None:
-            self.surface.show_section(section, self.bar.colour_scale, self.bar.colours, self.contours)
             self.surface.show_way(self.way())
         else:
             self._draw_flat(section)
@@ -142,7 +148,7 @@ class LandscapeView(SnapshotPlot[Landscape]):
         self._image.clear()
         for item in (*self._lines.values(), self._rim, self._path, self._point):
             item.setData([], [])
-        self.contours = []
+        self.contours, self._shown = [], (None, None, None, False)
         self._names.place([], self.box, np.empty((0, 2)))
 
     def _draw_flat(self, section: Section) -> None:
@@ -250,6 +256,16 @@ class LandscapeView(SnapshotPlot[Landscape]):
     def in_space(self) -> bool:
         """Whether the surface is shown."""
         return self.toggle.isChecked()
+
+    def picture(self, scale: float = 2.0) -> QImage:
+        if self.surface is None:
+            return super().picture(scale)
+        self.surface.sharpen()
+        self.surface.hurried = False  # a film's frames follow each other closely too
+        try:
+            return super().picture(scale)
+        finally:
+            self.surface.hurried = True
 
     def show_all(self) -> None:
         if self.surface is not None:

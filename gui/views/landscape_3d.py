@@ -1,13 +1,15 @@
 """A loss section as a surface in space, with contour lines and the way on it. Needs OpenGL (see gui.views.opengl)."""
 
+import functools
 import math
+import time
 
 import numpy as np
 from OpenGL import GL
 from pyqtgraph.opengl import GLLinePlotItem, GLMeshItem, MeshData
 from pyqtgraph.opengl.GLGraphicsItem import GLOptions
 from pyqtgraph.opengl.GLViewWidget import GLViewMixin
-from PySide6.QtCore import QPointF, QRectF, QSize, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -41,6 +43,7 @@ NEAREST, FARTHEST = 1.8, 14.0
 ANGLE = 38.0  # of sight, across the smaller side, in degrees
 LIGHT_FROM = np.array([-0.35, -0.5, 0.79])
 SAMPLES = 4
+MOVING = 0.15  # seconds between sections in which they follow each other so closely that edges need no samples
 ABOVE = {  # the surface is pushed back a little, so that lines on it are seen whole
     GL.GL_DEPTH_TEST: True,
     GL.GL_BLEND: False,
@@ -75,12 +78,18 @@ class Surface(GLViewMixin, QWidget):
         self.labels, self.theme = labels, LIGHT
         self.setMinimumSize(120, 80)
         self.setAccessibleName(f"Surface of {labels[2]}; drag turns it, the wheel zooms")
-        self._buffer: QOpenGLFramebufferObject | None = None
+        self._buffers: dict[int, QOpenGLFramebufferObject] = {}  # by their samples
+        self._shown_at = -math.inf
+        self._samples = SAMPLES
+        self.hurried = True  # edges may be rough while sections follow each other closely
+        self._at_rest = QTimer(self, singleShot=True, interval=round(1000 * MOVING))
+        self._at_rest.timeout.connect(self.sharpen)
         self._section: Section | None = None
         self._scale = Scale(0.0, 1.0)
         self._heights = np.zeros((2, 2))
         self._last: np.ndarray | None = None  # where the point is
         self._names: dict[str, QTextDocument] = {}
+        self._ticks: list[tuple[list[float], list[str]]] = []  # of the three axes, as they are painted
         self._mesh = GLMeshItem(computeNormals=False, glOptions=ABOVE)
         self._levels = {
             dark: GLLinePlotItem(mode="lines", antialias=True, glOptions="translucent") for dark in (True, False)
@@ -104,16 +113,25 @@ class Surface(GLViewMixin, QWidget):
             colours: Colour table (COUNT + 1, 4).
             contours: Lines to be drawn on the surface.
         """
+        now = time.monotonic()
+        moving, self._shown_at = self.hurried and now - self._shown_at < MOVING, now
+        self._samples = 0 if moving else SAMPLES
+        if moving:
+            self._at_rest.start()
         self._section, self._scale = section, scale
         place = scale.place(section.values)
         self._heights = place * HEIGHT
-        vertices = self._in_box(*np.meshgrid(section.x, section.y), self._heights).reshape(-1, 3)
-        shade = _shade(self._in_box(*np.meshgrid(section.x, section.y), self._heights))
-        rgb = colours[np.rint(np.nan_to_num(place) * (COUNT - 1)).astype(np.intp), :3] / 255 * shade[..., None]
-        rgba = np.concatenate([np.clip(rgb, 0, 1), np.ones_like(shade)[..., None]], axis=-1).reshape(-1, 4)
-        faces = _faces(*place.shape)
-        faces = faces[np.isfinite(vertices[faces]).all(axis=(1, 2))]  # no surface where there is no value
-        data = MeshData(np.nan_to_num(vertices).astype(np.float32), faces, vertexColors=rgba.astype(np.float32))
+        box = self._in_box(*np.meshgrid(section.x, section.y), self._heights)
+        shade = _shade(box)
+        rgba = np.ones((*shade.shape, 4), np.float32)
+        rgba[..., :3] = (
+            colours[np.rint(np.nan_to_num(place) * (COUNT - 1)).astype(np.intp), :3] * (shade / 255)[..., None]
+        )
+        np.clip(rgba, 0, 1, out=rgba)
+        faces, vertices = _faces(*place.shape), box.reshape(-1, 3).astype(np.float32)
+        if not np.isfinite(vertices).all():  # no surface where there is no value
+            faces = faces[np.isfinite(vertices[faces]).all(axis=(1, 2))]
+        data = MeshData(np.nan_to_num(vertices), faces, vertexColors=rgba.reshape(-1, 4))
         self._mesh.setMeshData(meshdata=data)
         self._mesh.setVisible(len(faces) > 0)
         for dark, item in self._levels.items():
@@ -136,6 +154,12 @@ class Surface(GLViewMixin, QWidget):
         for item in (self._behind, self._rim, self._way):
             item.setData(pos=pairs if len(pairs) else np.zeros((2, 3), np.float32), mode="lines")
             item.setVisible(len(pairs) > 0)
+        self.update()
+
+    @Slot()
+    def sharpen(self) -> None:
+        """The step rests: draw once more, with smooth edges."""
+        self._samples = SAMPLES
         self.update()
 
     def _in_box(self, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
@@ -219,6 +243,7 @@ class Surface(GLViewMixin, QWidget):
         painter.fillRect(self.rect(), QColor(self.theme.ground))
         if self._section is not None:
             self._project()
+            self._ticks = [self.ticks(which) for which in range(3)]
             self._paint_walls(painter)
             rate = painter.deviceTransform().m11()
             size = QSize(max(round(self.width() * rate), 1), max(round(self.height() * rate), 1))
@@ -236,12 +261,12 @@ class Surface(GLViewMixin, QWidget):
             raise RuntimeError("OpenGL stopped working")
         try:
             self.initializeGL()
-            buffer = self._buffer
+            buffer = self._buffers.get(self._samples)
             if buffer is None or buffer.size() != size:
                 wanted = QOpenGLFramebufferObjectFormat()
                 wanted.setAttachment(QOpenGLFramebufferObject.Attachment.CombinedDepthStencil)
-                wanted.setSamples(SAMPLES)
-                self._buffer = buffer = QOpenGLFramebufferObject(size, wanted)
+                wanted.setSamples(self._samples)
+                self._buffers[self._samples] = buffer = QOpenGLFramebufferObject(size, wanted)
             buffer.bind()
             for item, width in ((self._behind, 2.0), (self._rim, 4.5), (self._way, 2.2)):
                 item.width = width * rate
@@ -258,12 +283,14 @@ class Surface(GLViewMixin, QWidget):
 
     def _project(self) -> None:
         area = (0, 0, max(self.width(), 1), max(self.height(), 1))
-        self._to_screen = self.projectionMatrix(area, area) * self.viewMatrix()
+        on_page = QMatrix4x4()  # from -1 to 1 into points of the widget
+        on_page.scale(self.width() / 2, -self.height() / 2)
+        on_page.translate(1.0, -1.0)
+        self._to_screen = on_page * self.projectionMatrix(area, area) * self.viewMatrix()
 
     def on_screen(self, x: float, y: float, z: float) -> QPointF:
         """Where a place in the box is on the widget."""
-        place = self._to_screen.map(QVector3D(x, y, z))
-        return QPointF((place.x() + 1) / 2 * self.width(), (1 - place.y()) / 2 * self.height())
+        return self._to_screen.map(QVector3D(x, y, z)).toPointF()
 
     def ticks(self, which: int) -> tuple[list[float], list[str]]:
         """Places in the box and texts of the ticks of an axis: 0 and 1 on the floor, 2 upwards."""
@@ -298,11 +325,11 @@ class Surface(GLViewMixin, QWidget):
         wall_y = [(-1, far_y, 0), (1, far_y, 0), (1, far_y, top), (-1, far_y, top)]
         for corners in (floor, wall_x, wall_y):
             painter.drawPolygon([self.on_screen(*corner) for corner in corners])
-        for x in self.ticks(0)[0]:
+        for x in self._ticks[0][0]:
             self._line(painter, [(x, -far_y, 0), (x, far_y, 0), (x, far_y, top)])
-        for y in self.ticks(1)[0]:
+        for y in self._ticks[1][0]:
             self._line(painter, [(-far_x, y, 0), (far_x, y, 0), (far_x, y, top)])
-        for z in self.ticks(2)[0]:
+        for z in self._ticks[2][0]:
             self._line(painter, [(-far_x, far_y, z), (far_x, far_y, z), (far_x, -far_y, z)])
 
     def _line(self, painter: QPainter, points: list[tuple[float, float, float]]) -> None:
@@ -315,13 +342,13 @@ class Surface(GLViewMixin, QWidget):
         middle = self.on_screen(0, 0, 0)
         painter.setFont(font_px(TICK_PX))
         painter.setPen(QColor(self.theme.muted))
-        for place, text in zip(*self.ticks(0), strict=True):
+        for place, text in zip(*self._ticks[0], strict=True):
             self._tick(painter, text, self.on_screen(place, -far_y, 0), middle, 10)
-        for place, text in zip(*self.ticks(1), strict=True):
+        for place, text in zip(*self._ticks[1], strict=True):
             self._tick(painter, text, self.on_screen(-far_x, place, 0), middle, 10)
         # upwards at the wall's edge that stands farthest left
         x, y = min(((-far_x, far_y), (far_x, -far_y)), key=lambda corner: self.on_screen(*corner, 0).x())
-        for place, text in zip(*self.ticks(2), strict=True):
+        for place, text in zip(*self._ticks[2], strict=True):
             at = self.on_screen(x, y, place)
             self._tick(painter, text, at, at + QPointF(100, 0), 8)
         self._name(painter, self.labels[0], self.on_screen(0, -far_y, 0), middle, 34)
@@ -368,6 +395,7 @@ def _rgba(colour: str, opacity: float = 1.0) -> tuple[float, float, float, float
     return ink.redF(), ink.greenF(), ink.blueF(), opacity
 
 
+@functools.lru_cache(maxsize=4)
 def _faces(rows: int, columns: int) -> np.ndarray:
     """Triangles (2 (rows - 1)(columns - 1), 3) of a grid whose vertices are counted row by row."""
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
@@ -377,8 +405,9 @@ def _faces(rows: int, columns: int) -> np.ndarray:
 
 def _shade(places: np.ndarray) -> np.ndarray:
     """Brightness (n, m) of a surface through places (n, m, 3) in a light that stands still in the box."""
+    x, y, height = places[0, :, 0], places[:, 0, 1], places[..., 2]
     with np.errstate(invalid="ignore"):
-        normal = np.cross(np.gradient(places, axis=1), np.gradient(places, axis=0))
-        normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-        towards = np.nan_to_num(np.abs(normal @ LIGHT_FROM), nan=0.5)
-    return 0.62 + 0.46 * towards
+        up, across = np.gradient(height, y, x)
+        towards = LIGHT_FROM[2] - LIGHT_FROM[0] * across - LIGHT_FROM[1] * up  # the normal is (-across, -up, 1)
+        towards = np.abs(towards) / np.sqrt(across * across + up * up + 1)
+    return 0.62 + 0.46 * np.nan_to_num(towards, nan=0.5)

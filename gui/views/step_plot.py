@@ -1,12 +1,14 @@
 """A plot over the run's own steps: the shared axis, the crosshair, marks of events."""
 
+import math
+import time
 from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QColor, QCursor
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QCursor, QImage
 from PySide6.QtWidgets import QGraphicsTextItem, QToolTip
 
 from gui.runs.open_run import OpenRun
@@ -18,6 +20,7 @@ from gui.views.plot import Plot
 from lab.stream import Event
 
 NEAR_PX = 5
+READ_EVERY = 0.1  # seconds between read-outs of a file while the slider moves: nobody reads numbers faster
 CRISP = {"pxMode": True, "antialias": True, "useCache": False, "pen": None}  # the cache holds coarse pictures
 
 
@@ -42,6 +45,9 @@ class StepPlot(Plot[Spec]):
         self._cursor_line.setZValue(20)
         self._cursor_line.hide()
         self.box.addItem(self._cursor_line, ignoreBounds=True)
+        self._read_last = -math.inf
+        self._read_soon = QTimer(self, singleShot=True)
+        self._read_soon.timeout.connect(self._read_later)
         scene = self.canvas.sceneObj
         assert scene is not None  # None only once the canvas is closed
         scene.sigMouseClicked.connect(self._mouse_clicked)
@@ -176,9 +182,36 @@ class StepPlot(Plot[Spec]):
     def _read_at(self, step: int | None) -> None:
         """Put the values at ``step`` (None: the newest) into the read-out, and dots on the lines."""
 
+    @property
+    def reads_late(self) -> bool:
+        """Whether values are read from a file: while the slider moves, then, a few times a second only."""
+        return False
+
     def _move_cursor(self) -> None:
         step = self.axis.cursor
         self._cursor_line.setVisible(step is not None)
         if step is not None:
             self._cursor_line.setPos(float(self.x_of(np.array(step))))
-        self._read_at(step)
+        left = self._read_last + READ_EVERY - time.monotonic() if self.reads_late else 0.0
+        if left <= 0:
+            self._read_now()
+        elif not self._read_soon.isActive():
+            self._read_soon.start(math.ceil(1000 * left))
+
+    def _read_now(self) -> None:
+        self._read_soon.stop()
+        self._read_at(self.axis.cursor)
+        self._read_last = time.monotonic()
+
+    @Slot()
+    def _read_later(self) -> None:
+        try:
+            self._read_now()
+        except Exception as error:  # see pull()
+            self._fail(error)
+
+    def picture(self, scale: float = 2.0) -> QImage:
+        self._read_last = -math.inf
+        if self._read_soon.isActive():
+            self._read_later()
+        return super().picture(scale)

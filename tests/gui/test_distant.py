@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gui.theme import LIGHT
+from gui.views import step_plot
 from gui.views.curves import CurvesView
 from gui.views.distant import BLOCK, Distant
 from gui.views.pyramid import Pyramid
+from gui.views.text import short
 from lab.stream import PART
 from lab.views import Curves
 from storage.reader import RunReader
@@ -111,3 +113,25 @@ def test_a_long_stored_series_is_smoothed_as_one_in_memory(qtbot, long_run) -> N
     smooth = view.tracks()[0].smooth.values
     assert smooth[2 * PART + 5] == pytest.approx(values[2 * PART - 24 : 2 * PART + 6].mean())
     assert len(smooth) == len(values)
+
+
+def test_while_the_slider_moves_values_of_a_file_are_read_a_few_times_a_second_and_then_those_where_it_rests(
+    qtbot, monkeypatch, long_run
+) -> None:
+    reader, values = long_run
+    monkeypatch.setattr(step_plot, "READ_EVERY", 60.0)
+    view = CurvesView(Curves(("train_loss",), title="Loss"), MadeUpRun(reader), LIGHT)
+    qtbot.addWidget(view)
+    view.refresh()
+    view.set_step(100)
+    before = view.readout
+    assert view._cursor_line.value() == 100
+    monkeypatch.setattr(step_plot, "READ_EVERY", 0.0)
+    with qtbot.waitSignal(view.readout_changed):
+        view._read_soon.start(0)  # instead of a minute
+    assert short(values[100]) in view.readout != before
+    monkeypatch.setattr(step_plot, "READ_EVERY", 60.0)
+    view.set_step(2 * PART + 5)
+    assert "40" not in view.readout
+    view.picture(1)
+    assert "40" in view.readout

@@ -4,13 +4,13 @@ import json
 import sys
 
 import numpy as np
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEventLoop, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
 from gui.theme import DARK, LIGHT
-from gui.views import make_view, opengl
+from gui.views import landscape_3d, make_view, opengl
 from gui.views.landscape import LandscapeView
 from lab.stream import MemoryRun
 from tests.gui.runs import MadeUpRun
@@ -47,6 +47,33 @@ def view_of(run: MemoryRun, theme=LIGHT) -> LandscapeView:
 
 def look(view: LandscapeView) -> np.ndarray:
     return pixels(view.surface.grab().toImage())
+
+
+def moving_and_at_rest() -> dict[str, bool]:
+    """Whether edges are rough while the step moves, and fine in pictures and as soon as it rests."""
+    view, between = view_of(bowl(steps=(0, 10))), landscape_3d.MOVING
+    fine = look(view)
+    taken = pixels(view.picture(1))
+    landscape_3d.MOVING = 60.0
+    view.set_step(0)
+    view.draw()
+    view.set_step(None)
+    view.draw()
+    rough = look(view)
+    landscape_3d.MOVING = between
+    seen = {
+        "rough_while_moving": bool((rough != fine).any()),
+        "picture_fine": bool((pixels(view.picture(1)) == taken).all()),
+    }
+    view.set_step(0)
+    view.draw()
+    view.set_step(None)
+    view.draw()
+    timer, loop = view.surface._at_rest, QEventLoop()
+    timer.timeout.connect(loop.quit)
+    if timer.isActive():
+        loop.exec()
+    return seen | {"fine_at_rest": bool((look(view) == fine).all())}
 
 
 def main() -> None:
@@ -97,6 +124,8 @@ def main() -> None:
     picture = view.picture(2)
     seen["picture"] = [picture.width(), picture.height()]
     seen["picture_covered"] = covered(pixels(picture))
+
+    seen |= moving_and_at_rest()
 
     run = bowl(steps=(0,))
     loss = run.series("loss")[1][-1].copy()

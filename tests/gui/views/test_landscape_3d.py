@@ -56,6 +56,12 @@ def test_pictures_are_as_fine_as_asked_for(seen) -> None:
     assert seen["picture_covered"] > 0.1
 
 
+def test_edges_are_rough_only_while_the_step_moves_and_never_in_pictures(seen) -> None:
+    assert seen["rough_while_moving"]
+    assert seen["picture_fine"]
+    assert seen["fine_at_rest"]
+
+
 def test_holes_stay_holes_and_a_section_without_numbers_is_empty(seen) -> None:
     assert 0.02 < seen["holed"] < 0.8 * seen["covered"]
     assert seen["empty"] < 0.01
