@@ -218,7 +218,9 @@ def explain(knobs: Mapping[str, Knob], error: ValidationError) -> dict[str, str]
             hint = f"did you mean {', '.join(near)}?" if near else f"known knobs: {', '.join(knobs)}"
             lines[name] = f"no such knob; {hint}"
         elif name in knobs and item["type"] != "value_error":
-            lines[name] = f"{_short(item['input'])} is not admissible: {_wanted(knobs[name])}"
+            wanted = _wanted(knobs[name])
+            empty = item["input"] is None
+            lines[name] = f"must be {wanted}" if empty else f"{_short(item['input'])} is not admissible: {wanted}"
         else:
             lines[name] = item["msg"].removeprefix("Value error, ")
     return lines

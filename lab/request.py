@@ -23,7 +23,7 @@ class Request:
         config: Knobs; for a branch only the changed ones.
         out: The run file to write; for ``resume`` the one to go on with.
         parent: Run file to branch from, at step ``at``.
-        replay: Events whose knobs and actions are to happen again at their steps.
+        replay: Events whose knobs and actions are to happen again at their steps; of a branch, those it begins with.
         also: Instruments beyond those that always read: "NAME" switches an optional one on, "NAME=K" reads any every K
             steps, whatever the measurement budget.
     """

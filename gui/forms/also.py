@@ -9,6 +9,7 @@ from gui.named import named
 from gui.theme import Theme
 from lab.experiment import Experiment, Instrument
 
+LATE = "Chosen before a run. Of a run that is over: Measure afterwards, in the menu Run."
 INDENT = 22  # pixels: what belongs to a box stands under its text
 
 
@@ -67,9 +68,19 @@ class AlsoGroup(Group):
             box.toggled.connect(self.every[name].setVisible)
             box.toggled.connect(self.changed)
             self.every[name].valueChanged.connect(self.changed)
+        self.late = named(QLabel(LATE, wordWrap=True), "muted")
+        self.late.hide()
+        self.rows.addWidget(self.late)
         note = experiment.also_note or ("" if self.boxes else "This experiment has no optional instruments.")
         if note:
             self.rows.addWidget(named(QLabel(note, wordWrap=True), "muted"))
+
+    def set_running(self, running: bool) -> None:
+        """While a run goes on nothing can be switched on: say when it can."""
+        for name, box in self.boxes.items():
+            box.setDisabled(running)
+            self.every[name].setDisabled(running)
+        self.late.setVisible(running and bool(self.boxes))
 
     def chosen(self) -> tuple[str, ...]:
         """The instruments that are on, as ``Request.also`` names them."""

@@ -141,12 +141,13 @@ class Form(QWidget):
     def set_running(self, running: bool) -> None:
         """While a run goes on: live knobs and actions only."""
         self.running = running
-        self.start.set_running(running)
+        self.start.setHidden(running)  # what can be acted on comes first; the page's title tells preset and arm
         for row in self.rows.values():
             row.editor.setEnabled(row.knob.live or not running)
             row.reset_button.setEnabled(row.knob.live or not running)
         for button in self.action_buttons.values():
             button.setVisible(running)
+        self.also.set_running(running)
 
     def set_theme(self, theme: Theme) -> None:
         icons.recolour(self, theme)

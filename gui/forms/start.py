@@ -98,12 +98,6 @@ class Start(QWidget):
         self.modified.setVisible(bool(count))
         self.back.setVisible(bool(count))
 
-    def set_running(self, running: bool) -> None:
-        self.presets.setDisabled(running)
-        self.back.setDisabled(running)
-        for button in self.arms.buttons():
-            button.setDisabled(running)
-
     def _choose(self) -> None:
         self._write_note()
         self.chosen.emit()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from gui.icons import put
@@ -20,6 +21,42 @@ if TYPE_CHECKING:
     from lab.experiment import Experiment
 
 RESTING = "Point at a knob to read what it does."
+
+
+class Hint(QLabel):
+    """Help in three lines of its own, however long it is: what stands above must not move under the pointer."""
+
+    LINES = 3
+
+    def __init__(self, text: str) -> None:
+        super().__init__(wordWrap=True)
+        self.setObjectName("hint")
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.show_text(text)
+
+    def show_text(self, text: str) -> None:
+        """Show as many words as there is room for; the rest is in the tooltip."""
+        self.full = text
+        self._fit()
+
+    def _fit(self) -> None:
+        metrics = self.fontMetrics()
+        room = self.LINES * metrics.lineSpacing()
+        self.setFixedHeight(room + 4)
+        words, shown = self.full.split(" "), self.full
+        while words and self._height(shown) > room:
+            del words[-1]
+            shown = " ".join(words) + " …"
+        self.setText(shown)
+        self.setToolTip(self.full if shown != self.full else "")
+
+    def _height(self, text: str) -> int:
+        flags = int(Qt.TextFlag.TextWordWrap)
+        return self.fontMetrics().boundingRect(0, 0, max(self.width(), 1), 10_000, flags, text).height()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
 
 class KnobsPanel(QWidget):
@@ -37,6 +74,7 @@ class KnobsPanel(QWidget):
         self._theme = theme
         self.form: Form | None = None
         self.run: OpenRun | None = None
+        self.picked: Callable[[], Mapping[str, int]] = dict  # what is picked in the views, as arguments of actions
         self.title = named(QLabel(wordWrap=True), "title")
         self.title.setContentsMargins(16, 0, 16, 0)
         self.scroll_area = named(QScrollArea(widgetResizable=True), "panel_scroll")
@@ -49,9 +87,7 @@ class KnobsPanel(QWidget):
         self.pulse = Pulse(self.button)
         within = QHBoxLayout(self.button)
         within.addWidget(self.pulse, 0, Qt.AlignmentFlag.AlignRight)
-        self.hint = named(QLabel(RESTING, wordWrap=True), "hint")
-        self.hint.setMinimumHeight(34)
-        self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.hint = Hint(RESTING)
         foot = QFrame()
         low = QVBoxLayout(foot)
         low.setContentsMargins(16, 8, 16, 8)
@@ -172,7 +208,7 @@ class KnobsPanel(QWidget):
         self.button.setEnabled(state in ("running", "paused") or (not active and valid))
 
     def _hint(self, text: str) -> None:
-        self.hint.setText(text or RESTING)
+        self.hint.show_text(text or RESTING)
 
     def _set_knobs(self, values: dict[str, Any]) -> None:
         if self.run is not None:
@@ -188,6 +224,6 @@ class KnobsPanel(QWidget):
         if not arguments(getattr(experiment, name)).model_fields:
             run.act(name, {})
             return
-        form = ActionForm(experiment, action, self._theme, self)
+        form = ActionForm(experiment, action, self._theme, self, self.picked())
         form.given.connect(run.act)
         form.open()

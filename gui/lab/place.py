@@ -115,6 +115,7 @@ class LabPlace(QMainWindow):
         self.knobs.run_requested.connect(self.run_or_pause)
         self.knobs.form_changed.connect(self.ask_cost)
         self.knobs.queue_requested.connect(self.put_in_queue)
+        self.knobs.picked = self.picked
         self.queue = QueuePanel(self.runs, self._theme)
         self.queue.opened.connect(self.open_path)
         self.queue.message.connect(self.message)
@@ -303,9 +304,16 @@ class LabPlace(QMainWindow):
             return
         from gui.lab.branch_dialog import BranchDialog  # the form's own types come with the first branch
 
-        dialog = BranchDialog(step, run.config, wanted, self._theme, self)
-        dialog.given.connect(lambda step, config: self.add(lambda: self.runs.branch(run, step, config)))
+        picked = self.picked()
+        dialog = BranchDialog(step, run.experiment, run.config, wanted, self._theme, self, picked)
+        dialog.given.connect(lambda step, config, acts: self.add(lambda: self.runs.branch(run, step, config, acts)))
         dialog.open()
+
+    def picked(self) -> dict[str, int]:
+        """What is picked in the views on screen, as arguments of actions."""
+        tab = self.tabs.currentWidget()
+        selection = getattr(tab.page, "selection", None) if isinstance(tab, RunTab) else None
+        return {} if selection is None else selection.arguments()
 
     def set_beside(self, path: str) -> None:
         """Show the views of another run beside those on screen, at the same step."""
@@ -363,9 +371,12 @@ class LabPlace(QMainWindow):
 
     def _show_current(self) -> None:
         run = self.current()
-        self.transport.set_run(run)
-        self.chip.set_run(run)
         tab = self.tabs.currentWidget()
+        axis = getattr(tab.page, "axis", None) if isinstance(tab, RunTab) else None
+        self.transport.set_run(run, None if axis is None else axis.pinned)
+        self.chip.set_run(run)
+        if isinstance(tab, RunTab) and not self.tabs.tabBar().hasFocus():
+            tab.setFocus()  # else Qt gives it to a button of its panels, and Space would press that
         if isinstance(tab, RunTab) and tab.lockstep.beside:
             self.transport.show_beside(tab.lockstep.beside)
         self.verdict.set_run(run, tab.page.verdict if isinstance(tab, RunTab) else None)

@@ -116,15 +116,15 @@ class Transport(QWidget):
     # The run.
 
     @Slot(object)
-    def set_run(self, run: OpenRun | None) -> None:
-        """Show and command another run, or none."""
+    def set_run(self, run: OpenRun | None, step: int | None = None) -> None:
+        """Show and command another run, or none; its views stand at ``step``, or follow the newest."""
         if self.run is not None:
             self.run.state_changed.disconnect(self._state_changed)
         self._hold()
         self._beside = ()
         self.run, self._history = run, History(run) if run is not None else None
         self._pulled = False
-        self.slider.show_step(None)
+        self.slider.show_step(step)
         if run is not None:
             run.state_changed.connect(self._state_changed)
         self._state_changed()

@@ -6,7 +6,7 @@ What brings HDF5 is imported on first use: the window is seen earlier without it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,9 @@ class LocalRuns:
 
         return StoredRun(path)
 
-    def branch(self, run: OpenRun, step: int, config: Config) -> OpenRun:
+    def branch(
+        self, run: OpenRun, step: int, config: Config, acts: Sequence[tuple[str, dict[str, Any]]] = ()
+    ) -> OpenRun:
         if run.experiment is None:
             raise ValueError("The experiment of this run is not known here, so it cannot go on.")
         request = Request(
@@ -93,6 +95,10 @@ class LocalRuns:
             device=str(run.header.get("device") or "cpu"),
             parent=run.path,
             at=step,
+            replay=tuple(
+                {"step": step, "time": time.time(), "kind": "action", "payload": {"action": name, "arguments": values}}
+                for name, values in acts
+            ),
         )
         return self._start(request)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -93,8 +94,8 @@ class Runs(Protocol):
         """Open a run file. Raises RunFileError with one clear line when it is none."""
         ...
 
-    def branch(self, run: OpenRun, step: int, config: Any) -> OpenRun:
-        """Begin a run at ``step`` of another one, with the knobs of ``config``."""
+    def branch(self, run: OpenRun, step: int, config: Any, acts: Sequence[tuple[str, dict[str, Any]]] = ()) -> OpenRun:
+        """Begin a run at ``step`` of another one, with the knobs of ``config``, and with actions done at that step."""
         ...
 
     def replay(self, run: OpenRun) -> OpenRun:

@@ -74,7 +74,7 @@ class Start:
         config = old.changed(request.config)
         changed = config.difference(old)
         turned = {name: (was, new) for name, (new, was) in changed.items()}
-        return cls(request, config, at, without_boundary(state), (), history, also, turned, run_id)
+        return cls(request, config, at, without_boundary(state), request.replay, history, also, turned, run_id)
 
     def writer(self, experiment: type[Experiment]) -> RunWriter:
         request = self.request

@@ -92,7 +92,7 @@ class FakeRuns:
             raise RunFileError(f"{path} is no run file")
         return FakeRun(path=path, state="finished")
 
-    def branch(self, run, step, config) -> FakeRun:
+    def branch(self, run, step, config, acts=()) -> FakeRun:
         self.branched = (run, step)
         return self.start(run.experiment, config, "demo", "")
 
@@ -140,7 +140,7 @@ class FakeTransport(QLabel):
         self.slider = StepSlider(LIGHT)
         self.slider.setParent(self)
 
-    def set_run(self, run: OpenRun | None) -> None:
+    def set_run(self, run: OpenRun | None, step: int | None = None) -> None:
         self.run = run
 
     def set_theme(self, theme: Theme) -> None:

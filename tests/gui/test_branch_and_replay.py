@@ -61,12 +61,16 @@ def test_a_branch_of_named_changes_and_a_replay_bit_for_bit(window, qtbot) -> No
     qtbot.keyClick(window, Qt.Key.Key_B)
     dialog = next(child for child in lab.findChildren(BranchDialog))
     dialog.change("lr", 0.2)
+    dialog.add.activated.emit(dialog.add.findData("reset"))
+    dialog.acts["reset"].rows["value"].set_value(3.0)
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     branch = lab.current()
     assert branch is not run
     _until(qtbot, branch, "finished")
     (event,) = (e for e in branch.source.events() if e["kind"] == "branch")
     assert (event["step"], event["payload"]["changed"]["lr"][1]) == (30, 0.2)
+    (done,) = (e for e in branch.source.events() if e["kind"] == "action")
+    assert (done["step"], done["payload"]) == (30, {"action": "reset", "arguments": {"value": 3.0}})
 
     lab.tabs.setCurrentIndex(1)
     window.actions_by_id["replay"].trigger()
@@ -110,7 +114,7 @@ def test_the_dialog_lists_what_the_form_changed_and_refuses_what_is_inadmissible
     old = Tiny.configure()
     parent = QWidget()
     qtbot.addWidget(parent)
-    dialog = BranchDialog(1200, old, old.changed({"width": 7}), LIGHT, parent)
+    dialog = BranchDialog(1200, Tiny, old, old.changed({"width": 7}), LIGHT, parent)
     assert list(dialog.rows) == ["width"]
     assert dialog.add.itemData(1) == "lr"  # live knobs first
     dialog.change("lr", -1.0)
@@ -119,5 +123,5 @@ def test_the_dialog_lists_what_the_form_changed_and_refuses_what_is_inadmissible
     dialog.change("lr", 0.3)
     with qtbot.waitSignal(dialog.given) as given:
         dialog.button.click()
-    step, config = given.args
-    assert (step, config.width, config.lr) == (1200, 7, 0.3)
+    step, config, acts = given.args
+    assert (step, config.width, config.lr, acts) == (1200, 7, 0.3, [])

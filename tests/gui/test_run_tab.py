@@ -4,7 +4,7 @@ import queue
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QFileDialog, QLabel
 
 from gui.device_chip import DeviceChip
@@ -14,7 +14,7 @@ from gui.lab.run_tab import RunTab
 from gui.lab.verdict_panel import VerdictPanel
 from gui.runs.thread import LiveRun
 from gui.theme import LIGHT
-from lab.experiment import Experiment
+from lab.experiment import Experiment, action
 from lab.hosts.children import Spare
 from lab.hosts.link import QueueLink
 from lab.hosts.run import execute
@@ -139,6 +139,51 @@ def test_an_action_with_arguments_asks_for_them_and_refuses_wrong_ones(qtbot):
     qtbot.keyClicks(field.lineEdit(), "2.5")
     qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
     assert run.asked == [("reset", {"value": 2.5})]
+
+
+def test_an_action_asks_with_what_is_picked_in_the_views_and_greets_with_no_error(qtbot):
+    class Masked(Tiny):
+        @action("Mask a head")
+        def mask(self, layer: int, head: int) -> None: ...
+
+    panel = KnobsPanel(LIGHT)
+    qtbot.addWidget(panel)
+    run = FakeRun()
+    run.experiment = Masked
+    panel.show_run(run)
+    panel.picked = lambda: {"layer": 2, "source": 5}
+    panel.form.action_buttons["mask"].click()
+    (form,) = panel.findChildren(ActionForm)
+    assert {name: int(row.editor.value()) for name, row in form.rows.items()} == {"layer": 2, "head": 0}
+    assert not any(row.error.text() for row in form.rows.values())
+    form.button.click()
+    assert run.asked == [("mask", {"layer": 2, "head": 0})]
+
+
+def test_a_long_hint_moves_nothing_under_the_pointer(qtbot):
+    panel = KnobsPanel(LIGHT)
+    qtbot.addWidget(panel)
+    panel.resize(320, 480)
+    with qtbot.waitExposed(panel):
+        panel.show()
+    panel.show_experiment(Tiny)
+    before = panel.button.geometry()
+    panel.form.hinted.emit("Task: " + "what it does and when it does so, " * 20)
+    QCoreApplication.processEvents()
+    assert panel.button.geometry() == before
+    assert panel.hint.text().endswith(" …") and panel.hint.toolTip().startswith("Task: what")
+    panel.form.hinted.emit("")
+    assert panel.hint.text() == panel.hint.full
+
+
+def test_what_can_be_done_to_a_run_comes_first_while_it_goes_on(qtbot):
+    panel = KnobsPanel(LIGHT)
+    qtbot.addWidget(panel)
+    run = FakeRun()
+    panel.show_run(run)
+    assert panel.form.start.isHidden() and not panel.form.action_buttons["reset"].isHidden()
+    run.become("finished")
+    assert not panel.form.start.isHidden() and panel.form.action_buttons["reset"].isHidden()
 
 
 def test_arguments_come_from_the_signature():

@@ -136,7 +136,8 @@ def test_a_newcomer_runs_watches_changes_branches_stops_and_finds_a_run_again(fl
 
     # back to the first: resume at full speed to the end
     lab.tabs.setCurrentIndex(lab.tabs.currentIndex() - 1)
-    assert flow.run is run
+    assert flow.run is run and flow.window.focusWidget() is lab.tabs.currentWidget()
+    assert bar.slider.step == flow.page.axis.pinned  # the slider stands where this run's views stand
     bar.slow_box.setCurrentIndex(0)
     flow.click(bar.run_button)
     flow.wait(lambda: run.state == "finished")
