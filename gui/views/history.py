@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gui.runs.open_run import OpenRun
+from gui.views.marks import ACTS
 
 if TYPE_CHECKING:
     from lab.stream import Event
@@ -16,12 +17,18 @@ class History:
     def __init__(self, run: OpenRun) -> None:
         self._run = run
         self.events: list[Event] = []
+        self._acts: list[Event] = []
 
     def pull(self) -> bool:
         """Read new events; whether there were any."""
         new = self._run.source.events(len(self.events))
         self.events.extend(new)
+        self._acts.extend(event for event in new if event["kind"] in ACTS)
         return bool(new)
+
+    def last_act(self, step: int) -> Event | None:
+        """What was done to the run last before the state at ``step``: a knob turned, an action, a branch."""
+        return max((e for e in self._acts if e["step"] <= step), key=lambda e: e["step"], default=None)
 
     def configs(self) -> list[tuple[int, Any]]:
         """Configs in force: ``(first step, config)`` in rising order, the first from step 0.

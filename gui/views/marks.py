@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from lab.stream import Event
 
 GLYPHS = {"knobs": "d", "action": "d", "spike": "t", "crossing": "t1", "branch": "s", "failure": "x", "nonfinite": "x"}
+ACTS = ("knobs", "action", "branch")  # what somebody did to the run: marked on every view
 UNMARKED = ("schedule", "checkpoint")  # housekeeping of the engine, marked only where a view asks for it
 
 
 def marked(events: Iterable[Event], kinds: tuple[str, ...] | None = None) -> list[Event]:
-    """Events that get a mark: of the given kinds, or all but housekeeping. What lasted is marked where it began."""
-    chosen = (e for e in events if (e["kind"] in kinds if kinds is not None else e["kind"] not in UNMARKED))
+    """Events that get a mark: of the given kinds and what was done to the run, or all but housekeeping.
+
+    What lasted is marked where it began.
+    """
+    wanted = None if kinds is None else {*kinds, *ACTS}
+    chosen = (e for e in events if (e["kind"] in wanted if wanted is not None else e["kind"] not in UNMARKED))
     return [event for event in chosen if event["payload"].get("phase") != "end"]
 
 

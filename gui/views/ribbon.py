@@ -10,6 +10,8 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPen,
+    QPolygonF,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QToolTip
@@ -18,8 +20,10 @@ from gui.runs.open_run import OpenRun
 from gui.theme import Theme, contrast
 from gui.views.axes import StepAxis
 from gui.views.base import ViewWidget, mixed
+from gui.views.marks import event_colour, event_text, marked
 from gui.views.plot import LEFT_PX
 from gui.views.text import whole
+from lab.stream import Event
 from lab.views import Ribbon
 
 KEY_PX = 22
@@ -39,13 +43,14 @@ class RibbonView(ViewWidget[Ribbon]):
         self.setMinimumHeight(28 + KEY_PX)
 
     def _pull(self) -> bool:
+        new = self.history.pull()
         try:
             step, value = self.run.source.series(self.spec.series, self._taken)
         except KeyError:  # not recorded yet
-            return False
+            return new
         count = min(len(step), len(value))
         if not count:
-            return False
+            return new
         self._taken += count
         self._take(step[:count], np.asarray(value[:count], float).reshape(count, -1)[:, 0])
         self.axis.grow(int(step[:count].max()))
@@ -118,6 +123,7 @@ class RibbonView(ViewWidget[Ribbon]):
                 painter.setPen(QColor(self.theme.muted))
                 strip = QRectF(LEFT_PX, 4, self._width(), height)
                 painter.drawText(strip, Qt.AlignmentFlag.AlignCenter, "in none of these stages")
+            self._paint_marks(painter, height)
             self._paint_cursor(painter, height)
             self._paint_key(painter)
         painter.end()
@@ -132,6 +138,24 @@ class RibbonView(ViewWidget[Ribbon]):
                 painter.setPen(QColor("#14171C" if dark else "#FFFFFF"))
                 painter.drawText(area, Qt.AlignmentFlag.AlignCenter, text)
                 return
+
+    def _acts(self) -> list[Event]:
+        return marked(self.history.events, ())
+
+    def _paint_marks(self, painter: QPainter, height: float) -> None:
+        """A mark for each thing that was done to the run; what detectors found would hide the stages."""
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for event in self._acts():
+            if self.axis.low <= event["step"] <= self.axis.high:
+                x = float(self._x(np.array(event["step"])))
+                colour = QColor(event_colour(event["kind"], self.theme))
+                painter.setPen(QPen(colour, 1))
+                painter.drawLine(QPointF(x, 4), QPointF(x, 4 + height))
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(colour)
+                painter.drawPolygon(QPolygonF([QPointF(x - 4, 0), QPointF(x + 4, 0), QPointF(x, 6)]))
+        painter.restore()
 
     def _paint_cursor(self, painter: QPainter, height: float) -> None:
         step = self.axis.cursor
@@ -179,9 +203,9 @@ class RibbonView(ViewWidget[Ribbon]):
         stage = self.stage_at(step) if inside and step <= self.axis.end else 0
         if stage:
             told = self.spec.stages[stage - 1]
-            QToolTip.showText(
-                event.globalPosition().toPoint(), f"{stage} {told.label}\n{told.help}\nstep {whole(step)}", self
-            )
+            lines = [f"{stage} {told.label}", told.help, f"step {whole(step)}"]
+            lines += [event_text(e) for e in self._acts() if abs(float(self._x(np.array(e["step"]))) - place.x()) <= 4]
+            QToolTip.showText(event.globalPosition().toPoint(), "\n".join(lines), self)
         else:
             QToolTip.hideText()
 

@@ -171,7 +171,7 @@ class TableView(ViewWidget[Table]):
 
     def _move_cursor(self) -> None:
         step = self.moment.step
-        self._read_out("" if step is None else with_step("", step, self.theme))
+        self._read_out("" if step is None else with_step("", step, self.theme, self.history.last_act(step)))
 
     def _paint(self) -> None:
         theme = self.theme

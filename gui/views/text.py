@@ -1,12 +1,17 @@
 """Numbers and symbols as plots write them."""
 
+from __future__ import annotations
+
 import functools
 import html
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gui.theme import Theme
+
+if TYPE_CHECKING:
+    from lab.stream import Event
 
 THIN = "\u2009"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -42,14 +47,22 @@ def rich(symbol: str) -> str:
     return re.sub(r"_(\{[^}]*\}|[^\W_]+)", r"<sub>\1</sub>", marked).replace("{", "").replace("}", "")
 
 
-def with_step(said: str, step: int, theme: Theme) -> str:
-    """HTML of a read-out and the step that it is of."""
-    when = f'<span style="color:{theme.muted}">step&nbsp;{whole(step)}</span>'
-    return f'<span style="color:{theme.text}">{said}</span>&nbsp;&nbsp; {when}' if said else when
+def with_step(said: str, step: int, theme: Theme, act: Event | None = None) -> str:
+    """HTML of a read-out and the step that it is of, marked where somebody had acted on the run before."""
+    mark = "" if act is None else f'<span style="color:{theme.accent}">◆</span>&nbsp;'
+    when = f'{mark}<span style="color:{theme.muted}">step&nbsp;{whole(step)}</span>'
+    parts = [f'<span style="color:{theme.text}">{said}</span>'] if said else []
+    parts.append(when)
+    if act is not None:
+        ago = f"{whole(step - act['step'])} after {act['kind']} {changes(act['payload'])}".strip()
+        parts.append(f'<span style="color:{theme.muted}">{ago}</span>')
+    return "&nbsp;&nbsp; ".join(parts)
 
 
 def changes(payload: dict[str, Any]) -> str:
-    """What an event says, in one line: ``η 0.02 → 0.01`` for turned knobs, else its payload."""
+    """What an event says, in one line: ``η 0.02 → 0.01`` for turned knobs, an action with its arguments, else all."""
+    if isinstance(action := payload.get("action"), str) and isinstance(arguments := payload.get("arguments"), dict):
+        return ", ".join([action, *(f"{name} {_value(value)}" for name, value in arguments.items())])
     if isinstance(changed := payload.get("changed"), dict):
         return ", ".join(f"{name} {_value(old)} → {_value(new)}" for name, (old, new) in changed.items())
     return ", ".join(f"{name} {_value(value)}" for name, value in payload.items())

@@ -14,7 +14,7 @@ from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.plot import Plot
 from gui.views.pyramid import Pyramid
 from gui.views.step_plot import CRISP
-from gui.views.text import rich, short, whole
+from gui.views.text import rich, short, whole, with_step
 from lab.naming import symbol
 from lab.views import Trace
 
@@ -72,7 +72,7 @@ class TraceView(Plot[Trace]):
         self._paint()
 
     def _pull(self) -> bool:
-        new = False
+        new = self.history.pull()
         for name, rows in ((self.spec.x, self._x), (self.spec.y, self._y)):
             try:
                 step, value = self.run.source.series(name, self._taken[name])
@@ -177,8 +177,13 @@ class TraceView(Plot[Trace]):
             self._dot.setData([], [])
             return
         self._read_out(
-            f"{rich(self._labels[0])}&nbsp;{short(float(x[row]))}&nbsp;&nbsp; "
-            f"{rich(self._labels[1])}&nbsp;{short(float(y[row]))}"
+            with_step(
+                f"{rich(self._labels[0])}&nbsp;{short(float(x[row]))}&nbsp;&nbsp; "
+                f"{rich(self._labels[1])}&nbsp;{short(float(y[row]))}",
+                int(steps[row]),
+                self.theme,
+                self.history.last_act(int(steps[row])),
+            )
         )
         inside = math.isfinite(x[row]) and math.isfinite(y[row])
         self._dot.setData([x[row]] * inside, [y[row]] * inside)

@@ -152,7 +152,9 @@ def test_events_of_the_declared_kinds_are_marked(qtbot) -> None:
     run = MemoryRun(train_loss=(np.arange(100), np.ones(100)))
     for step, kind in ((10, "spike"), (50, "knobs"), (70, "note")):
         run.event(step, kind, {})
-    view = _view(qtbot, Curves(("train_loss",), title="Loss", events=("spike", "knobs")), run)
+    view = _view(
+        qtbot, Curves(("train_loss",), title="Loss", events=("spike",)), run
+    )  # whatever was done to the run too
     marks = {kind: line.getData()[0].tolist() for kind, (line, _) in view._marks.items()}
     assert marks == {"spike": [10.0, 10.0], "knobs": [50.0, 50.0]}
 

@@ -164,3 +164,20 @@ def test_pictures_have_the_title_and_the_size_asked_for(qtbot, tmp_path) -> None
     assert image.width() == 3 * view.width()
     ground = QColor(LIGHT.ground)
     assert any(image.pixelColor(x, 45) != ground for x in range(36, 120))
+
+
+def test_what_was_done_to_the_run_is_marked_on_the_ribbon_and_told_by_the_trace(qtbot) -> None:
+    rows = np.arange(0, 101, 2)
+    run = MemoryRun(stage=(rows, np.ones(51, int)), x=(rows, rows * 1.0), y=(rows, rows * 1.0))
+    ribbon, trace = _ribbon(qtbot, run), _trace(qtbot, run)
+    before = ribbon.grab().toImage()
+    run.event(50, "knobs", {"changed": {"lr": [0.02, 0.01]}})
+    run.event(80, "spike", {"phase": "start"})
+    ribbon.refresh()
+    after = ribbon.grab().toImage()
+    changed = {x for x in range(before.width()) for y in (5, 15) if before.pixel(x, y) != after.pixel(x, y)}
+    assert changed and changed <= set(range(309, 320))  # step 50 of 100; a spike is none of anybody's doing
+    trace.refresh()
+    assert "\N{BLACK DIAMOND}" in trace.readout and "50 after knobs lr 0.02 → 0.01" in trace.readout
+    trace.set_step(40)
+    assert "\N{BLACK DIAMOND}" not in trace.readout

@@ -224,3 +224,13 @@ def test_a_closed_form_that_does_not_hold_here_is_left_out(qtbot) -> None:
     assert math.isnan(view.entries()[0].expected)
     wrong = show(qtbot, Table((TableRow("a", "w", 5),), title="T"), MemoryRun(w=(0, [[1.0]])))
     assert "w has no value number 5" in wrong.message
+
+
+def test_a_picture_of_a_moment_is_marked_once_somebody_has_acted_on_the_run(qtbot) -> None:
+    run = MemoryRun(w=(STEPS, SAMPLES))
+    run.event(15, "action", {"action": "mask_head", "arguments": {"layer": 0, "head": 1}})
+    view = show(qtbot, Distribution("w", title="W", bins=20), run)
+    assert "\N{BLACK DIAMOND}" in view.readout
+    assert "5 after action mask_head, layer 0, head 1" in view.readout
+    go(view, 19)  # the row of step 10 is from before
+    assert "\N{BLACK DIAMOND}" not in view.readout
