@@ -160,9 +160,8 @@ def _names(axes: Axes, spec: FlowGraph, panel: Any, tokens: int, layers: int) ->
     names = [f"{number:.0f}" for number in np.ravel(numbers)] if numbers is not None else list(map(str, range(tokens)))
     every = -(-tokens // 24)
     axes.set_xticks(np.arange(0, tokens, every), names[:tokens:every])
-    axes.set_yticks(
-        np.arange(layers + 1), ["input", *(f"layer {n}" for n in range(1, layers)), *["output"] * (layers > 0)]
-    )
+    between = [(n + 0.5, f"layer {n}") for n in range(layers)]
+    axes.set_yticks(*zip((0, "input"), *between, (layers, "output"), strict=True))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set(xlim=(-0.7, tokens - 0.3), ylim=(-0.2, layers + 0.5))

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtGui import QColor
 
 from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
+from gui.views.base import mixed
 from gui.views.index_axis import IndexAxis
 from gui.views.reference import References
 from gui.views.snapshot import SnapshotPlot, flat, stretch_of
@@ -51,10 +53,26 @@ class BarsView(SnapshotPlot[Bars]):
         reach = 1e4 * (y1 - y0)  # painters overflow on coordinates like 1e300
         self._bars.setOpts(x=kept + 0.5, height=np.clip(values[kept], -reach, reach), width=WIDTH)
         self._write(values)
+        self._mark_picked()
         self._references.place(levels, 0.0)
         right = self.box.viewRange()[0][1]
         self._name_ends([n for n in self._references.names(levels, right, self.theme) if y0 <= n[3] <= y1])
         return bool(count)
+
+    def _clicked(self, x: float, _: float) -> None:
+        number = math.floor(x)
+        if 0 <= number < len(self._values):
+            self.selection.pick(self.kind, number)
+
+    def _show_picked(self, kind: str) -> None:
+        if kind == self.kind:
+            self._mark_picked()
+
+    def _mark_picked(self) -> None:
+        """Let the other bars stand back."""
+        kept, picked = np.flatnonzero(np.isfinite(self._values)).tolist(), self.selection.picked(self.kind)
+        full, pale = QColor(self.theme.line(0)[0]), mixed(self.theme.line(0)[0], self.theme.ground, 0.6)
+        self._bars.setOpts(brushes=[pale if picked in kept and number != picked else full for number in kept])
 
     def label(self, number: int) -> str:
         """Name of a bar."""
@@ -86,7 +104,8 @@ class BarsView(SnapshotPlot[Bars]):
 
     def _paint(self) -> None:
         super()._paint()
-        self._bars.setOpts(brush=pg.mkBrush(self.theme.line(0)[0]), pen=pg.mkPen(None))
+        self._bars.setOpts(pen=pg.mkPen(None))
+        self._mark_picked()
         self._references.set_theme(self.theme)
 
     def numbers(self) -> str:

@@ -1,5 +1,6 @@
 """A vector series as a distribution at the slider's step: histogram, density or eigenvalues."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
 from gui.views.reference import References
-from gui.views.snapshot import SnapshotPlot, Stretch, flat, stretch_of
+from gui.views.snapshot import SnapshotPlot, Stretch, flat, picked_line, stretch_of
 from gui.views.text import rich, short, whole
 from lab.views import Distribution
 
@@ -54,6 +55,7 @@ class DistributionView(SnapshotPlot[Distribution]):
         self._first, self._now = pg.PlotCurveItem(), pg.PlotCurveItem()
         for item in (self._first, self._now):
             self.box.addItem(item, ignoreBounds=True)
+        self._picked = picked_line(self.box)
         self._references = References(self.box, spec.lines, vertical=True)
         self._outlines: list[Outline | None] = [None, None]
         self._missing = 0
@@ -99,7 +101,25 @@ class DistributionView(SnapshotPlot[Distribution]):
             self._set(item, outline, floor)
         top = self.box.viewRange()[1][1]
         self._references.place(levels, top)
+        self._mark_picked()
         return outlines[1] is not None and len(outlines[1][1]) > 0
+
+    def picked_value(self) -> float | None:
+        """The picked one's sample; None where none is picked or the series is a density."""
+        number, row = self.selection.picked(self.kind), self.moment.value(self.spec.series)
+        known = self.spec.of and self.spec.grid is None and number is not None and row is not None
+        return float(row[number]) if known and row is not None and number is not None and number < len(row) else None
+
+    def _show_picked(self, kind: str) -> None:
+        if kind == self.kind:
+            self._mark_picked()
+
+    def _mark_picked(self) -> None:
+        value = self.picked_value()
+        across = math.nan if value is None else float(self._x_of(np.array(value)))
+        self._picked.setVisible(math.isfinite(across))
+        if math.isfinite(across):
+            self._picked.setPos(across)
 
     def _stretches(self, xs: list[np.ndarray], ys: list[np.ndarray], levels: np.ndarray) -> tuple[Stretch, Stretch]:
         x = stretch_of(*xs, margin=0.03)
@@ -150,6 +170,7 @@ class DistributionView(SnapshotPlot[Distribution]):
     def _paint(self) -> None:
         super()._paint()
         self._references.set_theme(self.theme)
+        self._picked.setPen(pg.mkPen(self.theme.bad, width=2))
         for item, colour, alpha in ((self._first, self.theme.muted, 60), (self._now, self.theme.line(0)[0], 70)):
             fill = QColor(colour)
             fill.setAlpha(alpha)

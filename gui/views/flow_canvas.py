@@ -42,6 +42,7 @@ class Graph:
         names: Texts under the tokens.
         marks: Position and name of marked tokens.
         masked: Masked edges.
+        token, layer: The picked ones, or None.
     """
 
     edges: Edges
@@ -52,6 +53,8 @@ class Graph:
     names: list[str]
     marks: list[tuple[int, str]] = field(default_factory=list)
     masked: set[Mask] = field(default_factory=set)
+    token: int | None = None
+    layer: int | None = None
 
     def is_masked(self, edge: Edge) -> bool:
         return bool({(*edge[:1], head, *edge[2:]) for head in (edge.head, None)} & self.masked)
@@ -62,6 +65,7 @@ class FlowCanvas(QWidget):
 
     hovered = Signal(object)  # Edge or None
     clicked = Signal(object)
+    picked = Signal(str, int)  # "token" or "layer" and its number
     double_clicked = Signal()
     menu_requested = Signal(QPointF)
     moved = Signal()  # zoomed or panned
@@ -282,10 +286,15 @@ class FlowCanvas(QWidget):
         metrics = QFontMetricsF(painter.font())
         painter.setPen(QColor(self.theme.muted))
         area, centre = _area(frame), Qt.AlignmentFlag.AlignCenter
-        every = max(1, int(np.ceil(16 / max(area.height() / graph.layers, 1))))
-        for layer in range(0, graph.layers + 1, every):
-            text = "input" if layer == 0 else "output" if layer == graph.layers else f"layer {layer}"
-            box = QRectF(area.left() - LEFT, float(frame.y(layer)) - 8, LEFT - 12, 16)
+        apart = area.height() / graph.layers
+        every = max(1, int(np.ceil(16 / max(apart, 1))))
+        for layer in range(0, graph.layers, every):
+            box = QRectF(area.left() - LEFT, float(frame.y(layer + 0.5)) - 8, LEFT - 12, 16)
+            painter.setPen(QColor(self.theme.bad if layer == graph.layer else self.theme.muted))
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"layer {layer}")
+        painter.setPen(QColor(self.theme.muted))
+        for row, text in ((0, "input"), (graph.layers, "output")) if apart >= 36 else ():
+            box = QRectF(area.left() - LEFT, float(frame.y(row)) - 8, LEFT - 12, 16)
             painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
         tokens = self._tokens_in_sight(graph, frame)
         widest = max((metrics.horizontalAdvance(graph.names[token]) for token in tokens), default=0.0)
@@ -293,8 +302,10 @@ class FlowCanvas(QWidget):
         marked = {token: number for number, (token, _) in enumerate(graph.marks)}
         for token in tokens:
             near = any(0 < abs(token - other) < every for other in marked)
-            if token in marked or (token % every == 0 and not near):
+            if token in marked or token == graph.token or (token % every == 0 and not near):
                 painter.setPen(QColor(self.theme.text if token in marked else self.theme.muted))
+                if token == graph.token:
+                    painter.setPen(QColor(self.theme.bad))
                 x = float(frame.x(token))
                 painter.drawText(QRectF(x - 40, area.bottom() + 8, 80, 15), centre, graph.names[token])
         for token, name in graph.marks:
@@ -350,7 +361,29 @@ class FlowCanvas(QWidget):
             if self._dragged and self.sight is not None:
                 self._look(window[0] - moved.x() / self.frames()[0].gap, window[1] - window[0])
             return
-        self._point_at(self.edge_at(event.position()))
+        named = self.named_at(event.position())
+        self._point_at(None if named else self.edge_at(event.position()))
+        if named:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+        elif self.pointed is None:
+            self.setCursor(Qt.CursorShape.ArrowCursor)
+
+    def named_at(self, place: QPointF) -> tuple[str, int] | None:
+        """The token whose node or name, or the layer whose name, is under the pointer."""
+        graph = self.graph
+        for frame in self.frames() if graph is not None else []:
+            area = _area(frame)
+            if area.left() - LEFT <= place.x() < area.left() - NEAR_PX and area.top() <= place.y() < area.bottom():
+                return "layer", frame.layers - 1 - int((place.y() - area.top()) / area.height() * frame.layers)
+            token = round(frame.low + (place.x() - area.left()) / frame.gap - 0.5)
+            if not frame.low <= token < frame.high or not area.left() <= place.x() <= area.right():
+                continue
+            name = area.bottom() + NEAR_PX < place.y() <= area.bottom() + BOTTOM - 2
+            rows = frame.y(np.arange(frame.layers + 1))
+            node = np.hypot(float(frame.x(token)) - place.x(), rows - place.y()).min() <= NEAR_PX
+            if name or node:
+                return "token", token
+        return None
 
     def _point_at(self, edge: Edge | None) -> None:
         if edge != self.pointed:
@@ -370,11 +403,15 @@ class FlowCanvas(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._press is not None:
             self._press = None
-            if not self._dragged:
+            if self._dragged:
+                return
+            if (named := self.named_at(event.position())) is not None:
+                self.picked.emit(*named)
+            else:
                 self.clicked.emit(self.edge_at(event.position()))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if self.edge_at(event.position()) is None:
+        if self.edge_at(event.position()) is None and self.named_at(event.position()) is None:
             self.double_clicked.emit()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

@@ -18,9 +18,10 @@ from gui.views.base import ViewWidget
 from gui.views.flow_canvas import FlowCanvas, Graph
 from gui.views.rows import Moment
 from gui.views.snapshot import FRAME
-from gui.views.text import short, whole
+from gui.views.text import short, whole, with_step
 from lab.views import FlowGraph
 
+PICKED = ("head", "token", "layer")  # kinds that this view shows and picks
 SHARE = 0.1  # of the strongest edge: weaker ones are not drawn at first
 
 
@@ -47,6 +48,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         self.canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.canvas.hovered.connect(self._show_pointed)
         self.canvas.clicked.connect(self.lock)
+        self.canvas.picked.connect(self._pick)
         self.canvas.double_clicked.connect(self.maximise_requested)
         self.canvas.menu_requested.connect(self._open_menu)
         self._keys = [self._key("Show all tokens", "A", self.show_all)]
@@ -137,7 +139,8 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         edges = strongest_edges(self._picked_of(weights), shown, self.threshold.value() / 100)
         panels = [(head,) for head in shown] if self.apart.isChecked() else [tuple(shown)]
         masked = masked_edges(self.history.events, self.spec, self.axis.cursor)
-        graph = Graph(edges, layers, heads, tokens, panels, self._names(tokens), self._marks(tokens), masked)
+        picked = {kind: self.selection.picked(kind) for kind in ("token", "layer")}
+        graph = Graph(edges, layers, heads, tokens, panels, self._names(tokens), self._marks(tokens), masked, **picked)
         self.canvas.show_graph(graph)
         over = f"over {short(self.threshold.value() / 100 * edges.strongest)}"
         all_edges = f"{whole(len(edges))} edges" if len(edges) != 1 else "1 edge"
@@ -147,14 +150,18 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         return True
 
     def _picked_of(self, weights: np.ndarray) -> np.ndarray:
-        """Weights of the picked head alone, and of edges that reach or leave the picked token; all where none is."""
-        head, token = self.selection.picked("head"), self.selection.picked("token")
-        if head is None and token is None:
+        """Weights of the picked head or layer alone, of edges that touch the picked token; all where none is picked."""
+        head, token, layer = (self.selection.picked(kind) for kind in PICKED)
+        if head is None and token is None and layer is None:
             return weights
         kept = np.ones(weights.shape, bool)
-        if head is not None and head < weights.shape[0] * weights.shape[1]:
+        if layer is not None and layer < weights.shape[0]:
             kept[:] = False
-            kept[divmod(head, weights.shape[1])] = True
+            kept[layer] = True
+        if head is not None and head < weights.shape[0] * weights.shape[1]:
+            one = np.zeros(weights.shape, bool)
+            one[divmod(head, weights.shape[1])] = True
+            kept &= one
         if token is not None and token < weights.shape[2]:
             touching = np.zeros(weights.shape[2:], bool)
             touching[token] = touching[:, token] = True
@@ -162,8 +169,13 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         return np.where(kept, weights, 0.0)
 
     def _show_picked(self, kind: str) -> None:
-        if kind in ("head", "token"):
+        if kind in PICKED:
             self._later()
+
+    @Slot(str, int)
+    def _pick(self, kind: str, number: int) -> None:
+        self.selection.pick(kind, number, **({"layer": number} if kind == "layer" else {"source": number}))
+        self.picked.emit(kind, number)
 
     def _names(self, tokens: int) -> list[str]:
         row = self.moment.value(self.spec.tokens) if self.spec.tokens else None
@@ -244,8 +256,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         locked, weights = self.canvas.locked, self.weights()
         if locked is not None and weights is not None:
             number = locked.layer * weights.shape[1] + locked.head
-            if self.selection.picked("head") != number:
-                self.selection.pick("head", number)
+            self.selection.pick("head", number, **locked._asdict())
             self.picked.emit("head", locked.head)
         else:
             self.selection.pick("head", None)
@@ -264,12 +275,13 @@ class FlowGraphView(ViewWidget[FlowGraph]):
     def _move_cursor(self) -> None:
         parts, edge, step = [], self.chosen, self.moment.step
         if edge is not None and self.canvas.graph is not None:
-            name = self.canvas.graph.names
-            ends = [f"{name[at]}&nbsp;(position&nbsp;{at})" for at in (edge.source, edge.target) if at < len(name)]
-            parts.append(f"layer&nbsp;{edge.layer}, head&nbsp;{edge.head}: {' → '.join(ends)}")
+            name, ends = self.canvas.graph.names, (edge.source, edge.target)
             parts.append("masked" if self.canvas.graph.is_masked(edge) else f"<b>{short(self.weight(edge))}</b>")
+            parts.append("&nbsp;→&nbsp;".join(name[at] for at in ends if at < len(name)))
+            parts.append(f"layer&nbsp;{edge.layer}, head&nbsp;{edge.head}")
+            parts.append("positions&nbsp;" + "&nbsp;→&nbsp;".join(map(str, ends)))
         if step is not None:
-            parts.append(f'<span style="color:{self.theme.muted}">step&nbsp;{whole(step)}</span>')
+            parts.append(with_step("", step, self.theme, self.history.last_act(step)))
         self._read_out("&nbsp;&nbsp; ".join(parts))
 
     @property

@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QMenu
 
 from gui.runs.open_run import OpenRun
+from gui.selection import PLACE, nearest
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
 from gui.views.colour_bar import BAR_PX, ColourBar
@@ -142,7 +143,8 @@ class HeatmapView(StepPlot[Heatmap]):
 
     def _pick_row(self, _: float, y: float) -> None:
         row = self.row_under(y) if self._cells.values.size else None
-        self.selection.pick(self.kind, row)
+        place = {PLACE: float(self.coordinates()[row])} if row is not None and self.spec.rows else {}
+        self.selection.pick(self.kind, row, **place)
         if row is not None:
             self.picked.emit("row", row)
 
@@ -152,12 +154,14 @@ class HeatmapView(StepPlot[Heatmap]):
 
     def outlined(self) -> tuple[float, float] | None:
         """Lower and upper edge of the picked row; None where none is."""
-        number = self.selection.picked(self.kind)
+        number, place = self.selection.picked(self.kind), self.selection.place(self.kind)
         if number is None or not self._cells.values.size:
             return None
         edges, order = self.rows_shown()
-        place = np.flatnonzero(order == number)
-        return (float(edges[place[0]]), float(edges[place[0] + 1])) if len(place) else None
+        if place is not None and self.spec.rows:  # picked in a view that may number its rows otherwise
+            number = nearest(self.coordinates(), place)
+        row = np.flatnonzero(order == number)
+        return (float(edges[row[0]]), float(edges[row[0] + 1])) if len(row) else None
 
     def _outline_picked(self) -> None:
         found, (x0, x1) = self.outlined(), self.x_range

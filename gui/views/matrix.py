@@ -211,7 +211,7 @@ class MatrixView(TiledPlot[Matrix]):
         elif cell is not None and self._many:
             head = cell[0] * self.tiles.shape[1] + cell[1]
             self.enlarge((cell[0], cell[1]))
-            self.selection.pick("head", head)
+            self.selection.pick("head", head, layer=cell[0], head=cell[1])
             self.picked.emit("head", head)
         elif cell is not None:
             self.selection.pick(self.kind, int(self._numbers()[cell[2]]))

@@ -1,5 +1,6 @@
 """Functions of one variable at the slider's step: target, output, residual; spectra against frequency."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,12 @@ import pyqtgraph as pg
 from PySide6.QtWidgets import QMenu
 
 from gui.runs.open_run import OpenRun
+from gui.selection import PLACE
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
 from gui.views.line_colours import LineColours
 from gui.views.reference import References
-from gui.views.snapshot import SnapshotPlot, flat, stretch_of
+from gui.views.snapshot import SnapshotPlot, flat, picked_line, stretch_of
 from gui.views.step_plot import CRISP
 from gui.views.text import rich, short
 from lab.views import Profile
@@ -38,6 +40,7 @@ class ProfileView(SnapshotPlot[Profile]):
         for number, item in enumerate((*self._dots.values(), *self._curves.values())):
             item.setZValue(number)
             self.box.addItem(item, ignoreBounds=True)
+        self._picked = picked_line(self.box)
         self._references = References(self.box, spec.lines, vertical=False)
         for plot_axis, log in ((self.canvas.bottom_axis, spec.x_log), (self.canvas.left_axis, spec.y_log)):
             plot_axis.set_log(log)
@@ -82,8 +85,38 @@ class ProfileView(SnapshotPlot[Profile]):
             item.setData(x[kept], y[kept], size=7 if len(x) <= FEW_POINTS else 4)
         self._pens()
         self._references.place(levels, 0.0)
+        self._mark_picked()
         self._draw_names(paths, levels)
         return any(len(x) for x, _ in paths.values())
+
+    # What is picked.
+
+    def _clicked(self, x: float, _: float) -> None:
+        places = flat(self.moment.value(self.spec.x), self.spec.x)
+        if not self.spec.of or places is None or not len(places):
+            return
+        across = _of(places, self.spec.x_log)
+        number = int(np.argmin(np.abs(np.where(np.isfinite(across), across, np.inf) - x)))
+        self.selection.pick(self.kind, number, **{PLACE: float(places[number])})
+
+    def picked_place(self) -> float | None:
+        """Where the picked thing of this view's kind stands, on its axis; None where none is."""
+        number, place = self.selection.picked(self.kind), self.selection.place(self.kind)
+        if number is None or place is not None:
+            return place
+        places = flat(self.moment.value(self.spec.x), self.spec.x)
+        return None if places is None or number >= len(places) else float(places[number])
+
+    def _show_picked(self, kind: str) -> None:
+        if kind == self.kind:
+            self._mark_picked()
+
+    def _mark_picked(self) -> None:
+        place = self.picked_place() if self.spec.of else None
+        across = math.nan if place is None else float(_of(np.array(place), self.spec.x_log))
+        self._picked.setVisible(math.isfinite(across))
+        if math.isfinite(across):
+            self._picked.setPos(across)
 
     def _draw_names(self, paths: dict[str, tuple[np.ndarray, np.ndarray]], levels: np.ndarray) -> None:
         (_, right), (low, high) = self.box.viewRange()
@@ -110,6 +143,7 @@ class ProfileView(SnapshotPlot[Profile]):
     def _paint(self) -> None:
         super()._paint()
         self._references.set_theme(self.theme)
+        self._picked.setPen(pg.mkPen(self.theme.bad, width=2))
         self._pens()
 
     def _said(self) -> str:

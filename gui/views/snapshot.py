@@ -5,6 +5,7 @@ import time
 from typing import Any, Literal
 
 import numpy as np
+import pyqtgraph as pg
 from PySide6.QtCore import Qt, Slot
 
 from gui.runs.open_run import OpenRun
@@ -130,11 +131,20 @@ class SnapshotPlot(Plot[Spec]):
 
     def _move_cursor(self) -> None:
         step = self.moment.step
-        self._read_out("" if step is None else with_step(self._said(), step, self.theme))
+        self._read_out("" if step is None else with_step(self._said(), step, self.theme, self.history.last_act(step)))
 
     def _said(self) -> str:
         """HTML of what is under the pointer."""
         return ""
+
+
+def picked_line(box: pg.ViewBox) -> pg.InfiniteLine:
+    """A line across a plot where the picked thing stands; hidden at first."""
+    line = pg.InfiniteLine(angle=90, movable=False)
+    line.setZValue(10)
+    line.hide()
+    box.addItem(line, ignoreBounds=True)
+    return line
 
 
 def not_yet(moment: Moment, names: tuple[str, ...], step: int | None) -> str:

@@ -187,6 +187,7 @@ class CorruptedGrokking(AlsoMeasure):
         Distribution(
             "ipr",
             title="IPR of the neurons",
+            of="neuron",
             help="Low: memorising or random. High: a single frequency, generalising. Neurons that decayed have none.",
             x_label="IPR",
             bins=BINS,
@@ -197,6 +198,7 @@ class CorruptedGrokking(AlsoMeasure):
             "ipr",
             "neuron_norm",
             title="IPR and size of the neurons",
+            of="neuron",
             help="Coloured by what your pruning keeps.",
             colour="kept",
             x_label="IPR",
@@ -234,6 +236,7 @@ class CorruptedGrokking(AlsoMeasure):
             "ipr",
             "neuron_scale",
             title="IPR and BatchNorm scale",
+            of="neuron",
             help="BatchNorm makes memorising neurons small.",
             colour="kept",
             x_label="IPR",

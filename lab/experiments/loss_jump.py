@@ -129,7 +129,7 @@ _TIMED = {  # the equations with a time: settings and note of each preset
     "heat-long": (_HEAT | _LONG, "The heat equation, larger and a hundred thousand steps; not run to its end here."),
     "burgers-long": (_BURGERS | _LONG, "Burgers' equation, likewise; not run to its end here."),
 }
-_MODE_AXES: dict[str, Any] = {"y_label": "k", "z_log": True, "rows": "mode"}
+_MODE_AXES: dict[str, Any] = {"y_label": "k", "z_log": True, "rows": "mode", "of": "frequency"}
 
 
 def _switch(settings: Mapping[str, Any], expect: Literal["reproduced", "not reproduced", "not comparable"], note: str):
@@ -216,6 +216,7 @@ class LossJump(AlsoMeasure):
             ("mode_error", "mode_before"),
             points=("mode_before",),
             title="Error by frequency",
+            of="frequency",
             x_label="k",
             y_label="|E_k|",
             y_log=True,

@@ -197,11 +197,16 @@ class MatchingReasoning(DecoderExperiment):
             clear="clear_masks",
         ),
         Curves(
-            ("hops",), title="Attention along the chain", help="Layer 0 copies; each later layer hops.", y_label="A"
+            ("hops",),
+            title="Attention along the chain",
+            help="Layer 0 copies; each later layer hops.",
+            y_label="A",
+            of="layer",
         ),
         Bars(
             "accuracy_without",
             title="Accuracy without an edge",
+            of="layer",
             labels=CHAIN_EDGES,
             y_label="test accuracy",
             y_range=(0.0, 1.0),
@@ -243,6 +248,7 @@ class MatchingReasoning(DecoderExperiment):
         Heatmap(
             "noise_strength",
             title="Strength of the noise",
+            of="layer",
             when=lambda config: config.noise != "off",
             y_label="α of layers, then β",
             z_label="α, β",

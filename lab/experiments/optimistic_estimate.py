@@ -106,6 +106,7 @@ _MAP: dict[str, Any] = {
     "columns": "sample_size",
     "marks": "optimistic_size",
     "x_label": "samples n",
+    "of": "row",
 }
 _MAP |= {"y_label": "row", "z_log": True, "z_range": (1e-8, 1.0)}
 

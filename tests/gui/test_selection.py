@@ -9,7 +9,7 @@ from gui.lab.run_page import RunPage
 from gui.selection import Selection
 from gui.theme import LIGHT
 from lab.stream import MemoryRun
-from lab.views import Curves, FlowGraph, Heatmap, Matrix, Scatter
+from lab.views import Bars, Curves, Distribution, FlowGraph, Heatmap, Matrix, Profile, Scatter
 from tests.fakes import Tiny
 from tests.gui.runs import MadeUpRun
 
@@ -26,6 +26,10 @@ def _source() -> MemoryRun:
     run.append("weights", steps, np.tile(np.arange(COUNT, dtype=float), (3, 1)))
     run.append("flow", steps, np.abs(rng.normal(size=(3, 2, 2, 4, 4))) + 0.5)
     run.append("attention", steps, np.abs(rng.normal(size=(3, 2, 2, 4, 4))))
+    run.append("frequency", [0], [[1.0, 2.0, 4.0]])
+    run.append("spectrum", steps, rng.random((3, 3)))
+    run.append("fine", [0], [np.linspace(0.0, 5.0, 51)])
+    run.append("curve", steps, rng.random((3, 51)))
     return run
 
 
@@ -37,6 +41,10 @@ class Brushed(Tiny):
         Curves(("weights",), title="Weights", of="neuron"),
         FlowGraph("flow", title="Flow"),
         Matrix("attention", title="Attention"),
+        Heatmap("spectrum", rows="frequency", title="Spectrum over time", of="frequency"),
+        Profile("fine", ("curve",), title="Spectrum", of="frequency"),
+        Distribution("x", title="Sizes", of="neuron"),
+        Bars("weights", labels=(), title="Each", of="neuron"),
     )
 
 
@@ -93,7 +101,7 @@ def test_rows_of_matrix_and_heatmap_and_lines_pick_too(qtbot) -> None:
 
 def test_a_head_picked_in_the_matrix_is_the_only_one_of_the_graph_and_escape_lets_go(qtbot) -> None:
     page = _page(qtbot)
-    flow, attention = page.views[4:]
+    flow, attention = page.views[4:6]
     every = {tuple(place) for place in flow.canvas.graph.edges.places[:, :2].tolist()}
     assert len(every) == 4
     x, y = (axis[1] for axis in reversed(attention.centres()))
@@ -112,6 +120,51 @@ def test_a_picked_token_leaves_the_edges_that_touch_it(qtbot) -> None:
     page.selection.pick("token", 2)
     page.views[4].draw()
     assert all(2 in place for place in page.views[4].canvas.graph.edges.places[:, 2:].tolist())
+
+
+def test_a_frequency_is_the_same_one_however_finely_a_view_counts_them(qtbot) -> None:
+    page = _page(qtbot)
+    heatmap, spectrum = page.views[6:8]
+    _click(qtbot, heatmap, 10.0, 4.0)
+    assert spectrum.picked_place() == 4.0 and spectrum._picked.isVisible()
+    assert spectrum._picked.value() == 4.0
+    _click(qtbot, spectrum, 2.1, float(np.mean(spectrum.box.viewRange()[1])))
+    assert heatmap.outlined() == (1.5, 3.0)  # the frequency 2 between 1 and 4
+    _click(qtbot, spectrum, 2.1, float(np.mean(spectrum.box.viewRange()[1])))
+    assert heatmap.outlined() is None and not spectrum._picked.isVisible()
+
+
+def test_a_picked_neuron_is_marked_in_the_histogram_and_stands_out_of_the_bars(qtbot) -> None:
+    page = _page(qtbot)
+    sizes, each = page.views[8:10]
+    _click(qtbot, each, 3.5, 1.0)
+    assert sizes.picked_value() == 3.0 and sizes._picked.value() == 3.0
+    assert page.views[0].selected == 3
+    colours = [brush.name() for brush in each._bars.opts["brushes"]]
+    assert colours.count(colours[3]) == 1 and len({*colours}) == 2
+
+
+def _press(qtbot, canvas, place: QPointF) -> None:
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place.toPoint())
+
+
+def test_a_click_on_a_token_or_a_layer_of_the_graph_picks_it_and_tells_actions(qtbot) -> None:
+    page = _page(qtbot)
+    flow = page.views[4]
+    flow.draw()
+    (frame,) = flow.canvas.frames()
+    left, top, _, high = frame.area
+    _press(qtbot, flow.canvas, QPointF(float(frame.x(2)), top + high + 14))
+    assert page.selection.picked("token") == 2
+    assert page.selection.arguments() == {"source": 2}
+    flow.draw()
+    assert all(2 in place for place in flow.canvas.graph.edges.places[:, 2:].tolist())
+    _press(qtbot, flow.canvas, QPointF(left - 30, top + 0.25 * high))  # the upper of two
+    flow.draw()
+    assert page.selection.arguments() == {"source": 2, "layer": 1}
+    assert {layer for layer, *_ in flow.canvas.graph.edges.places.tolist()} == {1}
+    _press(qtbot, flow.canvas, QPointF(left - 30, top + 0.25 * high))
+    assert page.selection.picked("layer") is None
 
 
 def test_a_selection_says_what_changed_and_nothing_else(qtbot) -> None:

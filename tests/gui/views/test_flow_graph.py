@@ -107,7 +107,8 @@ def test_the_pointer_reads_an_edge_and_a_click_locks_it(qtbot) -> None:
     view = shown(qtbot, two_steps())
     qtbot.mouseMove(view.canvas, middle(view, STRONG))
     assert view.canvas.pointed == STRONG
-    assert "layer&nbsp;0, head&nbsp;0: 3&nbsp;(position&nbsp;1) → 9&nbsp;(position&nbsp;3)" in view.readout
+    assert "<b>0.2</b>&nbsp;&nbsp; 3&nbsp;→&nbsp;9&nbsp;&nbsp; layer&nbsp;0, head&nbsp;0" in view.readout
+    assert "positions&nbsp;1&nbsp;→&nbsp;3" in view.readout
     assert "0.2" in view.readout
     with qtbot.waitSignal(view.picked) as picked:
         qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=middle(view, STRONG))
