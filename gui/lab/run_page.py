@@ -203,11 +203,13 @@ class RunPage(QWidget):
             self._wide = self.docks.saveState()
             self._arrange(stacked=True)
             self.title.show_text(self.heading())
+            self._show_outcome()
         elif not narrow and self._wide is not None:
             self.restore_panels()
             self.docks.restoreState(self._wide)
             self._wide = None
             self.title.show_text(self.heading())
+            self._show_outcome()
 
     def divide(self, pages: int) -> None:
         """Take the share of the window's time that is left where so many pages stand side by side."""
@@ -355,8 +357,12 @@ class RunPage(QWidget):
         colours = {"reproduced": theme.good, "not reproduced": theme.bad, "not comparable": theme.muted}
         count = f" {passed}/{len(verdict.checks)}" if verdict.checks else ""
         going_on = self.run.live and not self._final
-        self.outcome.setText(f"so far{count}" if going_on and verdict.checks else f"{verdict.outcome}{count}")
-        self.outcome.setToolTip(verdict.reason or "\n".join(f"{c.name}: {c.threshold}" for c in verdict.checks))
+        said = f"so far{count}" if going_on and verdict.checks else f"{verdict.outcome}{count}"
+        # beside others the colour says it, and the title that tells them apart has the room
+        self.outcome.setText(count.strip() if self._wide is not None and count else said)
+        told = verdict.reason or "\n".join(f"{c.name}: {c.threshold}" for c in verdict.checks)
+        self.outcome.setToolTip("\n".join(dict.fromkeys([said, told])))
+        self.outcome.setAccessibleName(said)
         colour = theme.muted if going_on else readable(colours[verdict.outcome], theme)
         self.outcome.setStyleSheet(f"color: {colour};")
 

@@ -34,6 +34,16 @@ def time_left(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h left"
 
 
+class Choice(QComboBox):
+    """A box whose entries begin with no letter: letters are commands, also while it has the focus."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.text().strip() and event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
 class Transport(QWidget):
     """Commands to a run, and the step that is shown."""
 
@@ -92,7 +102,7 @@ class Transport(QWidget):
         return button
 
     def _choice(self, name: str, texts: list[str]) -> QComboBox:
-        box = QComboBox()
+        box = Choice()
         box.setToolTip(name)
         box.setAccessibleName(name)
         box.addItems(texts)

@@ -59,7 +59,7 @@ class BarsView(SnapshotPlot[Bars]):
         self._name_ends([n for n in self._references.names(levels, right, self.theme) if y0 <= n[3] <= y1])
         return bool(count)
 
-    def _clicked(self, x: float, _: float) -> None:
+    def _clicked(self, x: float, y: float) -> None:
         number = math.floor(x)
         if 0 <= number < len(self._values):
             self.selection.pick(self.kind, number)

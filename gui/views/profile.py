@@ -91,7 +91,7 @@ class ProfileView(SnapshotPlot[Profile]):
 
     # What is picked.
 
-    def _clicked(self, x: float, _: float) -> None:
+    def _clicked(self, x: float, y: float) -> None:
         places = flat(self.moment.value(self.spec.x), self.spec.x)
         if not self.spec.of or places is None or not len(places):
             return

@@ -237,7 +237,7 @@ class ScatterView(SnapshotPlot[Scatter]):
         number = self.selected if under is None else under
         if number is None or number >= len(self._raw[0]):
             return ""
-        texts = [str(number)]
+        texts = [f"{self.spec.of} {number}".strip().replace(" ", "&nbsp;")]
         names = (self.spec.x_label or self.symbol(self.spec.x), self.spec.y_label or self.symbol(self.spec.y))
         for name, values in zip(names, self._raw, strict=True):
             texts.append(f"{rich(name)}&nbsp;{short(float(values[number]))}")

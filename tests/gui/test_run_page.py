@@ -9,7 +9,7 @@ from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QLabel, QWidget
 
 from gui.lab.run_page import RunPage
-from gui.panel import Title
+from gui.panel import ReadOut, Title
 from gui.still_label import StillLabel
 from gui.style import font
 from gui.theme import DARK, LIGHT
@@ -349,3 +349,25 @@ def test_a_branch_says_where_it_came_from_once_its_file_is_open(qtbot) -> None:
     run.header |= {"parent_run": "abc", "parent_step": 1200}
     run.config_changed.emit()
     assert page.title.full.endswith("branch at 1\N{THIN SPACE}200")
+
+
+def test_a_reading_without_room_is_left_out_rather_than_cut_to_another_number(qtbot) -> None:
+    readout = ReadOut()
+    qtbot.addWidget(readout)
+    readout.resize(200, 30)
+    readout.show_html("step&nbsp;600")
+    assert readout._document.toPlainText() == "step 600"
+    readout.resize(36, 30)
+    readout.show_html("step&nbsp;600")
+    assert readout._document.toPlainText() == "…"
+    assert readout.text == "step 600"  # for the tooltip and screen readers
+
+
+def test_beside_others_the_verdict_leaves_the_title_its_room(qtbot) -> None:
+    page = _page(qtbot, MadeUpRun(_source()))
+    page._judge(now=True)
+    said = page.outcome.text()
+    page.set_narrow(True)
+    assert page.outcome.text() == said.split()[-1] and said in page.outcome.toolTip()
+    page.set_narrow(False)
+    assert page.outcome.text() == said

@@ -111,6 +111,19 @@ def test_a_branch_needs_a_checkpoint_before_the_step(qtbot) -> None:
     assert not bar.branch_button.isEnabled()
 
 
+def test_letters_are_commands_while_a_box_of_the_bar_has_the_focus(qtbot) -> None:
+    bar = _transport(qtbot, _run())
+    bar.speed_box.setFocus()
+    qtbot.keyClick(bar.speed_box, Qt.Key.Key_P)
+    assert bar.playing
+    qtbot.keyClick(bar.speed_box, Qt.Key.Key_P)
+    assert not bar.playing
+    qtbot.keyClick(bar.speed_box, Qt.Key.Key_BracketLeft)
+    assert bar.slider.step == 500
+    qtbot.keyClick(bar.speed_box, Qt.Key.Key_Down)
+    assert bar.speed_box.currentText() == "×2"
+
+
 def test_a_stored_run_plays_to_its_end_and_loops_when_asked(qtbot) -> None:
     bar = _transport(qtbot, _run())
     told: list[int | None] = []
