@@ -298,7 +298,7 @@ class StudyPage(QWidget):
         if finished + failed != self._read or turned:
             self._read = finished + failed
             self._background.start(self._gather)
-        if running and self._glances % GLANCES == 0:
+        if self._glances % GLANCES == 0:
             self._glance.start(self._curves_so_far)
         self._glances += 1
         self._show_tiles()
@@ -316,9 +316,10 @@ class StudyPage(QWidget):
         return {cell.point.key: curve_of(str(cell.path), self.board.experiment) for cell in cells}, rows, verdict
 
     def _curves_so_far(self) -> dict[str, np.ndarray]:
-        """In a thread: small curves of a few runs that go on."""
-        going_on = [cell for cell in self.board.cells if cell.state == "running" and cell.path.exists()]
-        return {cell.point.key: curve_of(str(cell.path), self.board.experiment) for cell in going_on[:AT_ONCE]}
+        """In a thread: small curves of a few runs that go on, and of those that were stopped."""
+        cells = [cell for cell in self.board.cells if cell.state not in ("finished", "failed") and cell.path.exists()]
+        cells = [cell for cell in cells if cell.state == "running" or cell.point.key not in self.curves]
+        return {cell.point.key: curve_of(str(cell.path), self.board.experiment) for cell in cells[:AT_ONCE]}
 
     @Slot(object)
     def _glanced(self, curves: dict[str, np.ndarray]) -> None:

@@ -25,7 +25,7 @@ from lab.registry import pick
 
 FILE = "study.toml"
 MOST = 100_000  # points; more is a slip of the keyboard
-DIGITS = 12  # significant ones of a range's numbers, so that 0.1 steps read 0.3 and not 0.30000000000000004
+DIGITS, LOG_DIGITS = 12, 6  # significant ones between a range's ends: 0.3 for 0.30000000000000004, 0.0107722 by factors
 
 
 class StudyError(ValueError):
@@ -111,7 +111,9 @@ def spaced(low: float, high: float, count: int, *, log: bool = False, whole: boo
     values = [low * (high / low) ** share if log else low * (1 - share) + high * share for share in shares]
     if whole:
         return tuple(dict.fromkeys(round(value) for value in values))
-    return tuple(float(f"{value:.{DIGITS}g}") for value in values)
+    digits = LOG_DIGITS if log else DIGITS
+    between = (float(f"{value:.{digits}g}") for value in values[1:-1])
+    return tuple([low, *between, high][:count])
 
 
 @dataclass(frozen=True)
