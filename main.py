@@ -361,20 +361,11 @@ def compare(
 
 
 def _draw_comparison(saved: Any, members: Any, out: Path, *, size: str, data: bool) -> None:
-    from gui.compare.figure import figure_panels
+    from gui.compare.figure import figure_page
     from gui.export.figure import FigureError, write_recipe
-    from gui.export.recipe import checked
 
     try:
-        panels = figure_panels(saved, members)
-        if not panels:
-            raise BadInput("these runs have no view in common that can be drawn so")
-        columns = min(len(panels), 1 if size == "single" else 2)
-        rows = -(-len(panels) // columns)
-        across, down = checked({"panels": panels, "size": size}).millimetres
-        whole = size if rows == 1 else (across, rows * down)  # each row has the height of a page of one row
-        page = {"panels": panels, "size": whole, "columns": columns, "data": "csv" if data else "none"}
-        for path in write_recipe(checked(page), out):
+        for path in write_recipe(figure_page(saved, members, size, data=data), out):
             print(path)
     except FigureError as error:
         raise BadInput(str(error)) from None

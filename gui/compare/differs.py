@@ -16,6 +16,7 @@ from lab.differing import SEEDS, differences, told_apart
 
 MOST_COLUMNS = 4  # runs whose values stand in columns of their own
 LEAST_COLUMN_PX = 72
+NAME_ROOM = 60  # pixels beside a name: its indentation, a unit, the margins of the style
 FEW = 8  # rows of a part that is open at first although it is long
 
 
@@ -33,6 +34,7 @@ class Differs:
 
     def __init__(self) -> None:
         self.tree = tree_of("What differs")
+        self.tree.setObjectName("differs")
 
     def show_runs(self, found: Prepared, grouping: Grouping) -> None:
         """Show what differs between the groups that are drawn, by their first runs."""
@@ -70,7 +72,8 @@ class Differs:
                     item.setToolTip(column, item.text(column))
                 top.addChild(item)
             top.setExpanded(title != "Environment" or len(found) <= FEW)
-        tree.resizeColumnToContents(0)
+        names_px = [tree.fontMetrics().horizontalAdvance(name) for found in tables.values() for name in found]
+        tree.setColumnWidth(0, max(names_px, default=0) + NAME_ROOM)  # headings have the whole row
         room = max((tree.viewport().width() - tree.columnWidth(0)) // len(heads[1:] or [""]), LEAST_COLUMN_PX)
         for column, head in enumerate(heads):
             tree.headerItem().setToolTip(column, head)

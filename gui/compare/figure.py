@@ -7,13 +7,19 @@ from typing import Any
 
 from gui.compare.grouping import split
 from gui.compare.kinds import overlaid, why_whole
-from gui.compare.members import Member, settings
+from gui.compare.members import Member, groups, names, settings
 from gui.compare.prepare import shown_views
 from gui.compare.recipe import Recipe
+from gui.export.look import FigureError
 from gui.export.means import summed_up
+from gui.export.page import places_of
+from gui.export.parts import beside
+from gui.export.recipe import Recipe as FigureRecipe
+from gui.export.recipe import checked
 from lab.views import Curves, Ribbon, View
 
 MOST_BESIDE = 8  # runs of a view that is not overlaid
+FEW_BESIDE = 2  # so many have room in one column; more take the row
 
 
 def figure_panels(recipe: Recipe, members: Sequence[Member], only: View | None = None) -> list[dict[str, Any]]:
@@ -47,9 +53,41 @@ def _panels(view: View, recipe: Recipe, runs: Sequence[Member], reference: Membe
     if recipe.layout == "overlay" and summed_up(view):
         panel["band"] = recipe.band or "none"
     if recipe.layout == "side by side" and overlaid(view):
-        yield from ({**panel, "runs": [run.path]} for run in runs[:MOST_BESIDE])
+        for run, name in list(zip(runs, names(runs, groups(runs, "")), strict=True))[:MOST_BESIDE]:
+            yield {**panel, "runs": [run.path], "title": f"{view.title} \N{EN DASH} {name}", "shared": True}
         return
-    for part, own in split(settings(runs), recipe.facet).items():
-        files = [runs[number].path for number in own]
-        title = {"title": f"{view.title} \N{EN DASH} {part}"} if part else {}
-        yield {**panel, **title, "runs": files if overlaid(view) else files[:MOST_BESIDE]}
+    parts = split(settings(runs), recipe.facet)
+    for part, own in parts.items():
+        members = [runs[number] for number in own]
+        title = {"title": f"{view.title} \N{EN DASH} {part}", "shared": len(parts) > 1} if part else {}
+        if overlaid(view):
+            yield {**panel, **title, "runs": [run.path for run in members]}
+            continue
+        firsts = groups(members, recipe.band if recipe.layout == "overlay" else "")[:MOST_BESIDE]
+        files = [members[group[0]].path for group in firsts]
+        yield {**panel, **title, "runs": files, "columns": 1 if len(files) <= FEW_BESIDE else 2}
+
+
+def figure_page(recipe: Recipe, members: Sequence[Member], size: str, *, data: bool = False) -> FigureRecipe:
+    """A page of everything that is shown, as high as it needs to be.
+
+    Args:
+        recipe: The comparison.
+        members: Its runs.
+        size: Of a page of one row of panels.
+        data: Whether their numbers are written, too.
+
+    Raises:
+        FigureError: Nothing of it can be drawn so.
+    """
+    panels = figure_panels(recipe, members)
+    if not panels:
+        raise FigureError("these runs have no view in common that can be drawn so")
+    columns = 1 if size == "single" else min(sum(panel.get("columns", 1) for panel in panels), 2)
+    page = checked({"panels": panels, "size": size, "columns": columns, "data": "csv" if data else "none"})
+    heights = [1] * (1 + max(row for row, _, _ in places_of(page)))
+    for panel, (row, _, _) in zip(panels, places_of(page), strict=True):
+        if "columns" in panel:  # its runs stand side by side
+            heights[row] = max(heights[row], beside(len(panel["runs"]))[0])
+    across, down = page.millimetres
+    return page if sum(heights) == 1 else page.changed(size=(across, sum(heights) * down), heights=heights)

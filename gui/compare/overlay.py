@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QGraphicsTextItem
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import MOST_NAMES, Compared, Groups
 from gui.compare.crowd import Crowd, Spans
+from gui.compare.heights import Heights, level_of
 from gui.compare.lines import Contents, Drawn, Floats, Path
 from gui.compare.picture import Picture, pixels_of
 from gui.compare.strokes import Ink, Strokes, gaps, path_of, pen_of
@@ -22,7 +23,7 @@ from gui.views.axes import TICK_PX, Axis, font_px
 from gui.views.plot import Canvas
 from gui.views.text import rich, short
 from lab.compare import Along
-from lab.views import Curves, Line
+from lab.views import Curves
 
 CROWD = 24  # lines from which they become one picture
 POINTS = 32_000  # drawn as paths at once; beyond, columns become wider, and still hold their extremes
@@ -39,6 +40,7 @@ class Overlay(Compared):
         super().__init__(spec, theme, axis, along, Canvas(bottom, Axis("left")), title)
         self._lines: list[Drawn] = []
         self._levels: Sequence[float] = ()
+        self._heights = Heights(spec.y_log, spec.floor)
         self._crowd: Crowd | None = None
         self._x_log = spec.x_log and along.kind == "step"
         self._y = (0.0, 1.0)
@@ -65,7 +67,7 @@ class Overlay(Compared):
 
     def show_contents(self, contents: Contents, groups: Groups) -> None:
         self._lines, self.groups = contents.lines, groups
-        self._levels = [_level(line, groups.configs) for line in self.spec.lines]
+        self._levels = [level_of(line, groups.configs) for line in self.spec.lines]
         reach = [line.line.x for line in self.visible_lines() if len(line.line.x)]
         if reach:
             self.axis.reach(self, float(min(x.min() for x in reach)), float(max(x.max() for x in reach)))
@@ -91,17 +93,6 @@ class Overlay(Compared):
         edges = np.linspace(low, high, columns + 1)
         return 10.0**edges if self._x_log else edges
 
-    def _height(self, y: Floats, floor: float) -> Floats:
-        return np.log10(np.maximum(y, floor)) if self.spec.y_log else np.asarray(y, float)
-
-    def _floor(self, y: Floats) -> float:
-        """The smallest value that a logarithmic axis shows."""
-        if self.spec.floor is not None or not self.spec.y_log:
-            return self.spec.floor or 1e-300
-        above = y[y > 0]
-        least = float(above.min(initial=math.inf))
-        return least if math.isfinite(least) else 1e-12
-
     # Drawing.
 
     @Slot()
@@ -111,14 +102,15 @@ class Overlay(Compared):
         kinds = self._paths(lines)
         paths = [path for kind in kinds for path in kind]
         x, y = (np.concatenate([np.empty(0), *parts]) for parts in zip(*(paths or [((), ())]), strict=True))
-        floor = self._floor(y if self._crowd is None else np.append(y, self._crowd.least))
+        floor = self._heights.least(y if self._crowd is None else np.append(y, self._crowd.least))
         ends = np.cumsum([len(part) for part, _ in paths])[:-1]
-        up = self._height(y, floor)
+        up = self._heights.of(y, floor)
         placed = iter(zip(np.split(self.x_of(x), ends), np.split(up, ends), strict=True) if paths else ())
         mains, bands, singles = ([next(placed) for _ in kind] for kind in kinds)
         spans = self._spans(lines, floor)
         if not self._y_held:
-            own = self._fit(np.concatenate([up, *(part.ravel() for part in spans)]), floor)
+            drawn = np.concatenate([up, *(part.ravel() for part in spans)])
+            own = self._heights.fit(drawn, self._levels, floor)
             self._y = self.axis.values(self, self.spec.id, *own)
         low, high = (float(v) for v in self.x_of(np.array(self.axis.stretch)))
         self.canvas.show_range((low, high if high > low else low + 1e-6), self._y)
@@ -143,7 +135,7 @@ class Overlay(Compared):
         if self._crowd is None:
             return ()
         edges = self._edges(min(self._pixels[0], SPANS // len(lines)))
-        return self._crowd.spans(edges, lambda values: self._height(values, floor))
+        return self._crowd.spans(edges, lambda values: self._heights.of(values, floor))
 
     @property
     def _pixels(self) -> tuple[int, int]:
@@ -194,38 +186,31 @@ class Overlay(Compared):
     def _put_thresholds(self, low: float, high: float, floor: float) -> None:
         for item, level in zip(self._thresholds, self._levels, strict=True):
             there = math.isfinite(level)
-            item.setData([low, high] if there else [], self._height(np.array([level] * 2), floor) if there else [])
+            item.setData([low, high] if there else [], self._heights.of(np.array([level] * 2), floor) if there else [])
 
     def _put_names(self, lines: Sequence[Drawn], paths: Sequence[Path], right: float, floor: float) -> None:
         ends = []
+        drawn = list(zip(lines, paths, strict=True)) if paths else []  # a crowd has no paths
         several = len({line.series for line in lines}) > 1
-        lone = next(iter(self.groups.shown)) if len(self.groups.shown) == 1 else None  # its panel is called by it
-        for line, (x, y) in zip(lines, paths, strict=True) if len(paths) <= MOST_NAMES and paths else ():
+        lone = len(self.groups.shown) == 1  # its panel is called by it
+        many = len(drawn) > MOST_NAMES
+        if many:  # the colours are told at the left; what a dash pattern means is said here alone
+            drawn = list({line.series: (line, path) for line, path in drawn}.values()) if several else []
+        for line, (x, y) in drawn:
             kept = np.flatnonzero((x <= right) & np.isfinite(y))[-1:]
             if len(kept):
-                name = self.groups.names[line.group]
-                text = (f"{name} {line.symbol}".strip() if lone is None else line.symbol) if several else name
-                ends.append((text, self.ink(line.group), right, float(y[kept[0]])))
+                name = "" if (lone or many) and several else self.groups.names[line.group]
+                text = f"{name} {line.symbol}".strip() if several else name
+                colour = self.theme.muted if many else self.ink(line.group)
+                ends.append((text, colour, right, float(y[kept[0]])))
         shown = [(line.label, level) for line, level in zip(self.spec.lines, self._levels, strict=True)]
         ends += [
-            (label, self.theme.muted, right, float(self._height(np.array([level]), floor)[0]))
+            (label, self.theme.muted, right, self._heights.one(level, floor))
             for label, level in shown
             if math.isfinite(level)
         ]
         self.names.place([end for end in ends if self._y[0] <= end[3] <= self._y[1]])
         self.axis.need(min(self.names.width, MOST_GUTTER))
-
-    def _fit(self, up: Floats, floor: float) -> tuple[float, float]:
-        there = up[np.isfinite(up)]
-        low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
-        for level in self._levels:
-            if math.isfinite(level):
-                at = float(self._height(np.array([level]), floor)[0])
-                wide = max(high, at) - min(low, at)
-                if wide <= 4 * (high - low):
-                    low, high = min(low, at), max(high, at)
-        margin = 0.06 * (high - low) or 0.5 * (1.0 if self.spec.y_log else abs(high) or 1.0)
-        return low - margin, high + margin
 
     # The crosshair.
 
@@ -289,12 +274,3 @@ class Overlay(Compared):
         self._cursor.setPen(pg.mkPen(self.theme.muted, width=1))
         for item in self._thresholds:
             item.setPen(pg.mkPen(self.theme.muted, width=1, dash=[5, 4]))
-
-
-def _level(line: Line, configs: Sequence[object]) -> float:
-    """A threshold that all configs agree on; NaN where they do not, or one gives none."""
-    try:
-        levels = {line.at(config) for config in configs}
-    except (AttributeError, ArithmeticError):
-        return math.nan
-    return levels.pop() if len(levels) == 1 else math.nan

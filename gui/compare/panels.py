@@ -1,8 +1,8 @@
-"""The panels of a comparison: overlays, or views of single runs in lockstep; split by a knob where it is asked for."""
+"""The panels of a comparison: overlays of many runs or of one, or views of single runs; split by a knob."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -68,22 +68,25 @@ class Panels(QObject):
                 cell.view.refresh()
 
     def _cells(self, view: View, panel: Panel) -> Iterator[Cell]:
-        return self._beside(view, panel) if panel.contents is None else self._overlays(view, panel)
+        alone = panel.contents is None or self._recipe.layout == "side by side"
+        return self._beside(view, panel) if alone else self._overlays(view, panel)
 
     def _overlays(self, view: View, panel: Panel) -> Iterator[Cell]:
         """One panel, or a small multiple for every value of the knob that splits them."""
-        from gui.compare.compared import Groups
-
-        widget: Any = overlay_of(view)
         whole = f"{view.title} minus {self._reference}" if self._recipe.layout == "difference" else view.title
         for part, shown in (self._grouping.parts or {}).items():
             title = f"{whole} \N{EN DASH} {part}" if part else whole
-            overlay = widget(panel.spec, self._theme, self.axis, self._recipe.along, title)
-            configs = [self._member(group).config for group in shown]
-            overlay.figure_requested.connect(lambda view=view: self.figure_requested.emit(view))
-            groups = Groups(self._grouping.colours, self._grouping.names, {*shown}, configs)
-            overlay.show_contents(panel.contents, groups)
-            yield Cell(overlay, title, self._theme, view.help)
+            yield Cell(self._overlay(view, panel, shown, title), title, self._theme, view.help)
+
+    def _overlay(self, view: View, panel: Panel, shown: Sequence[int], title: str) -> Any:
+        from gui.compare.compared import Groups
+
+        widget: Any = overlay_of(view)
+        overlay = widget(panel.spec, self._theme, self.axis, self._recipe.along, title)
+        configs = [self._member(group).config for group in shown]
+        overlay.figure_requested.connect(lambda: self.figure_requested.emit(view))
+        overlay.show_contents(panel.contents, Groups(self._grouping.colours, self._grouping.names, {*shown}, configs))
+        return overlay
 
     def _beside(self, view: View, panel: Panel) -> Iterator[Cell]:
         """A cell for each run, or for the first run of each group; every value of a splitting knob begins a row."""
@@ -95,7 +98,7 @@ class Panels(QObject):
         for part, groups in usual.items():
             head = f"{view.title} \N{EN DASH} {part}" if part else ""
             for group in groups[:most]:
-                yield self._single(view, panel, group, head)
+                yield self._alone(view, panel, group, head)
 
     def _has(self, view: View, panel: Panel, group: int) -> bool:
         """Whether a group's first run can be shown in a view."""
@@ -105,19 +108,29 @@ class Panels(QObject):
             return False
         return self._recipe.layout != "difference" or (first != self._reference_run and first not in panel.apart)
 
-    def _single(self, view: View, panel: Panel, group: int, head: str) -> Cell:
+    def _alone(self, view: View, panel: Panel, group: int, head: str) -> Cell:
+        """A group by itself: an overlay of one, on the axes of its neighbours, or the view of its first run."""
+        name = self._grouping.names[group]
+        if len(self._grouping.groups[group]) > 1:
+            name = f"{name}, seed {self._member(group).header['seed']}".removeprefix(", ")
+        if self._recipe.layout == "difference":
+            name = f"{name} minus {self._reference}"
+        title = name if head else f"{view.title} \N{EN DASH} {name}"
+        shown = (
+            self._single(view, panel, group) if panel.contents is None else self._overlay(view, panel, [group], title)
+        )
+        return Cell(shown, title, self._theme, view.help, self._grouping.colours[group], head)
+
+    def _single(self, view: View, panel: Panel, group: int) -> Any:
         from gui.compare.pair import DifferenceRun
         from gui.runs.stored import StoredRun
         from gui.views import make_view
         from gui.views.axes import StepAxis
 
-        member, name = self._member(group), self._grouping.names[group]
-        if len(self._grouping.groups[group]) > 1:
-            name = f"{name}, seed {member.header['seed']}".removeprefix(", ")
+        member = self._member(group)
         run: Any
         if self._recipe.layout == "difference":
             run = DifferenceRun(member, self._found.members[self._reference_run], view)
-            name = f"{name} minus {self._reference}"
         else:
             run = StoredRun(member.path)
             self._runs.append(run)
@@ -127,8 +140,7 @@ class Panels(QObject):
         run.setParent(widget)
         axis.setParent(widget)
         self._steps.append((self._grouping.groups[group][0], axis))
-        title = name if head else f"{view.title} \N{EN DASH} {name}"
-        return Cell(widget, title, self._theme, view.help, self._grouping.colours[group], head)
+        return widget
 
     def _member(self, group: int) -> Any:
         return self._found.members[self._grouping.groups[group][0]]

@@ -24,7 +24,7 @@ class Panel:
 
     Attributes:
         spec: As it is drawn: a difference, on a common scale.
-        contents: What its overlay shows; None where runs stand side by side.
+        contents: What its overlays show; None where each run has a view of its own.
         why: Why it is not shown as it was asked for; empty where it is.
         apart: Numbers of the runs that cannot be subtracted from the reference.
     """
@@ -91,7 +91,7 @@ def panel(view: View, recipe: Recipe, members: Sequence[Member], grouped: Sequen
     if recipe.layout == "difference":
         return _difference(view, recipe, members, grouped)
     sources = [member.source for member in members]
-    if recipe.layout == "overlay" and overlaid(view):
+    if overlaid(view):
         return Panel(view, _contents(view, members, grouped, recipe))
     why = f"{view.title} stands side by side: {why_alone(view)}" if recipe.layout == "overlay" else ""
     return Panel(on_common_scale(view, sources), why=why)

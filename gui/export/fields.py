@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, norm, one_each, say, split, typeset, value_at, width
+from gui.export.parts import colour_map, draw_bars, norm, one_each, say, split, value_at, width
 from lab.naming import symbol
 from lab.views import Heatmap, ImageGrid, Matrix
 
@@ -21,6 +21,7 @@ def draw_heatmap(axes: Axes, spec: Heatmap, panels: Sequence[Any]) -> None:
     """Every reading at its true step, every row at its true coordinate; one picture for each run."""
     from matplotlib.ticker import MaxNLocator
 
+    drawn: list[tuple[Any, Any, str]] = []
     for cell, panel in one_each(axes, panels):
         if spec.series not in panel.source.names():
             continue
@@ -49,7 +50,8 @@ def draw_heatmap(axes: Axes, spec: Heatmap, panels: Sequence[Any]) -> None:
         if not np.any(rows % 1):
             cell.yaxis.set_major_locator(MaxNLocator(integer=True))
         say(cell, spec.x_label, spec.y_label)
-        _bar(cell, mesh, spec.z_label or symbol(panel.source, spec.series))
+        drawn.append((cell, mesh, spec.z_label or symbol(panel.source, spec.series)))
+    draw_bars(drawn, shared=spec.z_range is not None)
 
 
 def _thinned(step: np.ndarray, value: np.ndarray, centre: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +69,7 @@ def _thinned(step: np.ndarray, value: np.ndarray, centre: float | None) -> tuple
 
 def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
     """The matrix at the panel's step, reordered where the view declares an order; many heads as small multiples."""
+    drawn: list[tuple[Any, Any, str]] = []
     for cell, panel in one_each(axes, panels):
         value = value_at(panel, spec.series)
         if value is None or not value.size:
@@ -90,7 +93,8 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
         if not many:
             _name_cells(grid[0, 0], spec, panel, rows, columns)
             _draw_over(grid[0, 0], spec, panel, value[0, 0][np.ix_(rows, columns)], rows)
-        _bar(grid.ravel().tolist(), grid[0, 0].images[0], spec.z_label)
+        drawn.append((grid.ravel().tolist(), grid[0, 0].images[0], spec.z_label))
+    draw_bars(drawn, shared=spec.z_range is not None)
 
 
 def _name_cells(tile: Axes, spec: Matrix, panel: Any, rows: np.ndarray, columns: np.ndarray) -> None:
@@ -143,8 +147,3 @@ def draw_images(axes: Axes, spec: ImageGrid, panels: Sequence[Any]) -> None:
             tile.imshow(images[number], cmap="gray", norm=colours)
             if labels is not None and number < len(labels):
                 tile.set_xlabel(f"{labels[number]:.3g}", labelpad=1.5)
-
-
-def _bar(cell: Any, shown: Any, label: str) -> None:
-    figure = (cell[0] if isinstance(cell, list) else cell).figure
-    figure.colorbar(shown, ax=cell, label=typeset(label))

@@ -69,16 +69,20 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
     across, down = recipe.millimetres
     if max(across, down) * MM * recipe.dpi >= MOST_PIXELS:
         raise FigureError(f"{across:g} x {down:g} mm at {recipe.dpi} dpi has more than {MOST_PIXELS} pixels a side")
-    places = list(_places(recipe))
+    places = list(places_of(recipe))
     heights = _heights(recipe, places)
     with drawing(look):
         figure = Figure(figsize=(across * MM, down * MM), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.05)  # type: ignore[union-attr] - every page has an engine
+        drawn: list[tuple[Axes, Content, list[Axes]]] = []
         grid = figure.add_gridspec(len(heights), recipe.columns, height_ratios=heights)
         for number, ((row, column, span), content) in enumerate(zip(places, contents, strict=True)):
             axes = figure.add_subplot(grid[row, column : column + span])
             letter = _letter(recipe.letters, number) if len(contents) > 1 else ""
-            _draw_panel(axes, content, letter)
+            drawn.append((axes, content, _draw_panel(axes, content, letter)))
+        _share_limits([(axes, content) for axes, content, _ in drawn])
+        for axes, content, parts in drawn:
+            _finish_panel(axes, content, parts)
         with _room():
             figure.draw_without_rendering()
             for _ in range(2):  # room made for one legend may push another onto its data
@@ -92,7 +96,7 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
 
 def boxes(recipe: Recipe) -> list[tuple[float, float, float, float]]:
     """Left, top, width and height of every panel's part of the page, in shares of the page."""
-    places = list(_places(recipe))
+    places = list(places_of(recipe))
     heights = _heights(recipe, places)
     tops = np.concatenate([[0.0], np.cumsum(heights)]) / sum(heights)
     return [
@@ -106,7 +110,7 @@ def _heights(recipe: Recipe, places: Sequence[tuple[int, int, int]]) -> list[flo
     return [*recipe.heights, *[1.0] * rows][:rows]
 
 
-def _places(recipe: Recipe) -> Iterator[tuple[int, int, int]]:
+def places_of(recipe: Recipe) -> Iterator[tuple[int, int, int]]:
     """Row, column and span of every panel; one that the row has no room for begins the next."""
     row = column = 0
     for panel in recipe.panels:
@@ -122,17 +126,35 @@ def _letter(style: str, number: int) -> str:
     return {"": "", "a": letter, "A": letter.upper(), "(a)": f"({letter})"}[style]
 
 
-def _draw_panel(axes: Axes, content: Content, letter: str) -> None:
-    figure, recipe, spec = axes.figure, content.recipe, content.spec
+def _draw_panel(axes: Axes, content: Content, letter: str) -> list[Axes]:
+    """Draw what was recorded, and hand back the axes of the panel: one, or one for each run."""
+    figure, spec = axes.figure, content.spec
     assert figure is not None
     before = len(figure.axes)
     bold = rf"$\mathbf{{{letter}}}$" if letter else ""
     axes.set_title("   ".join(part for part in (bold, spec.title) if part), loc="left")
     draw(axes, spec, content.panels)
-    for own in [axes, *figure.axes[before:]]:
-        if own.axison and not hasattr(own, "_colorbar"):
-            _limit(own, recipe)
-            _write_small_ranges(own)
+    return [own for own in [axes, *figure.axes[before:]] if own.axison and not hasattr(own, "_colorbar")]
+
+
+def _share_limits(drawn: Sequence[tuple[Axes, Content]]) -> None:
+    """Small multiples of one view show the same stretch of both axes."""
+    sharing = [(axes, content) for axes, content in drawn if content.recipe.shared and axes.axison]
+    for view in dict.fromkeys(content.recipe.view for _, content in sharing):
+        alike = [axes for axes, content in sharing if content.recipe.view == view]
+        across = [end for axes in alike for end in axes.get_xlim()]
+        up = [end for axes in alike for end in axes.get_ylim()]
+        for axes in alike:
+            down = axes.yaxis_inverted()  # a matrix begins at the top
+            axes.set(xlim=(min(across), max(across)), ylim=(max(up), min(up)) if down else (min(up), max(up)))
+
+
+def _finish_panel(axes: Axes, content: Content, parts: Sequence[Axes]) -> None:
+    """What the recipe wants of the drawing: limits, legend, notes, an inset."""
+    recipe = content.recipe
+    for own in parts:
+        _limit(own, recipe)
+        _write_small_ranges(own)
     _place_legend(axes, recipe)
     if content.bar is not None:
         _draw_bar(axes, *content.bar)

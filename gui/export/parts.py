@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lab.differing import Places
     from lab.views import Distribution
 
+MOST_BESIDE = 4  # runs in one row of a panel
+
 
 def value_at(panel: Any, name: str) -> np.ndarray | None:
     """The latest row of a series at or before the panel's step (None: the newest); None where there is none."""
@@ -134,12 +136,36 @@ def split(axes: Axes, rows: int, columns: int, **options: Any) -> np.ndarray:
 
 
 def one_each(axes: Axes, panels: Sequence[Any]) -> list[tuple[Axes, Any]]:
-    """Axes of its own for every run, side by side and named where there are several."""
-    cells = split(axes, 1, max(len(panels), 1)).ravel()
-    for cell, panel in zip(cells, panels, strict=False):
-        if len(panels) > 1:
-            cell.set_title(panel.label)
+    """Axes of its own for every run, side by side in rows and named where there are several."""
+    rows, columns = beside(len(panels))
+    cells = split(axes, rows, columns).ravel()
+    for cell in cells[len(panels) :]:
+        cell.set_axis_off()
+    if len(panels) > 1:
+        for cell, panel in zip(cells, panels, strict=False):  # the panel's title stands above the first one's name
+            cell.set_title("\n".join(filter(None, (cell.get_title(loc="left"), panel.label))), loc="left")
     return list(zip(cells, panels, strict=False))
+
+
+def beside(count: int) -> tuple[int, int]:
+    """Rows and columns of so many runs side by side."""
+    rows = max(-(-count // MOST_BESIDE), 1)
+    return rows, max(-(-count // rows), 1)
+
+
+def draw_bars(drawn: Sequence[tuple[Any, Any, str]], *, shared: bool) -> None:
+    """Colour bars beside fields, each of which comes with its axes and what its bar is called.
+
+    Args:
+        drawn: Axes or a list of them, what is drawn there, and the bar's name.
+        shared: All are on one scale, and have one bar.
+    """
+    if shared and len(drawn) > 1:
+        every = [axes for part, _, _ in drawn for axes in (part if isinstance(part, list) else [part])]
+        drawn = [(every, *drawn[0][1:])]
+    for part, shown, name in drawn:
+        first = part[0] if isinstance(part, list) else part
+        first.figure.colorbar(shown, ax=part, label=typeset(name))
 
 
 def norm(

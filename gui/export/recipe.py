@@ -85,6 +85,7 @@ class PanelRecipe(Part):
         columns: How many columns of the page it takes.
         title, x_label, y_label, x_log, y_log: In place of the view's own; an empty text shows none.
         x, y: Limits of the axes, None where the data decide.
+        shared: Panels of the same view that have it share their limits.
         labels: One for each run or group, in place of the knobs that differ.
         band: Runs that differ only in their seeds become their mean with a band: standard deviation, standard error,
             quantiles or extremes, or with all lines behind it; of logarithms where the axis is logarithmic.
@@ -105,6 +106,7 @@ class PanelRecipe(Part):
     y_log: bool | None = None
     x: Limits = (None, None)
     y: Limits = (None, None)
+    shared: bool = False
     legend: Legend = "auto"
     labels: tuple[Text, ...] = Field(default=(), max_length=200)
     band: Spread = "none"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, dot, line, norm, one_each, say, typeset, value_at, width
+from gui.export.parts import colour_map, dot, draw_bars, line, norm, one_each, say, value_at, width
 from gui.flow_edges import Edges, Frame, bent, checked, masked_edges, strongest_edges
 from gui.theme import LIGHT
 from lab.naming import symbol
@@ -26,6 +26,7 @@ Place = tuple[int, int, int, int]
 
 def draw_landscape(axes: Axes, spec: Landscape, panels: Sequence[Any]) -> None:
     """The section at the panel's step as colours and named contour lines, the way up to there, its last point."""
+    drawn: list[tuple[Any, Any, str]] = []
     for cell, panel in one_each(axes, panels):
         values, x, y = (value_at(panel, name) for name in (spec.series, spec.x, spec.y))
         if values is None or x is None or y is None:
@@ -47,8 +48,8 @@ def draw_landscape(axes: Axes, spec: Landscape, panels: Sequence[Any]) -> None:
                 0.02, 0.97, said, transform=cell.transAxes, va="top", fontsize="small", bbox=box, clip_on=True
             )
             text.set_in_layout(False)  # it stands in the plot, and must not push narrow plots off the page
-        assert cell.figure is not None
-        cell.figure.colorbar(mesh, ax=cell, label=typeset(spec.z_label or symbol(panel.source, spec.series)))
+        drawn.append((cell, mesh, spec.z_label or symbol(panel.source, spec.series)))
+    draw_bars(drawn, shared=spec.z_range is not None)
 
 
 def _contours(

@@ -70,6 +70,7 @@ PANEL = (
     "x_log",
     "y",
     "y_log",
+    "shared",
     "inset",
     "notes",
 )
@@ -212,6 +213,7 @@ class Controls(QScrollArea):
             self._add(form, axis, f"Limits {axis}", limits, "Two numbers; leave one out where the data decide")
             scales = {None: "the view's", True: "logarithmic", False: "linear"}
             self._add(form, f"{axis}_log", f"Scale {axis}", self._choice(scales, say(f"{axis}_log")))  # type: ignore[arg-type] - keys are data
+        self._add(form, "shared", "Same limits", self._tick(say("shared")), "As other panels of this view that have it")
         inset = self._line("x from, to", lambda text: self.panel_changed.emit("inset", text and {"x": pair_of(text)}))
         self._add(form, "inset", "Inset", inset, "A part of the curves, enlarged")
         self._add(
@@ -272,7 +274,7 @@ class Controls(QScrollArea):
         texts["notes"] = notes_text(panel.notes)
         for name, value in texts.items():
             self._fill(name, value)
-        for name in ("band", "legend", "x_log", "y_log"):
+        for name in ("band", "legend", "x_log", "y_log", "shared"):
             self._fill(name, getattr(panel, name))
         self._fill("span", panel.columns)
 

@@ -1,19 +1,23 @@
 """Every kind of view in the Compare place: overlaid, side by side, subtracted, and the same on paper."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from gui.compare.figure import figure_panels
+from gui.compare.figure import figure_page, figure_panels
 from gui.compare.kinds import overlaid, why_alone, why_whole
 from gui.compare.members import opened
 from gui.compare.place import ComparePlace
+from gui.compare.prepare import step_at
 from gui.compare.recipe import Recipe
 from gui.export.figure import write_recipe
 from gui.export.outlines import shared
+from gui.export.page import draw_page
 from gui.export.recipe import checked
+from gui.export.sources import opened as contents_of
 from gui.theme import DARK, LIGHT
 from lab.compare import Along
 from lab.views import Heatmap, Landscape, Matrix, Ribbon, Scatter
@@ -86,6 +90,18 @@ def test_the_slider_moves_views_of_one_moment_along_the_common_axis(qtbot, place
     with qtbot.waitSignal(bars._background.done):
         place.walk.slider.setValue(1000)
     assert np.allclose(bars.visible()[0].shape.y, 1.1 * accuracy[-1])
+
+
+def test_views_that_stand_side_by_side_move_in_lockstep(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), views=("matrix",), along=Along("event", "spike")))
+    low, high = place.panels.ends()
+    place.walk.slider.setValue(round(1000 * (50 - low) / (high - low)))
+    x = low + (high - low) * place.walk.share
+    steps = [axis.pinned for _, axis in place.panels._steps]
+    firsts = [place.members[run] for run, _ in place.panels._steps]
+    assert steps == [step_at(member, Along("event", "spike"), x) for member in firsts]
+    place.walk.slider.setValue(1000)
+    assert {axis.pinned for _, axis in place.panels._steps} == {None}
 
 
 def test_fields_side_by_side_share_one_scale(qtbot, place, runs):
@@ -184,6 +200,41 @@ def test_curves_of_a_figure_lie_where_the_comparison_has_them(runs, tmp_path):
     assert panel["band"] == "all lines" and len(panel["runs"]) == 4
     for member in members:
         member.source.close()
+
+
+def test_small_multiples_share_their_limits_on_paper_as_they_do_on_screen(runs):
+    members, _ = opened(runs)
+    for recipe in (
+        Recipe(tuple(runs), views=("curves", "solution-profile"), facet="lr", band="SD"),
+        Recipe(tuple(runs), views=("curves", "solution-profile"), layout="side by side"),
+    ):
+        page = figure_page(recipe, members, "double")
+        count = len(page.panels) // 2
+        assert count == (2 if recipe.facet else 4)
+        assert len({panel.title for panel in page.panels}) == 2 * count
+        with contents_of(page, Path()) as found:
+            axes = draw_page(page, found, page.look()).axes
+        for alike in (axes[:count], axes[count : 2 * count]):
+            assert len({(part.get_xlim(), part.get_ylim()) for part in alike}) == 1
+        own = page.changed(panels=[{**panel.model_dump(), "shared": False} for panel in page.panels])
+        with contents_of(own, Path()) as found:
+            axes = draw_page(own, found, own.look()).axes
+        assert len({part.get_ylim() for part in axes[:count]}) > 1
+
+
+def test_fields_of_many_runs_have_room_on_paper_names_and_one_bar(tmp_path):
+    runs = written(tmp_path, lrs=tuple(0.1 + 0.01 * number for number in range(7)), seeds=1)
+    members, _ = opened(runs)
+    page = figure_page(Recipe(tuple(runs), views=("matrix", "curves")), members, "double")
+    assert [panel.columns for panel in page.panels].count(2) == 1
+    across, down = page.millimetres
+    assert (across, down) == (178, 3 * 80)  # two rows of matrices, one of curves
+    with contents_of(page, Path()) as found:
+        figure = draw_page(page, found, page.look())
+    named = [axes for axes in figure.axes if "η" in axes.get_title(loc="left")]
+    assert len(named) == 7 and len({round(axes.get_position().y0, 3) for axes in named}) == 2
+    assert min(axes.get_position().width * across for axes in named) > 20  # mm
+    assert sum(hasattr(axes, "_colorbar") for axes in figure.axes) == 1
 
 
 def test_a_table_begins_with_a_number_that_the_runs_have(qtbot, place, runs):

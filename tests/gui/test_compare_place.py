@@ -128,15 +128,17 @@ def test_a_difference_shows_runs_minus_the_reference(qtbot, place, runs):
     assert "minus lr 0.1, seed 1" in overlay.title
 
 
-def test_side_by_side_shows_the_same_view_of_every_run_in_lockstep(qtbot, place, runs):
-    show(qtbot, place, Recipe(tuple(runs[:3]), layout="side by side", views=("loss",), along=Along("event", "spike")))
-    assert len(place.grid.cells) == 3
-    low, high = place.panels.ends()
-    place.walk.slider.setValue(round(1000 * (0 - low) / (high - low)))
-    steps = [axis.pinned for _, axis in place.panels._steps]
-    assert np.diff(steps).tolist() == pytest.approx([100, 100], abs=2)
-    place.walk.slider.setValue(1000)
-    assert {axis.pinned for _, axis in place.panels._steps} == {None}
+def test_side_by_side_every_run_has_its_panel_on_the_same_axes(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs[2:4]), layout="side by side", views=("loss",), along=Along("event", "spike")))
+    views = [cell.view for cell in place.grid.cells]
+    assert [view.title for view in views] == ["Loss – lr 0.1, seed 2", "Loss – lr 0.01, seed 0"]
+    assert [len(view.visible_lines()) for view in views] == [1, 1]
+    qtbot.waitUntil(lambda: views[0].box.viewRange() == views[1].box.viewRange())
+    (left, right), (low, high) = views[0].box.viewRange()
+    assert (left, right) == (-300, 899)  # from the longest way before the spike to the longest after it
+    assert low < -2 and high > np.log10(5.0)
+    views[0].axis.hold(0.0, 50.0)
+    qtbot.waitUntil(lambda: all(view.box.viewRange()[0] == [0.0, 50.0] for view in views))
 
 
 def test_the_same_place_of_the_axis_is_another_step_of_each_run(runs):
@@ -351,6 +353,20 @@ def test_lines_of_several_series_are_called_by_their_symbols(qtbot, place, tmp_p
     spec = Curves(("train_loss", "norm_of_weights"), title="Both")
     drawn = contents(spec, members, [[0], [1]], Along("step"), "").lines
     assert [line.symbol for line in drawn] == ["L", "L", "norm of weights", "norm of weights"]
+
+
+def test_many_lines_say_at_least_what_their_dashes_mean(qtbot, place, tmp_path):
+    paths = []
+    for seed in range(5):
+        paths.append(str(tmp_path / f"{seed}.h5"))
+        config = Tiny.configure(values={"seed": seed}).model_dump(mode="json")
+        with RunWriter.create(paths[-1], {"experiment": NAME, "seed": seed}, config, {}) as writer:
+            for name in ("sharpness", "norm"):
+                writer.append(name, np.arange(3), np.full(3, 1.0 + (name == "norm")))
+    show(qtbot, place, Recipe(tuple(paths), views=("sharpness",), band=""))
+    (cell,) = place.grid.cells
+    assert len(cell.view.visible_lines()) == 10
+    assert [name.toPlainText() for name in cell.view.names._items] == ["sharpness", "norm"]
 
 
 def test_an_empty_place_shows_no_choices_without_a_meaning(qtbot, place, runs):
