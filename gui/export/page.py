@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
 
 MM = 1 / 25.4  # inches
+PANEL = "panel"  # of which axes are a part, by their label
 MOST_PIXELS = 1 << 16  # of a side; matplotlib's own limit
 ENLARGEABLE = (Curves, Distribution, Profile)
 BESIDE: dict[str, tuple[Literal["upper left", "upper center"], tuple[float, float]]] = {
@@ -80,6 +81,8 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
             axes = figure.add_subplot(grid[row, column : column + span])
             letter = _letter(recipe.letters, number) if len(contents) > 1 else ""
             drawn.append((axes, content, _draw_panel(axes, content, letter)))
+            for own in figure.axes[figure.axes.index(axes) :]:
+                own.set_label(f"{PANEL} {number}")
         _share_limits([(axes, content) for axes, content, _ in drawn])
         for axes, content, parts in drawn:
             _finish_panel(axes, content, parts)
@@ -92,6 +95,20 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
                 figure.draw_without_rendering()  # what makes room for a legend beside a plot settles at the second time
         figure.set_layout_engine("none")  # formats differ in how they measure text; the places stay
     return figure
+
+
+def frames(figure: Figure) -> list[tuple[float, float, float, float]]:
+    """Left, top, width and height of what every panel of a drawn page fills, in shares of the page."""
+    from matplotlib.transforms import Bbox
+
+    found: dict[str, list[Bbox]] = {}
+    for axes in figure.axes:
+        box = axes.get_tightbbox()
+        if box is not None and str(axes.get_label()).startswith(PANEL):
+            found.setdefault(str(axes.get_label()), []).append(box)
+    across, down = figure.bbox.width, figure.bbox.height
+    whole = [Bbox.union(parts) for parts in found.values()]
+    return [(box.x0 / across, 1 - box.y1 / down, box.width / across, box.height / down) for box in whole]
 
 
 def boxes(recipe: Recipe) -> list[tuple[float, float, float, float]]:

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton
 
 from gui.export import look
 from gui.export.recipe import SIZES, Legend, PanelRecipe, Recipe
 from gui.figures.cycle import Cycle
+from gui.figures.fields import Fields
 from gui.figures.texts import (
     fonts_of,
     notes_of,
@@ -36,7 +22,6 @@ from gui.figures.texts import (
     pair_text,
     whole_of,
 )
-from gui.named import named
 
 BANDS = {
     "none": "every run a line",
@@ -76,7 +61,7 @@ PANEL = (
 )
 
 
-class Controls(QScrollArea):
+class Controls(Fields):
     """Emits what the user wants changed: of the page, of its look, or of the chosen panel."""
 
     page_changed = Signal(str, object)  # field, value
@@ -86,72 +71,11 @@ class Controls(QScrollArea):
     save_style_requested = Signal()
 
     def __init__(self) -> None:
-        super().__init__(widgetResizable=True)
-        self.setObjectName("panel_scroll")
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.fields: dict[str, QWidget] = {}
-        self._filling = False
-        body = QWidget()
-        self._column = QVBoxLayout(body)
-        self._column.setContentsMargins(16, 16, 16, 16)
-        self._column.setSpacing(8)
+        super().__init__()
         self._build_page()
         self._build_look()
         self._build_panel()
         self._column.addStretch(1)
-        self.setWidget(body)
-
-    def _group(self, title: str) -> QFormLayout:
-        self._column.addWidget(named(QLabel(title), "heading"))
-        holder = QWidget()
-        form = QFormLayout(holder)
-        form.setContentsMargins(0, 0, 0, 8)
-        form.setHorizontalSpacing(12)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        self._column.addWidget(holder)
-        return form
-
-    def _add(self, form: QFormLayout, name: str, label: str, widget: QWidget, tip: str = "") -> None:
-        widget.setAccessibleName(label)
-        widget.setToolTip(tip)
-        widget.setMinimumWidth(96)
-        widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.fields[name] = widget
-        form.addRow(label, widget)
-
-    def _choice(self, items: dict[str, str], changed: Callable[[Any], None]) -> QComboBox:
-        box = QComboBox()
-        box.setMinimumContentsLength(6)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        for key, text in items.items():
-            box.addItem(text, key)
-        box.activated.connect(lambda _: self._said(changed, box.currentData()))
-        return box
-
-    def _number(self, low: float, high: float, unit: str, changed: Callable[[Any], None], decimals: int = 1) -> QWidget:
-        box = QDoubleSpinBox() if decimals else QSpinBox()
-        box.setRange(low, high)  # type: ignore[arg-type] - whole numbers where decimals is 0
-        if isinstance(box, QDoubleSpinBox):
-            box.setDecimals(decimals)
-        box.setSuffix(f" {unit}" if unit else "")
-        box.lineEdit().setTextMargins(6, 0, 0, 0)
-        box.setKeyboardTracking(False)  # typing 120 is one change, not three
-        box.valueChanged.connect(lambda value: self._said(changed, value))
-        return box
-
-    def _tick(self, changed: Callable[[Any], None]) -> QCheckBox:
-        box = QCheckBox()
-        box.toggled.connect(lambda on: self._said(changed, on))
-        return box
-
-    def _line(self, hint: str, changed: Callable[[str], None]) -> QLineEdit:
-        line = QLineEdit(placeholderText=hint)
-        line.editingFinished.connect(lambda: self._said(changed, line.text().strip()))
-        return line
-
-    def _said(self, changed: Callable[[Any], None], value: Any) -> None:
-        if not self._filling:
-            changed(value)
 
     # the three groups
 
@@ -235,11 +159,6 @@ class Controls(QScrollArea):
 
     # showing a recipe
 
-    def value(self, name: str) -> Any:
-        widget = self.fields[name]
-        assert isinstance(widget, QSpinBox | QDoubleSpinBox)
-        return widget.value()
-
     def show_recipe(self, recipe: Recipe, panel: int) -> None:
         """Show a recipe's values and those of one of its panels."""
         self._filling = True
@@ -277,14 +196,3 @@ class Controls(QScrollArea):
         for name in ("band", "legend", "x_log", "y_log", "shared"):
             self._fill(name, getattr(panel, name))
         self._fill("span", panel.columns)
-
-    def _fill(self, name: str, value: Any) -> None:
-        match self.fields[name]:
-            case QComboBox() as box:
-                box.setCurrentIndex(box.findData(value))
-            case QSpinBox() | QDoubleSpinBox() as box:
-                box.setValue(value)
-            case QCheckBox() as box:
-                box.setChecked(value)
-            case QLineEdit() as line if not line.hasFocus() or line.text().strip() != value:
-                line.setText(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QImage, QShowEvent
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from gui.background import Background
@@ -197,8 +197,8 @@ class FiguresPlace(QWidget):
         recipe, folder, dpi = self.recipe, self.folder, self.preview.dpi
         self.background.start(lambda: work.picture(recipe, folder, dpi))
 
-    def _drawn(self, image: QImage) -> None:
-        self.preview.show_image(image)
+    def _drawn(self, page: work.Page) -> None:
+        self.preview.show_page(page)
         self._say("")
 
     def _say(self, problem: str) -> None:

@@ -1,14 +1,18 @@
 """The page in the centre: the picture that will be written, at true size; panels are chosen by a click and dragged."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from gui.export.page import boxes
 from gui.export.recipe import Recipe
+from gui.figures.work import Page
 from gui.theme import Theme
 
 MARGIN = 24  # pixels around the page
+FRAME_PX = 3  # between what is drawn and the frame of the chosen panel
 DRAG_PX = 8  # a press that moves less is a click
 
 
@@ -24,6 +28,7 @@ class Preview(QWidget):
         self.theme, self.panel = theme, -1
         self._recipe: Recipe | None = None
         self._image = QImage()
+        self._frames: Sequence[tuple[float, float, float, float]] = ()
         self._pressed: QPointF | None = None
         self._at: QPointF | None = None
         self.zoom = 1.0
@@ -51,6 +56,7 @@ class Preview(QWidget):
         """Take the size and the places of the panels; the picture comes later."""
         self._recipe = recipe
         self.panel = min(self.panel, len(recipe.panels) - 1)
+        self._frames = ()  # panels may stand elsewhere now
         across, down = recipe.millimetres
         scale = self.pixels_per_mm
         self.setMinimumSize(round(across * scale) + 2 * MARGIN, round(down * scale) + 2 * MARGIN)
@@ -58,8 +64,8 @@ class Preview(QWidget):
             self._image = QImage()
         self.update()
 
-    def show_image(self, image: QImage) -> None:
-        self._image = image
+    def show_page(self, page: Page) -> None:
+        self._image, self._frames = page
         self.update()
 
     def choose(self, panel: int) -> None:
@@ -74,13 +80,25 @@ class Preview(QWidget):
         """Which panel is under a point of this widget; -1 for none."""
         if self._recipe is None or not self._recipe.panels:
             return -1
-        found = (i for i in range(len(self._recipe.panels)) if self.box(i).contains(point))
-        return next(found, -1)
+        panels = range(len(self._recipe.panels))
+        found = [
+            *(i for i in panels if self.frame(i).contains(point)),
+            *(i for i in panels if self.box(i).contains(point)),
+        ]
+        return next(iter(found), -1)
 
     def box(self, panel: int) -> QRectF:
-        """Where a panel is in this widget."""
+        """The part of the page that a panel has, in this widget."""
         assert self._recipe is not None
-        x, y, w, h = boxes(self._recipe)[panel]
+        return self._placed(*boxes(self._recipe)[panel])
+
+    def frame(self, panel: int) -> QRectF:
+        """What a panel fills in this widget, as it is drawn; its part of the page until it is."""
+        if panel >= len(self._frames):
+            return self.box(panel)
+        return self._placed(*self._frames[panel]).adjusted(-FRAME_PX, -FRAME_PX, FRAME_PX, FRAME_PX) & self.page
+
+    def _placed(self, x: float, y: float, w: float, h: float) -> QRectF:
         page = self.page
         return QRectF(page.x() + x * page.width(), page.y() + y * page.height(), w * page.width(), h * page.height())
 
@@ -105,7 +123,7 @@ class Preview(QWidget):
             text = "Choose runs and a view on the left, then Add panel"
             painter.drawText(self.page, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, text)
         elif 0 <= self.panel < len(recipe.panels) and len(recipe.panels) > 1:
-            painter.drawRect(self.box(self.panel))
+            painter.drawRect(self.frame(self.panel))
         if self._dragging and (target := self.panel_at(self._at or QPointF())) >= 0:
             painter.setBrush(QColor(self.theme.accent))
             painter.setOpacity(0.15)

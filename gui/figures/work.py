@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtGui import QImage
 
 from gui.export.recipe import Recipe, checked
 
 
-def picture(recipe: Recipe, folder: Path, dpi: float) -> QImage:
+class Page(NamedTuple):
+    """A drawn page, and what each panel fills of it: left, top, width and height in shares of the page."""
+
+    picture: QImage
+    frames: list[tuple[float, float, float, float]]
+
+
+def picture(recipe: Recipe, folder: Path, dpi: float) -> Page:
     """The page as it will be written."""
-    from gui.export.page import draw_page, drawing
+    from gui.export.page import draw_page, drawing, frames
     from gui.export.sources import opened
 
     look = recipe.look(folder)
@@ -22,7 +29,7 @@ def picture(recipe: Recipe, folder: Path, dpi: float) -> QImage:
         with drawing(look):
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png", dpi=dpi)
-    return QImage.fromData(buffer.getvalue())
+            return Page(QImage.fromData(buffer.getvalue()), frames(figure))
 
 
 def write(recipe: Recipe, path: Path, folder: Path) -> list[Path]:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QComboBox, QToolButton
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QWheelEvent
+from PySide6.QtWidgets import QApplication, QComboBox, QToolButton
 
 from gui.delegate import Role
 from gui.export import look
@@ -147,6 +147,45 @@ def test_panels_are_dragged_chosen_and_taken_away(page, qtbot):
     assert [panel.view for panel in page.recipe.panels] == ["loss", "sharpness"]
     qtbot.keyClick(page.preview, Qt.Key.Key_Delete)
     assert [panel.view for panel in page.recipe.panels] == ["sharpness"]
+
+
+def test_the_wheel_scrolls_the_controls_and_changes_none_of_them(page, qtbot):
+    page.select("0.h5")
+    page.add("Loss")
+    before, controls = page.recipe, page.place.controls
+    for name in ("text", "size", "columns"):
+        field = controls.fields[name]
+        at = QPointF(field.rect().center())
+        turn = QPoint(0, -120)
+        wheel = QWheelEvent(
+            at, field.mapToGlobal(at), turn, turn, Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(field, wheel)
+        assert not wheel.isAccepted()  # it goes on to the column
+        assert field.focusPolicy() == Qt.FocusPolicy.StrongFocus
+    assert page.recipe == before
+
+
+def test_the_frame_of_a_panel_surrounds_what_is_drawn_of_it(page, qtbot):
+    page.select("0.h5")
+    page.add("Loss")
+    page.add("Sharpness")
+    page.pick("legend", "beside")
+    qtbot.waitUntil(lambda: page.preview.frame(1) != page.preview.box(1), timeout=60_000)
+    first, second = (page.preview.frame(panel) for panel in range(2))
+    assert first.right() <= second.left() + 7  # three points of air on both sides
+    assert first != page.preview.box(0)
+    image, area = page.preview.image, page.preview.page
+    scale = image.width() / area.width()
+    inked = [
+        QPointF(area.x() + x / scale, area.y() + y / scale)
+        for x in range(0, image.width(), 3)
+        for y in range(0, image.height(), 3)
+        if QColor(image.pixel(x, y)).lightness() < 200
+    ]
+    assert len(inked) > 50
+    assert all(first.contains(point) or second.contains(point) for point in inked)
 
 
 def test_a_figure_is_opened_again_with_its_runs(page, qtbot, tmp_path):

@@ -68,8 +68,9 @@ def test_heads_and_images_are_small_multiples() -> None:
 
 def test_several_runs_have_a_picture_each_or_share_one() -> None:
     run = MemoryRun(v=(STEPS, ROWS))
-    pictures = [axes for axes in axes_of(Heatmap("v", title="H"), run, None, "η 0.1", "η 0.2") if axes.get_title()]
-    assert [axes.get_title() for axes in pictures] == ["η 0.1", "η 0.2"]
+    drawn = axes_of(Heatmap("v", title="H"), run, None, "η 0.1", "η 0.2")
+    pictures = [axes for axes in drawn if axes.get_title(loc="left")]
+    assert [axes.get_title(loc="left").split("\n")[-1] for axes in pictures] == ["η 0.1", "η 0.2"]
     (bars,) = axes_of(Bars("v", labels=tuple("abcdef"), title="B"), run, 0, "one", "two")
     heights = [bar.get_height() for bar in bars.patches]
     np.testing.assert_array_equal(heights, np.tile(ROWS[0], 2))
