@@ -116,17 +116,26 @@ def _minus(panel: PanelRecipe, folder: Path, find: Find | None, reader: Callable
 
 
 def finder(places: Sequence[Path]) -> Find:
-    """Looks for runs by their ids in folders and files; they are read when the first run is missing."""
-    known: dict[str, Path] = {}
+    """Looks for runs by their ids in folders and files, of which the first wins.
+
+    Files are read one by one until a run is found, those of its name first: a folder may hold thousands.
+    """
+    there: list[Path] = []
+    known: dict[Path, str] = {}
+
+    def id_of(path: Path) -> str:
+        if path not in known:
+            known[path] = _id_of(path)
+        return known[path]
 
     def find(run: Run) -> Path | None:
-        if not known:
-            from storage.catalogue import entry, scan
+        if not there:
+            from storage.catalogue import run_files
 
-            for place in reversed(places):  # the first wins
-                found = scan(place) if place.is_dir() else [entry(place)]
-                known.update({item.run_id: item.path for item in found if item.run_id})
-        return known.get(run.id)
+            there.extend(dict.fromkeys(path for place in places for path, _ in run_files(place)))
+        name = Path(run.file).name
+        likely = sorted(there, key=lambda path: (path.name != name, path not in known))
+        return next((path for path in likely if id_of(path) == run.id), None)
 
     return find
 

@@ -231,6 +231,7 @@ class FiguresPlace(QWidget):
     def open_path(self, path: str) -> None:
         """Take a recipe, or a figure's own, with its runs where they are now."""
         folder = self.folder
+        self.message.emit(f"Opening {Path(path).name} …")
         self.asking.start(lambda: _answer(lambda: work.located(Path(path), folder), self._opened))
 
     def _opened(self, recipe: Recipe) -> None:

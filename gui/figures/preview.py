@@ -122,6 +122,9 @@ class Preview(QWidget):
             painter.setPen(QColor("#596170"))
             text = "Choose runs and a view on the left, then Add panel"
             painter.drawText(self.page, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, text)
+        elif self._image.isNull():
+            painter.setPen(QColor("#596170"))
+            painter.drawText(self.page, Qt.AlignmentFlag.AlignCenter, "Drawing \N{HORIZONTAL ELLIPSIS}")
         elif 0 <= self.panel < len(recipe.panels) and len(recipe.panels) > 1:
             painter.drawRect(self.frame(self.panel))
         if self._dragging and (target := self.panel_at(self._at or QPointF())) >= 0:

@@ -15,13 +15,14 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
-from gui.export import look
+from gui.export import look, sources
 from gui.export.figure import write_again, write_recipe
 from gui.export.inside import recipe_of
 from gui.export.look import FigureError
 from gui.export.page import boxes, draw_page
-from gui.export.recipe import checked, parse, read, write
+from gui.export.recipe import Run, checked, parse, read, write
 from gui.export.sources import opened
+from storage.catalogue import entry
 from tests.gui.export.small import tiny_run
 
 MM = 25.4 / 72  # of a point
@@ -43,6 +44,21 @@ def recipe(*panels: dict, **page):
 def axes_of(made, folder: Path) -> list[Any]:
     with opened(made, folder) as contents:
         return draw_page(made, contents, made.look()).axes
+
+
+def test_runs_that_moved_are_found_without_reading_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for number in range(6):
+        tiny_run(tmp_path / "deep" / f"{number}.h5", seed=number)
+    ids = {path.name: entry(path).run_id for path in (tmp_path / "deep").glob("*.h5")}
+    asked: list[str] = []
+    read_id = sources._id_of
+    monkeypatch.setattr(sources, "_id_of", lambda path: asked.append(path.name) or read_id(path))
+    find = sources.finder([tmp_path])
+    assert find(Run(file="gone/4.h5", id=ids["4.h5"])) == tmp_path / "deep" / "4.h5"
+    assert asked == ["4.h5"]  # the one of that name
+    assert find(Run(file="renamed.h5", id=ids["2.h5"])) == tmp_path / "deep" / "2.h5"
+    assert find(Run(file="never.h5", id="no such id")) is None
+    assert sorted(asked) == sorted(ids)  # every file once
 
 
 def test_a_recipe_survives_its_file(tmp_path: Path):
