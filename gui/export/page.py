@@ -291,6 +291,7 @@ def _draw_inset(axes: Axes, inset: Inset, content: Content) -> None:
     draw(part, content.spec, content.panels)
     part.set(title="", xlabel="", ylabel="", xlim=inset.x)
     part.set_ylim(*(inset.y or _extent(part, *inset.x)))
+    _write_small_ranges(part)
     if part.get_legend() is not None:
         part.get_legend().remove()
     for spine in part.spines.values():

@@ -135,11 +135,15 @@ def _value(value: Any) -> str:
 
 
 def latex(text: str) -> str:
-    """Plain text for LaTeX: its own signs escaped, Greek letters and symbols with indices as formulas."""
-    symbol = rf"[^\W\d_]?[{''.join(SIGNS)}]?[_^](?:\{{[^{{}}]*\}}|[^\W_]+)|[{''.join(map(re.escape, SIGNS))}]"
+    """Plain text for LaTeX: its own signs escaped, Greek letters and symbols with indices as formulas.
+
+    A formula between dollar signs stays as it is.
+    """
+    symbol = rf"\$[^$]+\$|[^\W\d_]?[{''.join(SIGNS)}]?[_^](?:\{{[^{{}}]*\}}|[^\W_]+)|[{''.join(map(re.escape, SIGNS))}]"
     done, at = [], 0
     for found in re.finditer(symbol, text):
-        done += [_escaped(text[at : found.start()]), f"${_maths(found[0])}$"]
+        formula = found[0] if found[0].startswith("$") else f"${_maths(found[0])}$"
+        done += [_escaped(text[at : found.start()]), formula]
         at = found.end()
     return "".join([*done, _escaped(text[at:])])
 

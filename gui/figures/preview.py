@@ -54,9 +54,12 @@ class Preview(QWidget):
 
     def show_recipe(self, recipe: Recipe) -> None:
         """Take the size and the places of the panels; the picture comes later."""
+        if self._recipe is None or (boxes(self._recipe) if self._recipe.panels else []) != (
+            boxes(recipe) if recipe.panels else []
+        ):
+            self._frames = ()  # panels stand elsewhere until the page is drawn again
         self._recipe = recipe
         self.panel = min(self.panel, len(recipe.panels) - 1)
-        self._frames = ()  # panels may stand elsewhere now
         across, down = recipe.millimetres
         scale = self.pixels_per_mm
         self.setMinimumSize(round(across * scale) + 2 * MARGIN, round(down * scale) + 2 * MARGIN)

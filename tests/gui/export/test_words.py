@@ -50,6 +50,7 @@ def test_a_table_has_every_knob_once_and_a_column_for_each_setting(runs: Path):
     [
         ("50 % of A & B_c", r"50 \% of A \& $B_{\mathrm{c}}$"),
         ("λ_max(H) ≤ 2/η", r"$\lambda _{\mathrm{max}}$(H) $\le$ 2/$\eta$"),
+        (r"5 % of $\lambda_{max}$", r"5 \% of $\lambda_{max}$"),
         ("J^{0,l}", r"$J^{\mathrm{0,l}}$"),
         ("{a}~\\b$", r"\{a\}\textasciitilde{}\textbackslash{}b\$"),
     ],
