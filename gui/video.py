@@ -155,7 +155,8 @@ class VideoDialog(QDialog):
         for label, widget in rows.items():
             widget.setAccessibleName(label)
             form.addRow(label, widget)
-        self.bar, self.said = QProgressBar(textVisible=False), QLabel(wordWrap=True)
+        missing = "" if "mp4" in encoders() else "MP4 needs the program ffmpeg, which this machine lacks."
+        self.bar, self.said = QProgressBar(textVisible=False), QLabel(missing, wordWrap=True)
         self.bar.hide()
         self.go = QPushButton("Make …")
         self.go.setProperty("primary", True)
@@ -186,7 +187,9 @@ class VideoDialog(QDialog):
         ask_to_save(self, "Save film", name, "", lambda path: self.make(Path(path)))
 
     def make(self, out: Path) -> None:
-        """Record into ``out``; frames go into a folder of its name."""
+        """Record into ``out``, a film of the chosen kind whatever its name; frames go into a folder of that name."""
+        if (ending := self.kind.currentData()) != "png" and out.suffix.lower() != f".{ending}":
+            out = out.with_name(f"{out.name}.{ending}")
         steps = steps_between(self.view, self.first.value(), self.last.value(), self.frames.value())
         if not steps:
             self.said.setText("The view has no reading between these steps.")

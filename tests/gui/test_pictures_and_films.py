@@ -105,11 +105,22 @@ def test_a_film_is_asked_for_and_can_be_given_up(qtbot, view, tmp_path: Path):
     dialog = video.VideoDialog(view)
     qtbot.addWidget(dialog)
     dialog.kind.setCurrentIndex(dialog.kind.findData("gif"))
-    dialog.make(tmp_path / "film.gif")
+    dialog.make(tmp_path / "film")  # typed without an ending: the chosen kind decides
     qtbot.waitUntil(lambda: "Written" in dialog.said.text(), timeout=60_000)
+    assert dialog.said.text() == f"Written: {tmp_path / 'film.gif'}" and (tmp_path / "film.gif").is_file()
     dialog.make(tmp_path / "other.gif")
     dialog.reject()
     assert not (tmp_path / "other.gif").exists()
+
+
+def test_where_no_mp4_can_be_made_the_dialog_says_what_is_missing(qtbot, view, monkeypatch):
+    for found, said in ((None, "needs the program ffmpeg"), ("/usr/bin/ffmpeg", "")):
+        monkeypatch.setattr(video.shutil, "which", lambda _, found=found: found)
+        dialog = video.VideoDialog(view)
+        qtbot.addWidget(dialog)
+        kinds = [dialog.kind.itemText(row) for row in range(dialog.kind.count())]
+        assert kinds == ["PNG frames", "GIF"] + ["MP4"] * (found is not None)
+        assert said in dialog.said.text() and bool(said) == bool(dialog.said.text())
 
 
 def test_the_window_is_pictured_light_and_stays_dark(qtbot, tmp_path: Path):
