@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from gui.forms.action_form import Arguments
@@ -105,6 +105,7 @@ class BranchDialog(Question):
         self.button.setEnabled(self._config is not None and None not in acts)
         self.button.setToolTip("\n".join(errors.values()))
         self._fill()
+        QTimer.singleShot(0, self, self.adjustSize)  # once what is new has its size
 
     def _fill(self) -> None:
         self.add.clear()
