@@ -251,19 +251,19 @@ class MainWindow(QMainWindow):
         self.say("Sent to the figure  (Ctrl+4 shows it)")
 
     def toggle_catalogue(self) -> None:
-        self.lab.toggle("catalogue")
+        self.lab.docks.toggle("catalogue")
 
     def toggle_recent(self) -> None:
-        self.lab.toggle("recent")
+        self.lab.docks.toggle("recent")
 
     def toggle_queue(self) -> None:
-        self.lab.toggle("queue")
+        self.lab.docks.toggle("queue")
 
     def toggle_knobs(self) -> None:
-        self.lab.toggle("knobs")
+        self.lab.docks.toggle("knobs")
 
     def toggle_cards(self) -> None:
-        self.lab.toggle("cards")
+        self.lab.docks.toggle("cards")
 
     def reset_layout(self) -> None:
         self.go_lab()
@@ -294,7 +294,7 @@ class MainWindow(QMainWindow):
     def _choose_device(self, device: str) -> None:
         self.runs.device = device
         self.settings.setValue("device", device)
-        self.lab.ask_cost()
+        self.lab.forecast.ask()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -329,7 +329,7 @@ class MainWindow(QMainWindow):
         with contextlib.suppress(ValueError):
             self.lab.queue.keep(json.loads(str(self.settings.value("queue", "[]"))))
         with contextlib.suppress(ValueError):
-            self.lab.page_layouts = json.loads(str(self.settings.value("page_layouts", "{}")))
+            self.lab.tabs.layouts = json.loads(str(self.settings.value("page_layouts", "{}")))
 
     def _larger_than_its_screen(self) -> bool:
         """Whether the frame around the window's first size would leave the screen, and the transport with it."""
@@ -341,7 +341,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("layout", self.lab.layout_state())
         self.settings.setValue("library", json.dumps(self.library.layout_state()))
         self.settings.setValue("queue", json.dumps(self.lab.queue.saved()))
-        self.settings.setValue("page_layouts", json.dumps(self.lab.page_layouts))
+        self.settings.setValue("page_layouts", json.dumps(self.lab.tabs.layouts))
         self.settings.sync()
 
     # files

@@ -73,7 +73,7 @@ def test_readings_of_an_instrument_can_be_forced_to_every_k_steps(window, qtbot)
 def test_switching_an_instrument_on_asks_anew_what_the_run_costs(window, qtbot) -> None:
     form = window.lab.knobs.form
     form.also.open()
-    with qtbot.waitSignal(window.lab._cost.done):
+    with qtbot.waitSignal(window.lab.forecast.background.done):
         form.also.boxes["largest"].click()
     qtbot.waitUntil(lambda: form.estimate.text().endswith("with largest"))
 
@@ -127,7 +127,7 @@ def test_the_dialog_measures_at_the_step_shown_or_at_every_checkpoint(window, qt
     assert not dialog.button.isEnabled()
     dialog.boxes["largest"].click()
     dialog.here.click()
-    with qtbot.waitSignal(window.lab._measuring.done):
+    with qtbot.waitSignal(window.lab.measuring.background.done):
         qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert window.runs.measured == ("/kept/one.h5", ("largest",), (120,))
     assert window.lab.current() is not run  # the file is open anew
@@ -138,15 +138,15 @@ def test_a_preview_follows_the_knobs_before_any_step(window, qtbot, monkeypatch)
     monkeypatch.setattr(Tiny, "previews", ("where",))
     monkeypatch.setattr(Tiny, "views", (*Tiny.views, Curves(("norm",), title="Norm")))
     lab = window.lab
-    with qtbot.waitSignal(lab._cost.done):
-        lab.ask_cost()
+    with qtbot.waitSignal(lab.forecast.background.done):
+        lab.forecast.ask()
     page = lab.tabs.currentWidget()
     assert [view.spec.title for view in page.views] == ["Norm"]
     row = lab.knobs.form.rows["lr"]
     row.set_value(0.25)
-    with qtbot.waitSignal(lab._cost.done):
+    with qtbot.waitSignal(lab.forecast.background.done):
         row.edited.emit()
-    qtbot.waitUntil(lambda: lab.preview.source.series("norm")[1][-1] == 0.25)
+    qtbot.waitUntil(lambda: lab.forecast.preview.source.series("norm")[1][-1] == 0.25)
     assert lab.tabs.currentWidget() is page
     assert lab.knobs.form.rows["lr"].editor.value() == "0.25"  # the form is left alone
     qtbot.waitUntil(lambda: "about" in lab.knobs.form.estimate.text(), timeout=10_000)
