@@ -51,7 +51,9 @@ class ImageSet:
             ValueError: There are fewer.
         """
         if not 1 <= count <= len(self.labels):
-            raise ValueError(f"{count} images asked for: there are {len(self.labels)}; lower samples or choose another folder")
+            raise ValueError(
+                f"{count} images asked for: there are {len(self.labels)}; lower samples or choose another folder"
+            )
         rows = torch.randperm(len(self.labels), generator=generator)[:count]
         return replace(self, images=self.images[rows], labels=self.labels[rows])
 

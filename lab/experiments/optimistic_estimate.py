@@ -19,6 +19,7 @@ from lab.config import Config, ConfigError, numbers, param
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures.rank_points import RANKS
 from lab.measures.recovery_checks import RECOVERED, TARGETS, empirical_size, judge, judge_runs
+from lab.memory import require_memory
 from lab.stream import Source
 from lab.verdict import StudyRow, Verdict
 from lab.views import Curves, Line, Matrix, Table, TableRow
@@ -205,6 +206,10 @@ class OptimisticEstimate(AlsoMeasure):
             self.family = Plane(linear=config.family == "linear")
         dtype = torch.float32 if net else torch.float64
         sizes, targets = config.sample_sizes(), config.row_targets()
+        units = 3 * config.width if net else 4
+        entries = len(targets) * len(sizes) * config.trials * max(sizes[-1], 1000 if net else 16)
+        needed = 4 * entries * units * dtype.itemsize  # an activation, its gradient and what they are made of
+        require_memory(needed, "the cells are too large; lower trials, width, sizes or their number")
         x = self.family.inputs(config.trials, sizes[-1], self.generator("data")).to(self.device)
         test_x = self.family.test_inputs(self.generator("data", "test")).to(self.device)
         self.x, self.test_x = x, test_x

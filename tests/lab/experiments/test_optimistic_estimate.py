@@ -158,6 +158,11 @@ def test_a_study_that_cannot_be_is_refused(values, message):
         OptimisticEstimate.configure(values=values)
 
 
+def test_cells_beyond_memory_are_refused():
+    with pytest.raises(ConfigError, match="lower trials, width, sizes"):
+        finished(family="dense", width=100, trials=100, sizes="1000 100000")
+
+
 def made_up(config: Any, edges: tuple[float, ...], *, ranks: int = 0, train: float = 1e-9) -> MemoryRun:
     sizes = np.array(config.sample_sizes())
     test = np.where(sizes >= np.array(edges)[:, None], 1e-9, 0.1)
