@@ -76,7 +76,7 @@ def _outside(config: Any, closed_forms: list[float]) -> tuple[str, ...]:
     adam = config.family in ("cnn", "dense")
     return (
         unlike(config, {"pattern": "nested", "optimizer": "adam" if adam else "gd"}),
-        f"no sample size from {untried[0]:g} to {untried[0] + slack:g} was tried" if untried else "",
+        f"no sample size from {untried[0]:g} on and up to {untried[0] + slack:g} was tried" if untried else "",
     )
 
 

@@ -204,7 +204,7 @@ def test_what_is_not_trained_out_or_was_stopped_is_not_comparable():
     stopped.event(5, "action", {"action": "toggle_row", "arguments": {"row": 0}})
     assert "a row was stopped" in OptimisticEstimate.verdict(MATRIX, stopped).reason
     one = {"target": "M1"}
-    for values, reason in (({"sizes": "6 16"}, "from 7 to 8 was tried"), ({"pattern": "random"}, "measured at nested")):
+    for values, reason in (({"sizes": "6 16"}, "from 7 on and up to 8"), ({"pattern": "random"}, "measured at nested")):
         config = OptimisticEstimate.configure(values=one | values)
         assert reason in OptimisticEstimate.verdict(config, made_up(config, (16,))).reason
     few = OptimisticEstimate.configure(values={"trials": 2})
