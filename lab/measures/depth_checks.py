@@ -70,11 +70,14 @@ def _map_checks(run: Source) -> list[Check]:
     if "chi_map" not in run.names():
         return []
     chi, theory = (run.series(name)[1][-LAST_BLOCKS:].mean(0) for name in ("chi_map", "theory_chi_map"))
+    error = Check("median relative error of χ_J on the map", float(np.median(np.abs(chi / theory - 1))), 0, 0.06)
     clear = np.abs(theory - 1) > 0.1
-    same_side = (chi[clear] > 1) == (theory[clear] > 1)
+    if not clear.any():  # critical everywhere, as with LayerNorm and μ = 1
+        return [error]
+    side = float(((chi[clear] > 1) == (theory[clear] > 1)).mean())
     return [
-        Check("median relative error of χ_J on the map", float(np.median(np.abs(chi / theory - 1))), 0, 0.06),
-        Check("share of the map on the right side of χ_J = 1", float(same_side.mean()), 0.98, 1, "where |χ - 1| > 0.1"),
+        error,
+        Check("share of the map on the right side of χ_J = 1", side, 0.98, 1, "where |χ - 1| > 0.1"),
     ]
 
 

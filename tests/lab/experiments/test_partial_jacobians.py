@@ -197,3 +197,11 @@ def test_training_needs_a_network_that_learns_and_others_that_do_not(own, far, o
 def test_trained_networks_beyond_memory_are_refused():
     with pytest.raises(ConfigError, match="lower width, train_depth or the map"):
         started("training", width=2000, train_depth=200, map_columns=50, map_rows=50)
+
+
+def test_a_map_that_is_critical_everywhere_has_no_side_to_be_on():
+    run = made_up(POWER, POWER)
+    for name, off in (("chi_map", 1.01), ("theory_chi_map", 1.0)):
+        run.append(name, [0, 1, 2], np.full((3, 2, 2), off))
+    verdict = PartialJacobians.verdict(PartialJacobians.configure("map"), run)
+    assert verdict.outcome == "reproduced" and "median" in verdict.checks[-1].name
