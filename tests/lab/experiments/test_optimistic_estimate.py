@@ -231,3 +231,24 @@ def test_runs_together_show_what_a_start_a_product_and_a_shared_kernel_are_worth
     ):
         verdict = OptimisticEstimate.study_verdict(rows)
         assert verdict is not None and [name in check.name for check in verdict.checks if not check.passed] == [True]
+
+
+@pytest.mark.parametrize(
+    ("family", "edge", "outcome"),
+    [
+        ("dense", 18, "not reproduced"),
+        ("dense", 21, "reproduced"),
+        ("dense", 24, "reproduced"),
+        ("dense", 28, "not reproduced"),
+        ("cnn", 5, "reproduced"),
+        ("cnn", 8, "reproduced"),
+        ("cnn", 10, "not reproduced"),
+    ],
+)
+def test_free_units_are_recovered_from_21_to_24_samples_and_a_shared_kernel_from_8_at_most(family, edge, outcome):
+    config = OptimisticEstimate.configure(family)
+    run = made_up(config, (edge,))
+    closed_form = {"dense": 21, "cnn": 7}[family]
+    judged = MemoryRun(**{name: run.series(name) for name in ("test_error", "train_error", "numerical_rank")})
+    judged.append("optimistic_size", [0], np.array([[closed_form]]))
+    assert OptimisticEstimate.verdict(config, judged).outcome == outcome
