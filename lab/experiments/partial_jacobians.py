@@ -262,7 +262,7 @@ class PartialJacobians(Experiment):
         require_memory(
             3 * weights + activations, "the trained networks are too large; lower width, train_depth or the map"
         )
-        drawn = gaussian_classes(TRAIN_SIZE, TEST_SIZE, self.generator("data", "classes"))
+        drawn = gaussian_classes(CLASSES, TRAIN_SIZE, TEST_SIZE, self.generator("data", "classes"))
         self.x, self.y, self.test_x, self.test_y = (part.to(self.device) for part in drawn)
         kinds: dict[str, Any] = {"mu": config.mu, "norm": config.norm, "variance0": config.variance0}
         sizes = (DIMENSIONS, config.width, CLASSES)
