@@ -85,7 +85,7 @@ class RunEntry:
         Args:
             numbers: Texts of numbers that are kept (last, min, max); others are read with ``number_of``.
         """
-        facts = {name: getattr(self, attribute) for name, attribute in FACTS.items()}
+        facts = {name: getattr(self, attribute) for name, attribute in FACTS.items() if name != "file"}
         found = {str(number): self.number(number) for number in map(Number.parse, numbers)}
         return {"path": str(self.path), **self.config, **facts, **found}
 

@@ -15,7 +15,7 @@ from gui.library.columns import written
 from lab.differing import SEEDS, differences, told_apart
 
 MOST_COLUMNS = 4  # runs whose values stand in columns of their own
-LEAST_COLUMN_PX = 72
+LEAST_COLUMN_PX = 88
 NAME_ROOM = 60  # pixels beside a name: its indentation, a unit, the margins of the style
 FEW = 8  # rows of a part that is open at first although it is long
 

@@ -138,6 +138,7 @@ class ComparePlace(QWidget):
     def compare(self, paths: Sequence[str]) -> None:
         """Compare these runs, in the way that was chosen last."""
         if paths:
+            self.runs.field.clear()
             self.show_recipe(replace(self.recipe, runs=tuple(dict.fromkeys(paths)), hidden=(), reference=0, views=()))
 
     def add(self, paths: Sequence[str]) -> None:

@@ -239,6 +239,8 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReade
         raise FigureError(str(error)) from None
     spec = next(spec for spec in cls.views if spec.id == recipe.view)
     drawn = [i for i, reader in enumerate(readers) if spec.shows(reader.names())]
+    if drawn and isinstance(spec, Curves | Ribbon):
+        drawn = _placed(recipe, readers, drawn)
     readers, configs = [readers[i] for i in drawn], [configs[i] for i in drawn]
     if not drawn:
         needed = ", ".join(spec.needed or spec.names)
@@ -257,6 +259,20 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReade
     for number, label in enumerate(recipe.labels[: len(panels)]):
         panels[number] = replace(panels[number], label=label)
     return _coloured(Content(recipe, spec, panels))
+
+
+def _placed(recipe: PanelRecipe, readers: Sequence[RunReader], drawn: Sequence[int]) -> list[int]:
+    """Those of the runs that have a place on the panel's axis: as on screen, one without the event is left out."""
+    found, why = [], ""
+    for run in drawn:
+        try:
+            laid_along(along_of(recipe.along), np.zeros(1, np.int64), readers[run], readers[run].config)
+            found.append(run)
+        except NotAligned as error:
+            why = str(error)
+    if not found:
+        raise FigureError(f"the view {recipe.view!r} cannot be laid along {recipe.along}: {why}")
+    return found
 
 
 def _coloured(content: Content) -> Content:

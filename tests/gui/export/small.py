@@ -10,7 +10,7 @@ from tests.fakes import Tiny
 EXPERIMENT = "tests.fakes:"
 
 
-def tiny_run(path: Path, *, seed: int = 0, lr: float = 0.1, rows: int = 60, every: int = 1) -> Path:
+def tiny_run(path: Path, *, seed: int = 0, lr: float = 0.1, rows: int = 60, every: int = 1, spike: bool = True) -> Path:
     """A finished run whose loss falls by ``lr`` a step, times a factor of its seed."""
     config = Tiny.configure(values={"seed": seed, "lr": lr, "steps": rows}).model_dump(mode="json")
     header = {"experiment": EXPERIMENT, "title": Tiny.title, "preset": "demo", "arm": "", "seed": seed}
@@ -22,5 +22,6 @@ def tiny_run(path: Path, *, seed: int = 0, lr: float = 0.1, rows: int = 60, ever
         writer.append("sharpness", step, np.full(len(step), 1.0 + seed))
         writer.append("norm", step, 1.0 / (1 + step))
         writer.append("stage", step, np.where(step < rows // 2, 1, 2))
-        writer.event(rows // 2, "spike", {})
+        if spike:
+            writer.event(rows // 2, "spike", {})
     return path

@@ -61,6 +61,17 @@ def test_runs_that_moved_are_found_without_reading_every_file(tmp_path: Path, mo
     assert sorted(asked) == sorted(ids)  # every file once
 
 
+def test_a_run_without_the_event_is_left_out_and_one_alone_says_so(tmp_path: Path):
+    for seed in range(3):
+        tiny_run(tmp_path / f"{seed}.h5", seed=seed, spike=seed != 1)
+    made = recipe({"view": "loss", "runs": [f"{seed}.h5" for seed in range(3)], "along": "event spike"})
+    (axes,) = axes_of(made, tmp_path)
+    assert len([line for line in axes.lines if len(line.get_xdata()) > 2]) == 2
+    alone = recipe({"view": "loss", "runs": ["1.h5"], "along": "event spike"})
+    with pytest.raises(FigureError, match="cannot be laid along event spike: no event spike"):
+        axes_of(alone, tmp_path)
+
+
 def test_a_recipe_survives_its_file(tmp_path: Path):
     made = recipe({"view": "loss", "x": (0, None), "inset": {"x": (1, 5)}}, size=(100, 50), style="slide", dpi=150)
     write(made, tmp_path / "figure.json")
