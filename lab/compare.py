@@ -168,11 +168,15 @@ def _on_common_axis(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Flo
     if len(first) <= MOST_POINTS and all(np.array_equal(first, x) for x, _ in lines[1:]):
         values = np.stack([y for _, y in lines]).astype(float)
         return first, values, values, values
-    union = np.unique(np.concatenate([x[np.isfinite(x)] for x, _ in lines]))
-    if len(union) <= MOST_POINTS:
-        values = np.stack([np.interp(union, x, y, left=np.nan, right=np.nan) for x, y in lines])
-        return union, values, values, values
-    edges = np.linspace(union[0], np.nextafter(union[-1], np.inf), MOST_POINTS + 1)
+    apart = [first, *(x for x, _ in lines[1:] if not np.array_equal(first, x))]
+    places = [x[np.isfinite(x)] for x in apart]
+    if max(map(len, places)) <= MOST_POINTS:  # else there is no need to know them all, which would take the longest
+        union = np.unique(np.concatenate(places))
+        if len(union) <= MOST_POINTS:
+            values = np.stack([np.interp(union, x, y, left=np.nan, right=np.nan) for x, y in lines])
+            return union, values, values, values
+    ends = [end for x in places if len(x) for end in (x[0], x[-1])]
+    edges = np.linspace(min(ends), np.nextafter(max(ends), np.inf), MOST_POINTS + 1)
     parts = [_binned(x, y, edges) for x, y in lines]
     values, lows, highs = np.stack(parts, axis=1)
     return (edges[:-1] + edges[1:]) / 2, values, lows, highs
