@@ -103,6 +103,9 @@ def groups(members: Sequence[Member], band: str) -> list[list[int]]:
 def names(members: Sequence[Member], grouped: Sequence[Sequence[int]]) -> list[str]:
     """What tells each group from the others, in a few words; what most share is left out where that is enough."""
     configs = settings(members)
+    arms = [str(members[group[0]].header["arm"] or "") for group in grouped]
+    if len(arms) > 1 and all(arms) and len({*arms}) == len(arms):  # a claim's own words for its settings
+        return arms
     firsts = [configs[group[0]] for group in grouped]
     seeds = all(len(group) == 1 for group in grouped)  # else groups are not told apart by their first runs' seeds
     knobs = [name for name in told_apart(firsts) if seeds or name not in SEEDS] if len(firsts) > 1 else []

@@ -41,7 +41,8 @@ class Verdicts:
             many = len(grouping.groups[group]) > 1
             for number in grouping.groups[group]:
                 own = found.members[number]
-                self._add(grouping.names[group] + f", seed {own.header['seed']}" * many, own.verdict)
+                name = grouping.names[group] + f", seed {own.header['seed']}" * many
+                self._add(name.removeprefix(", "), own.verdict)  # a lone group has no name
         header = self.tree.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)

@@ -293,6 +293,22 @@ def test_names_leave_out_what_most_runs_share(runs, tmp_path):
     assert len(set(hues(placed, LIGHT))) == 2
 
 
+def test_arms_are_called_by_their_names(runs):
+    members, _ = opened(runs[:4])
+    armed = [
+        replace(member, header={**member.header, "arm": arm})
+        for member, arm in zip(members, ("gd", "gd", "gd", "eps-0.1"), strict=True)
+    ]
+    assert names(armed, [[0, 1, 2], [3]]) == ["gd", "eps-0.1"]
+    assert "gd" not in names(armed, [[0], [1], [3]])  # which would be two of them
+
+
+def test_runs_of_a_lone_group_are_judged_by_their_seeds(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs[:3])))
+    tree = place.tabs.verdicts.tree
+    assert [tree.topLevelItem(row).text(0) for row in range(1, 4)] == ["seed 0", "seed 1", "seed 2"]
+
+
 def test_a_line_that_turns_back_is_drawn_in_order_with_its_extremes():
     t = np.linspace(0, 20, 10_000)
     stroke = Stroke(np.cos(t), np.sin(t))
