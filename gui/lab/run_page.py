@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QHideEvent, QImage, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenu, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from gui.icons import put, recolour
 from gui.panel import HEAD_PX, Panel, Title
@@ -29,7 +29,7 @@ DRAW_BUDGET = 0.005  # seconds of drawing, where several views are drawn at once
 VIEW_EVERY = 0.125  # seconds between drawings of one view at least
 SHARE = min(0.08 * (os.cpu_count() or 1), 0.4)  # of the window's thread that all views beside a live run may take
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
-RIBBON_PX = 76
+RIBBON_PX, LEAST_PX = 76, 150  # heights of a ribbon at most, of any other view at least
 STACKED = 3  # plots in sight where runs stand side by side
 FINAL = ("finished", "stopped", "failed", "interrupted")
 
@@ -45,6 +45,21 @@ def specs_of(run: OpenRun) -> list[View]:
     on = instruments_asked(run.also)
     there |= {s.name for i in run.experiment.instruments() if i.method in on for s in i.series}
     return declared + [spec for spec in run.experiment.also_views if there.issuperset(spec.names)]
+
+
+class _Room(QScrollArea):
+    """Lets views that would be too low to read be scrolled to. The keys are the slider's."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__(widgetResizable=True)
+        self.setObjectName("page")
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        event.ignore()
 
 
 class RunPage(QWidget):
@@ -83,7 +98,7 @@ class RunPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.header)
-        layout.addWidget(self.docks, 1)
+        layout.addWidget(_Room(self.docks), 1)
         self._arrange()
         self._default_layout = self.docks.saveState()
         self._timer = QTimer(self, interval=INTERVAL)
@@ -193,6 +208,8 @@ class RunPage(QWidget):
                 self.docks.resizeDocks(row, [400, 400], Qt.Orientation.Horizontal)
         for panel in ribbons:
             panel.view.setMaximumHeight(RIBBON_PX)
+        for panel in plots:
+            panel.view.setMinimumHeight(LEAST_PX)
         for panel in self.panels:
             panel.setVisible(panel.view.spec.primary and not (stacked and panel in plots[STACKED:]))
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QFontMetricsF
-from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QLabel, QScrollArea, QWidget
 
-from gui.lab.run_page import RunPage
+from gui.lab.run_page import LEAST_PX, RIBBON_PX, RunPage
 from gui.panel import ReadOut, Title
 from gui.still_label import StillLabel
 from gui.style import font
@@ -46,6 +46,20 @@ def test_a_page_shows_every_declared_view_and_who_the_run_is(qtbot) -> None:
     assert page.heading() == "Tiny quadratic – demo – seed 0"
     assert page.outcome.text() == "reproduced 1/1"
     assert [view.message for view in page.views] == ["", "", ""]
+
+
+def test_in_a_low_window_views_keep_a_height_to_be_read_at_and_are_scrolled_to(qtbot) -> None:
+    page = _page(qtbot, MadeUpRun(_source()))
+    (bar,) = (area.verticalScrollBar() for area in page.findChildren(QScrollArea) if area.widget() is page.docks)
+    assert not bar.isVisible()
+    page.resize(900, 220)
+    qtbot.waitUntil(bar.isVisible)
+    assert min(view.height() for view in page.views[:2]) >= LEAST_PX and page.views[2].height() <= RIBBON_PX
+    view = page.views[0]
+    foot = view.rect().bottomLeft()
+    assert view.mapTo(page, foot).y() > page.height()
+    bar.setValue(bar.maximum())
+    assert view.mapTo(page, foot).y() < page.height()
 
 
 def test_the_slider_moves_the_crosshair_of_every_view(qtbot) -> None:
