@@ -4,7 +4,7 @@ torch's CPU kernel for contiguous images walks windows one by one: on 1024 image
 4.2 ms, the maximum of four views 0.4 ms. It was half of a small convolutional network's forward pass.
 """
 
-import itertools
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +17,20 @@ _POOLING = (max_pool2d, torch.max_pool2d)
 
 
 class QuickPooling(TorchFunctionMode):
-    """While this is entered, max-pooling without padding or dilation on a CPU is done by views. For forward passes."""
+    """While this is entered, max-pooling without padding or dilation on a CPU is done by views. For forward passes.
+
+    Attributes:
+        used: Whether there was any.
+    """
+
+    used = False
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func in _POOLING and args and (windows := _plain(*args, **kwargs)) is not None:
+            self.used = True
             return _maximum_of_views(args[0], *windows)
         return func(*args, **kwargs)
 
@@ -50,11 +57,10 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def _maximum_of_views(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
-    """Maxima over windows of the last two dimensions: of the views that start at each place of a window."""
-    ends = [size - k + 1 for size, k in zip(x.shape[-2:], kernel, strict=True)]
-    found = None
-    for i, j in itertools.product(*map(range, kernel)):
-        view = x[..., i : i + ends[0] : stride[0], j : j + ends[1] : stride[1]]
-        found = view if found is None else torch.maximum(found, view)
-    assert found is not None, "a window has at least one place"
-    return found
+    """Maxima over windows of the last two dimensions: over rows first, whose numbers lie side by side."""
+    for dim, size, step in zip((-2, -1), kernel, stride, strict=True):
+        ends = x.shape[dim] - size + 1
+        places = [slice(i, i + ends, step) for i in range(size)]
+        views = [x[..., place, :] if dim == -2 else x[..., place] for place in places]
+        x = functools.reduce(torch.maximum, views)
+    return x

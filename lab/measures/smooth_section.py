@@ -3,12 +3,13 @@
 Along a plane of moderate extent a network's outputs are nearly polynomials of the two coordinates, while the loss of an
 overfitted network is not: so the outputs are evaluated at Chebyshev points and interpolated, and the criterion is
 applied at every grid point. Trefethen, Approximation Theory and Approximation Practice, chapters 4 and 8, for the
-convergence: geometric for analytic activations, algebraic for ReLU. The error is measured on grid points that were
-evaluated for this purpose.
+convergence: geometric for analytic activations, algebraic for ReLU. The points are moved towards even spacing by the
+map of Kosloff and Tal-Ezer (1993), doi:10.1006/jcph.1993.1044, and a checkerboard of them is tried before all, as in
+Xu (1996), doi:10.1006/jath.1996.0062. The error is measured on grid points that were evaluated for this purpose.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,12 @@ from torch import Tensor
 from torch.func import vmap
 
 from lab.measures.directions import Plane
-from lab.measures.landscape import FunctionalLoss, Section, evaluate, losses, section
+from lab.measures.landscape import Evaluation, FunctionalLoss, Section, section
 
-_MOST_NUMBERS = 32_000_000  # outputs kept at once, 1/4 GB in float64
-_BLOCK = 1_000_000  # of them at grid points at once
-_HOPELESS = 2.0  # times the tolerance at the probes
+_MOST_NUMBERS = 32_000_000  # outputs kept at once, 1/8 GB in float32
+_BLOCK = 2_000_000  # of them at grid points at once
+_SUSPECTS = 13  # points along an axis among which the worst are looked for
+_EVENNESS = 0.7  # of the map, between 0 for Chebyshev points and 1 for even ones; larger pays where n is large
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,18 @@ class SmoothSection:
     passes: int
 
 
+@dataclass(frozen=True)
+class _Lattice:
+    """n points along every axis, or in two dimensions every second of them, as the black squares of a board."""
+
+    n: int
+    board: bool
+
+    def indices(self, dimensions: int) -> Iterator[tuple[int, ...]]:
+        every = itertools.product(range(self.n), repeat=dimensions)
+        return (index for index in every if not (self.board and sum(index) % 2))
+
+
 def smooth_section(
     loss: FunctionalLoss,
     plane: Plane,
@@ -52,115 +66,165 @@ def smooth_section(
 ) -> SmoothSection:
     """The loss on a grid to within ``tol`` of its range, as seen on probes, or exactly where that needs as much work.
 
-    Probes are a sample: on three small networks the largest error of all points was up to 1.5 ``tol``. Relative errors
-    are larger where the loss is a small part of its range, at the bottom of a deep basin.
+    Probes are a sample, so their largest error has to stay below 2/3 of ``tol``. Relative errors are larger where the
+    loss is a small part of its range, at the bottom of a deep basin.
 
-    Cost: n^m + ``probes`` forward passes for the first n of ``nodes`` that meets ``tol``, instead of one a grid point.
-    An n whose probes miss it by far is passed over before the whole grid is interpolated.
+    Cost: n^m + ``probes`` forward passes for the first n of ``nodes`` that meets ``tol``, or about n^2/2 where half of
+    its points do, instead of one a grid point; each as much as a batch saves of it. An n whose probes miss it by far is
+    passed over before the whole grid is interpolated.
 
     Args:
         loss: Model, criterion and data.
         plane: Origin and directions, m = 1 or 2.
         axes: Coordinates along each direction; shapes (n,) or (n1,), (n2,).
-        tol: Largest error at the probes as a share of the range of values.
-        nodes: Chebyshev points along an axis, tried in turn; points that coincide are evaluated once, and of n and
-            2n - 1 all do.
+        tol: Largest error as a share of the range of values.
+        nodes: Odd numbers of points along an axis, tried in turn; points that coincide are evaluated once, and of n
+            and 2n - 1 all do.
         probes: Grid points that are evaluated to measure the error.
         batch: Points at a time.
     """
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     flat = grid.reshape(-1, len(axes))
-    chosen = np.random.default_rng(0).choice(len(flat), min(probes, len(flat)), replace=False)
-    where = torch.from_numpy(flat[chosen])
-    truth, how = losses(loss, plane.origin, lambda a, b: plane.points(where[a:b]), len(where), batch=batch)
-    passes, known = len(where), _Known(loss, plane, axes, batch)
-    for n in nodes:
-        if n ** len(axes) + passes > len(flat) or n ** len(axes) * known.outputs_each > _MOST_NUMBERS:
+    chosen = flat[np.random.default_rng(0).choice(len(flat), min(probes, len(flat)) // 2, replace=False)]
+    suspects = grid[np.ix_(*(_spread(len(axis)) for axis in axes))].reshape(-1, len(axes))
+    known, before = _Known(loss, plane, axes, batch), None
+    for lattice in _lattices(nodes, len(axes)):
+        size = sum(1 for _ in lattice.indices(len(axes)))
+        if size + probes > len(flat) or lattice.n ** len(axes) * known.outputs_each > _MOST_NUMBERS:
             break
-        # few points tell a hopeless n, and the nodes' losses nearly the range: the whole grid costs as much as passes
-        if np.abs(known.at(flat[chosen], n) - truth).max() > _HOPELESS * tol * known.range_at_nodes(n):
-            continue
-        values = known.interpolated(n)
-        found = values.reshape(-1)[chosen]
-        error = float(np.abs(found - truth).max() / max(np.ptp(values), np.finfo(float).tiny))
-        if error <= tol:
-            flags = np.zeros(values.shape, bool)
-            return SmoothSection(Section(plane, tuple(axes), values, flags, how), error, passes + known.evaluated)
-    return SmoothSection(section(loss, plane, axes, batch=batch), 0.0, passes + known.evaluated + len(flat))
+        known.add(lattice, chosen)
+        found, here = np.split(known.at(np.concatenate([chosen, suspects])), [len(chosen)])
+        allowed = tol * np.ptp(here)
+        error = np.abs(found - known.truth(chosen)).max()
+        if before is not None and error <= allowed:  # the error is largest where the lattice before was farthest off
+            worst = np.argsort(-np.abs(here - before), kind="stable")[: probes - len(chosen)]
+            error = max(error, np.abs(here[worst] - known.truth(suspects[worst])).max())
+            if error <= allowed:
+                values = known.interpolated()
+                share = float(error / max(np.ptp(values), np.finfo(float).tiny))
+                flags = np.zeros(values.shape, bool)
+                return SmoothSection(Section(plane, tuple(axes), values, flags, known.how), share, known.evaluated)
+        before = here
+    return SmoothSection(section(loss, plane, axes, batch=batch), 0.0, known.evaluated + len(flat))
+
+
+def _lattices(nodes: Sequence[int], dimensions: int) -> Iterator[_Lattice]:
+    for n in nodes:
+        if dimensions == 2:
+            yield _Lattice(n, board=True)
+        yield _Lattice(n, board=False)
+
+
+def _spread(count: int) -> np.ndarray:
+    """Indices of some of ``count`` points of an axis, both ends among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, _SUSPECTS)).round().astype(int))
 
 
 class _Known:
-    """Outputs at the Chebyshev points of a region, kept from one number of points to the next."""
+    """Outputs at points of a region, kept from one lattice to the next, and the loss between them.
+
+    Attributes:
+        outputs_each: Numbers that the network gives at a point.
+    """
 
     def __init__(self, loss: FunctionalLoss, plane: Plane, axes: Sequence[np.ndarray], batch: int | None) -> None:
-        self._loss, self._plane, self._axes, self._batch = loss, plane, axes, batch
+        self._loss, self._plane, self._axes = loss, plane, axes
         self._outputs: dict[tuple[float, ...], Tensor] = {}
+        self._true: dict[tuple[float, ...], float] = {}
+        self._coefficients = torch.empty(0)
         self._centre = np.array([(axis.max() + axis.min()) / 2 for axis in axes])
         self._half = np.array([(axis.max() - axis.min()) / 2 for axis in axes])
-        with torch.inference_mode():
-            self.outputs_each = loss.outputs(dict(plane.origin)).numel()
+        middle = plane.points(torch.from_numpy(self._centre[None]))[0]
+        self._evaluation = Evaluation(loss.outputs, plane.origin, middle, batch=batch)
+        self.outputs_each = self._evaluation.form.numel()
 
     @property
     def evaluated(self) -> int:
         return len(self._outputs)
 
-    def interpolated(self, n: int) -> np.ndarray:
-        """The loss on the grid from outputs at n points along an axis."""
-        outputs = self._at_nodes(n)
-        return self._on_grid(outputs, [self._basis(axis, i, n, outputs) for i, axis in enumerate(self._axes)])
+    @property
+    def how(self) -> str:
+        return self._evaluation.how
 
-    def at(self, coordinates: np.ndarray, n: int) -> np.ndarray:
-        """The loss at points (k, m) from outputs at n points along an axis, shape (k,)."""
-        outputs = self._at_nodes(n)
-        weights = self._basis(coordinates[:, 0], 0, n, outputs)
+    def add(self, lattice: _Lattice, also: np.ndarray) -> None:
+        """Evaluate what is not known of a lattice and of points (k, m), and interpolate from that lattice."""
+        points = _points(lattice.n)[1].tolist()
+        nodes = [tuple(points[i] for i in index) for index in lattice.indices(len(self._axes))]
+        self._evaluate(nodes + self._keys(also))
+        self._coefficients = self._transformed(lattice, self._at(nodes))
+
+    def truth(self, coordinates: np.ndarray) -> np.ndarray:
+        """The loss at points (k, m), evaluated, shape (k,)."""
+        keys = self._keys(coordinates)
+        self._evaluate(keys)
+        if new := [key for key in keys if key not in self._true]:
+            self._true |= dict(zip(new, self._losses(self._at(new)), strict=True))
+        return np.array([self._true[key] for key in keys])
+
+    def interpolated(self) -> np.ndarray:
+        """The loss on the grid, from the last lattice, by blocks."""
+        bases = [self._basis(axis, i) for i, axis in enumerate(self._axes)]
+        n, last = bases[-1].shape[1], bases[-1]
+        lines = bases[0] @ self._coefficients.reshape(n, -1) if len(bases) == 2 else self._coefficients.reshape(1, -1)
+        size = max(1, _BLOCK // (len(last) * self.outputs_each))
+        values = [self._losses((last @ some.reshape(len(some), n, -1)).flatten(0, 1)) for some in lines.split(size)]
+        return np.concatenate(values).reshape([len(axis) for axis in self._axes])
+
+    def at(self, coordinates: np.ndarray) -> np.ndarray:
+        """The loss at points (k, m), from the last lattice, shape (k,)."""
+        weights = self._basis(coordinates[:, 0], 0)
         for i in range(1, len(self._axes)):
-            weights = (weights[:, :, None] * self._basis(coordinates[:, i], i, n, outputs)[:, None, :]).flatten(1)
-        found = weights @ outputs.double().flatten(1)
-        return self._losses(found.to(outputs.dtype).reshape(len(found), *outputs.shape[1:])).cpu().numpy()
+            weights = (weights[:, :, None] * self._basis(coordinates[:, i], i)[:, None, :]).flatten(1)
+        return self._losses(weights @ self._coefficients.flatten(0, -2))
 
-    def range_at_nodes(self, n: int) -> float:
-        """The range of the loss over the points that are evaluated for n, the corners among them."""
-        return float(np.ptp(self._losses(self._at_nodes(n)).cpu().numpy()))
+    def _keys(self, coordinates: np.ndarray) -> list[tuple[float, ...]]:
+        return [tuple(point) for point in (coordinates - self._centre) / self._half]
 
-    def _at_nodes(self, n: int) -> Tensor:
-        """The outputs at n points along an axis, shape (n^m, ...); evaluated where they are not known."""
-        keys = list(itertools.product(_nodes(n).tolist(), repeat=len(self._axes)))
-        if new := [key for key in keys if key not in self._outputs]:
+    def _evaluate(self, keys: list[tuple[float, ...]]) -> None:
+        if new := [key for key in dict.fromkeys(keys) if key not in self._outputs]:
             where = torch.from_numpy(self._centre + self._half * np.array(new))
-            results, _ = evaluate(
-                self._loss.outputs,
-                self._plane.origin,
-                lambda a, b: self._plane.points(where[a:b]),
-                len(new),
-                batch=self._batch,
-            )
+            results = self._evaluation(lambda a, b: self._plane.points(where[a:b]), len(new))
             self._outputs |= dict(zip(new, results, strict=True))
-        return torch.stack([self._outputs[key] for key in keys])
 
-    def _basis(self, coordinates: np.ndarray, axis: int, n: int, like: Tensor) -> Tensor:
-        """Weights of the n nodes of an axis at coordinates (k,), shape (k, n), float64."""
-        to_coefficients = np.linalg.inv(chebyshev.chebvander(_nodes(n), n - 1))
+    def _at(self, keys: list[tuple[float, ...]]) -> Tensor:
+        """Known outputs, flattened, shape (k, outputs_each)."""
+        return torch.stack([self._outputs[key] for key in keys]).flatten(1)
+
+    def _transformed(self, lattice: _Lattice, outputs: Tensor) -> Tensor:
+        """Chebyshev coefficients (n, ..., n, outputs_each) of outputs at a lattice.
+
+        On the black squares T_p T_q and T_(n-1-p) T_(n-1-q) are the same: of each such pair the lower degree is kept.
+        """
+        n, dimensions = lattice.n, len(self._axes)
+        table = outputs.new_zeros(*[n] * dimensions, outputs.shape[1], dtype=_precise(outputs))
+        table[tuple(np.array(list(lattice.indices(dimensions))).T)] = outputs.to(table)
+        to_coefficients = torch.from_numpy(np.linalg.inv(chebyshev.chebvander(_points(n)[0], n - 1))).to(table)
+        for axis in range(dimensions):
+            table = torch.tensordot(to_coefficients, table, ([1], [axis])).movedim(0, axis)
+        if lattice.board:
+            degree = torch.arange(n)[:, None] + torch.arange(n)
+            table *= (1 + torch.sign(n - 1 - degree)).to(table)[:, :, None]  # twice, once or not at all
+        return table
+
+    def _basis(self, coordinates: np.ndarray, axis: int) -> Tensor:
+        """Polynomials of an axis at coordinates (k,), shape (k, n)."""
         scaled = (coordinates - self._centre[axis]) / self._half[axis]
-        return torch.from_numpy(chebyshev.chebvander(scaled, n - 1) @ to_coefficients).to(like.device)
+        back = np.sin(scaled * np.arcsin(_EVENNESS)) / _EVENNESS
+        return torch.from_numpy(chebyshev.chebvander(back, len(self._coefficients) - 1)).to(self._coefficients)
 
-    def _losses(self, outputs: Tensor) -> Tensor:
-        """The criterion of each of k outputs, shape (k,), float64."""
+    def _losses(self, outputs: Tensor) -> np.ndarray:
+        """The criterion of outputs (k, outputs_each), shape (k,), float64."""
+        like = self._evaluation.form
         with torch.inference_mode():
-            return vmap(lambda out: self._loss.criterion(out, self._loss.targets))(outputs).double()
-
-    def _on_grid(self, outputs: Tensor, bases: list[Tensor]) -> np.ndarray:
-        """The criterion of interpolated outputs, by blocks; ``outputs`` (n^m, ...), ``bases`` (points, n) each."""
-        shape, n = outputs.shape[1:], bases[0].shape[1]
-        table = outputs.double().reshape(n, -1)
-        lines = bases[0] @ table if len(bases) == 2 else table[None]
-        last = bases[-1]
-        values = []
-        for some in lines.split(max(1, _BLOCK // (len(last) * shape.numel()))):
-            block = last @ some.reshape(len(some), n, -1)
-            values.append(self._losses(block.to(outputs.dtype).reshape(len(some) * len(last), *shape)))
-        return torch.cat(values).cpu().numpy().reshape([len(basis) for basis in bases])
+            each = vmap(lambda out: self._loss.criterion(out, self._loss.targets))
+            return each(outputs.to(like.dtype).reshape(-1, *like.shape)).double().cpu().numpy()
 
 
-def _nodes(n: int) -> np.ndarray:
-    """Chebyshev points in [-1, 1]: sines of multiples from the middle, rounded, so that n and 2n - 1 share theirs."""
-    return np.round(np.sin(np.pi * (2 * np.arange(n) - (n - 1)) / (2 * (n - 1))), 14)
+def _precise(outputs: Tensor) -> torch.dtype:
+    return torch.promote_types(outputs.dtype, torch.float32)
+
+
+def _points(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Chebyshev points in [-1, 1], and where the map puts them, rounded: n and 2n - 1 share theirs."""
+    points = np.sin(np.pi * (2 * np.arange(n) - (n - 1)) / (2 * (n - 1)))
+    return points, np.round(np.arcsin(_EVENNESS * points) / np.arcsin(_EVENNESS), 14)

@@ -25,7 +25,7 @@ from lab.measures.directions import (
 from lab.measures.hvp import Hessian
 from lab.measures.landscape import FunctionalLoss, interpolation, losses, path_losses, refined, section
 from lab.measures.river import mountain_shares, river_direction, river_profile, split
-from lab.measures.smooth_section import _Known, smooth_section
+from lab.measures.smooth_section import _EVENNESS, _Known, _Lattice, smooth_section
 
 torch_double: dict[str, Any] = {"dtype": torch.float64}
 
@@ -275,10 +275,50 @@ def test_single_points_of_a_smooth_section_are_those_of_its_grid():
     axes = [np.linspace(-1, 1, 6), np.linspace(-0.5, 1, 5)]
     known = _Known(loss, plane, axes, None)
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    np.testing.assert_allclose(known.at(grid, 5), known.interpolated(5).reshape(-1), rtol=1e-12)
-    assert known.evaluated == 25
-    corners = section(loss, plane, [axis[[0, -1]] for axis in axes]).values
-    assert known.range_at_nodes(5) >= np.ptp(corners) - 1e-12
+    known.add(_Lattice(5, board=False), grid[:3])
+    np.testing.assert_allclose(known.at(grid), known.interpolated().reshape(-1), rtol=1e-12)
+    assert known.evaluated == 25 + 1  # of the three points of an edge both its end and its middle are nodes
+    exact = section(loss, plane, axes).values
+    np.testing.assert_allclose(known.truth(grid), exact.reshape(-1), rtol=1e-12)
+
+
+class Polynomial(nn.Module):
+    """Outputs of total degree 4 in the point, seen through the map that spaces the nodes: degree 4 on the lattice."""
+
+    def __init__(self):
+        super().__init__()
+        self.where = nn.Parameter(torch.zeros(2, **torch_double))
+
+    def forward(self, x):
+        s, t = torch.sin(self.where * np.arcsin(_EVENNESS)) / _EVENNESS
+        return x[:, 0] * (s**4 - 2 * s * t**3) + x[:, 1] * (3 * s**2 * t**2 - t + 1)
+
+
+def test_half_the_points_of_a_lattice_give_every_polynomial_of_low_total_degree():
+    model = Polynomial()
+    x = torch.randn(4, 2, **torch_double)
+    loss = FunctionalLoss(model, nn.functional.mse_loss, x, torch.zeros(4, **torch_double))
+    plane = Plane(trainable(model), torch.eye(2, **torch_double))
+    axes = [np.linspace(-1, 1, 9)] * 2
+    exact = section(loss, plane, axes).values
+    for n, whole in ((7, True), (4, False)):  # x_i y_j with i + j even hold all degrees below n - 1
+        known = _Known(loss, plane, axes, None)
+        known.add(_Lattice(n, board=True), np.zeros((1, 2)))
+        error = np.abs(known.interpolated() - exact).max()
+        assert (error < 1e-12 * np.ptp(exact)) == whole, error
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
+def test_all_points_of_a_smooth_section_lie_near_the_tolerance_of_its_probes(activation):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 30), activation(), nn.Linear(30, 30), activation(), nn.Linear(30, 2)).double()
+    loss, axes = problem(model), [np.linspace(-0.5, 0.5, 41)] * 2
+    for seed in range(3):
+        plane = random_plane(trainable(model), seed)
+        exact, smooth = section(loss, plane, axes).values, smooth_section(loss, plane, axes)
+        true = np.abs(smooth.section.values - exact).max() / np.ptp(exact)
+        assert smooth.error <= 1e-3 and true < 2e-3
+        assert activation is nn.ReLU or smooth.passes < 0.2 * exact.size
 
 
 def test_a_smooth_section_that_misses_its_tolerance_evaluates_every_point():
