@@ -91,7 +91,8 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="INSTRUMENT[=K]",
-            help="Switch an optional instrument on; with =K read any one every K steps, whatever it costs. Repeatable.",
+            help="Switch an optional instrument on; with =K read any one every K steps, whatever it costs; "
+            "also_checkpoint_plane@A,B,C looks through three checkpoints. Repeatable.",
         ),
     ] = None,
     cost: Annotated[
@@ -131,8 +132,11 @@ def run(
 def _check_instruments(cls: Any, also: Sequence[str]) -> None:
     """Refuse instruments that cannot be switched on, or whose readings cannot be forced."""
     from lab import registry
-    from lab.request import instruments_asked
+    from lab.request import instruments_asked, steps_chosen
 
+    choosing = [i.method for i in cls.instruments() if i.choice]
+    for method in _admissible(lambda: steps_chosen(also)):
+        _known(registry.pick, "instrument that uses steps of your choice", method, choosing)
     for method, every in _admissible(lambda: instruments_asked(also)).items():
         kind = "instrument whose readings may be spaced" if every else "optional instrument"
         fit = [i.method for i in cls.instruments() if (not i.exact if every else i.optional)]

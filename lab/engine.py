@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from lab.config import ConfigError
-from lab.experiment import Experiment, Instrument
-from lab.request import instruments_asked
+from lab.experiment import Experiment, Instrument, UnreadableError
+from lab.request import instruments_asked, steps_chosen
 from lab.schedule import Checkpoints, Schedule, in_words
 from lab.state import capture, restore, stored_boundary
 from lab.stream import Event, Sink, Source
@@ -72,7 +72,9 @@ class Engine:
         self._replay = sorted((e for e in acts if e["step"] >= self.step and e not in done), key=lambda e: e["step"])
         self._acts_here = len(done)
         self._checkpoints = checkpoints
-        asked = instruments_asked(also)
+        also = tuple(also)
+        asked, experiment.chosen = instruments_asked(also), steps_chosen(also)
+        self._unreadable: set[tuple[str, str]] = set()  # said in the log once
         on = [i for i in experiment.instruments() if not i.optional or i.method in asked]
         self._on = on
         forced = {name: every for name, every in asked.items() if every}
@@ -208,7 +210,7 @@ class Engine:
                 return
             with untouched(self.experiment):
                 started = time.perf_counter()
-                self._methods[item.method]()
+                self._reading(item)
                 self.schedule.read(item, time.perf_counter() - started, self.step)
 
     def flush(self) -> None:
@@ -255,12 +257,21 @@ class Engine:
 
     def _read(self, item: Instrument) -> None:
         started = time.perf_counter()
-        value = self._methods[item.method]()
+        value = self._reading(item)
         if value is not None:  # an instrument may have nothing to say, for example in another scene
             for spec, part in zip(item.series, value if len(item.series) > 1 else (value,), strict=True):
                 if part is not None:
                     self._keep(spec.name, part.detach().clone() if isinstance(part, torch.Tensor) else part)
         self.schedule.read(item, time.perf_counter() - started, self.step)
+
+    def _reading(self, item: Instrument) -> Any:
+        try:
+            return self._methods[item.method]()
+        except UnreadableError as error:
+            if (said := (item.method, str(error))) not in self._unreadable:
+                self._unreadable.add(said)
+                self.sink.log(f"step {self.step}: {item.series[0].label} was not read: {error}")
+            return None
 
     def _record(self, readings: Mapping[str, Any]) -> None:
         step, rows, isfinite = self.step, self._rows, math.isfinite

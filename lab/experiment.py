@@ -54,6 +54,7 @@ class Instrument:
         series: What the method returns, in order; one series returns its value alone, several a tuple.
         exact: True for readings that a verdict counts on: the measurement budget never spaces them out.
         optional: Off unless the user switches it on ("also measure").
+        choice: What the steps after "@" in ``Request.also`` mean to it; empty: it takes none.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Instrument:
     every: int | str
     exact: bool
     optional: bool
+    choice: str = ""
 
     def period(self, config: Config) -> int:
         return int(getattr(config, self.every)) if isinstance(self.every, str) else self.every
@@ -77,13 +79,14 @@ def instrument(
     series: tuple[Series, ...] = (),
     exact: bool = False,
     optional: bool = False,
+    choice: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a method as an instrument. Its name is its series' name, unless ``series`` names several of one cost."""
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
         name: str = method.__name__
         own = series or (Series(name, label, symbol, unit, statistic, estimator),)
-        setattr(method, "instrument", Instrument(name, own, every, exact, optional))  # noqa: B010 - functions take attributes
+        setattr(method, "instrument", Instrument(name, own, every, exact, optional, choice))  # noqa: B010 - functions take attributes
         return method
 
     return mark
@@ -151,6 +154,20 @@ class Batch(Protocol):
         ...
 
 
+class UnreadableError(ValueError):
+    """An instrument has nothing to read here; the message says why, and what to choose instead."""
+
+
+class StoredStates(Protocol):
+    """The states that a run has stored, for instruments that look back."""
+
+    def checkpoints(self) -> Sequence[int]:
+        """Their steps, rising."""
+        ...
+
+    def checkpoint(self, step: int) -> Mapping[str, np.ndarray]: ...
+
+
 class Experiment(ABC):
     """One paper's phenomenon. A subclass in lab/experiments/NAME.py is found by being there.
 
@@ -184,6 +201,8 @@ class Experiment(ABC):
         self.generators: dict[str, torch.Generator] = {}
         self.memory: dict[str, Any] = {}  # what instruments keep for their next readings; in every checkpoint
         self.now = 0  # the step about to be taken; the engine keeps it
+        self.stored: StoredStates | None = None  # of this run, up to any step; None where nothing is kept
+        self.chosen: Mapping[str, tuple[int, ...]] = {}  # steps that instruments were asked to use, by their name
 
     def generator(self, purpose: Literal["data", "init", "order"], name: str = "") -> torch.Generator:
         """A CPU generator of its own for a purpose; the same seeds give the same numbers whatever else is drawn."""

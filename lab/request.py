@@ -25,7 +25,7 @@ class Request:
         parent: Run file to branch from, at step ``at``.
         replay: Events whose knobs and actions are to happen again at their steps; of a branch, those it begins with.
         also: Instruments beyond those that always read: "NAME" switches an optional one on, "NAME=K" reads any every K
-            steps, whatever the measurement budget.
+            steps, whatever the measurement budget. "NAME@A,B,C" has it use steps A, B and C; see ``Instrument.choice``.
     """
 
     experiment: str
@@ -51,11 +51,30 @@ def instruments_asked(also: Iterable[str]) -> dict[str, int | None]:
 
     asked: dict[str, int | None] = {}
     for item in also:
-        name, sign, every = item.partition("=")
+        asking, sign, every = item.partition("=")
+        name = asking.partition("@")[0]
         if sign and not (every.isdecimal() and int(every)):
             raise ConfigError({name: f"is read every K steps by {name}=K with K at least 1, not by {item!r}"})
         asked[name] = int(every) if sign else None
     return asked
+
+
+def steps_chosen(also: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The steps behind "@" of instruments that ``Request.also`` names.
+
+    Raises:
+        ConfigError: They are no steps.
+    """
+    from lab.config import ConfigError
+
+    chosen: dict[str, tuple[int, ...]] = {}
+    for item in also:
+        name, sign, steps = item.partition("=")[0].partition("@")
+        if sign:
+            if not all(step.strip().isdecimal() for step in steps.split(",")):
+                raise ConfigError({name: f"uses steps as in {name}@0,500,1000, not {item!r}"})
+            chosen[name] = tuple(int(step) for step in steps.split(","))
+    return chosen
 
 
 class Estimate(NamedTuple):

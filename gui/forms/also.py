@@ -1,7 +1,8 @@
 """Instruments that are off unless asked for: a folded group of boxes."""
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QWidget
+from PySide6.QtCore import QRegularExpression, Qt, Signal
+from PySide6.QtGui import QRegularExpressionValidator
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QWidget
 
 from gui.forms.editors import Quiet
 from gui.forms.group import Group
@@ -50,6 +51,27 @@ class Every(Quiet, QSpinBox):
         )
 
 
+class Choice(QLineEdit):
+    """The steps that an instrument is to use; empty leaves them to it."""
+
+    def __init__(self, item: Instrument) -> None:
+        super().__init__()
+        self.setPlaceholderText("steps: 0, 500, 1000")
+        self.setValidator(QRegularExpressionValidator(QRegularExpression(r"\s*(\d+\s*(,\s*\d+\s*)*)?")))
+        self.setVisible(False)
+        self.setAccessibleName(f"Steps for: {label(item)}")
+        self.setToolTip(f"{item.choice[:1].upper()}{item.choice[1:]}")
+
+    def steps(self) -> str:
+        """As ``Request.also`` takes them."""
+        return "@" + "".join(self.text().split()) if self.hasAcceptableInput() and self.text().strip() else ""
+
+
+def choices(experiment: type[Experiment]) -> dict[str, Choice]:
+    """A field for each optional instrument that takes steps, by its name."""
+    return {item.method: Choice(item) for item in experiment.instruments() if item.optional and item.choice}
+
+
 class AlsoGroup(Group):
     """ "Also measure" in the form of a new run."""
 
@@ -59,6 +81,7 @@ class AlsoGroup(Group):
         super().__init__("Also measure", theme, folded=True)
         self.boxes = boxes(experiment)
         self.every = {item.method: Every(item) for item in experiment.instruments() if item.optional}
+        self.choices = choices(experiment)
         for name, box in self.boxes.items():
             row = QHBoxLayout()
             row.addSpacing(INDENT)
@@ -66,6 +89,9 @@ class AlsoGroup(Group):
             self.rows.addWidget(box)
             self.rows.addLayout(row)
             box.toggled.connect(self.every[name].setVisible)
+            if name in self.choices:
+                row.addWidget(self.choices[name], 1)
+                box.toggled.connect(self.choices[name].setVisible)
             box.toggled.connect(self.changed)
             self.every[name].valueChanged.connect(self.changed)
         self.late = named(QLabel(LATE, wordWrap=True), "muted")
@@ -85,4 +111,5 @@ class AlsoGroup(Group):
     def chosen(self) -> tuple[str, ...]:
         """The instruments that are on, as ``Request.also`` names them."""
         on = [(name, self.every[name].value()) for name, box in self.boxes.items() if box.isChecked()]
-        return tuple(f"{name}={every}" if every else name for name, every in on)
+        chosen = {name: field.steps() for name, field in self.choices.items()}
+        return tuple(name + chosen.get(name, "") + (f"={every}" if every else "") for name, every in on)

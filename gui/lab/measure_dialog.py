@@ -3,7 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QRadioButton, QWidget
 
-from gui.forms.also import boxes
+from gui.forms.also import boxes, choices
 from gui.question import Question
 from gui.views.text import whole
 from lab.experiment import Experiment
@@ -22,15 +22,20 @@ class MeasureDialog(Question):
         self.everywhere = QRadioButton(f"at every checkpoint ({checkpoints})")
         self.here = QRadioButton(f"at step {whole(step)}, computed again from the checkpoint before it")
         self.everywhere.setChecked(True)
-        for box in self.boxes.values():
+        self.choices = choices(experiment)
+        for name, box in self.boxes.items():
             box.toggled.connect(self._check)
             self.body.addWidget(box)
+            if name in self.choices:
+                self.body.addWidget(self.choices[name])
+                box.toggled.connect(self.choices[name].setVisible)
         self.body.addWidget(self.everywhere)
         self.body.addWidget(self.here)
         self._check()
 
     def _chosen(self) -> tuple[str, ...]:
-        return tuple(name for name, box in self.boxes.items() if box.isChecked())
+        chosen = {name: field.steps() for name, field in self.choices.items()}
+        return tuple(name + chosen.get(name, "") for name, box in self.boxes.items() if box.isChecked())
 
     def _check(self) -> None:
         self.button.setEnabled(bool(self._chosen()))

@@ -11,9 +11,9 @@ import torch
 from lab import load_torch, registry
 from lab.config import ConfigError
 from lab.devices import check_device
-from lab.experiment import Experiment, Instrument
+from lab.experiment import Experiment, Instrument, StoredStates, UnreadableError
 from lab.hosts.start import advance
-from lab.request import Request
+from lab.request import Request, instruments_asked, steps_chosen
 from lab.state import StateError, restore, stored_config
 from lab.untouched import untouched
 from storage.reader import RunReader
@@ -33,7 +33,7 @@ def measure(request: Request, at: Sequence[int] = ()) -> list[str]:
         Names of the series that were added to.
 
     Raises:
-        ConfigError: No such instrument.
+        ConfigError: No such instrument, or one that could be read nowhere.
         StateError: No checkpoint at or before a step.
     """
     load_torch()
@@ -41,7 +41,7 @@ def measure(request: Request, at: Sequence[int] = ()) -> list[str]:
     check_device(request.device)
     with RunReader(request.out) as reader:
         state = reader.state
-        rows = readings(cls, request.device, request.also, _states(cls, request, reader, at))
+        rows = readings(cls, request.device, request.also, _states(cls, request, reader, at), reader)
     attrs = {name: series.attrs for name, series in cls.series().items()}
     writer = RunWriter.append_to(request.out)
     for name, (steps, values) in rows.items():
@@ -68,14 +68,20 @@ def _states(
 
 
 def readings(
-    cls: type[Experiment], device: str, names: Sequence[str], states: Iterable[tuple[int, Mapping[str, np.ndarray]]]
+    cls: type[Experiment],
+    device: str,
+    also: Sequence[str],
+    states: Iterable[tuple[int, Mapping[str, np.ndarray]]],
+    stored: StoredStates | None = None,
 ) -> Rows:
-    """What the instruments ``names`` give at states by step: name of the series -> steps and values.
+    """What instruments, named as in ``Request.also``, give at states by step: name of the series -> steps and values.
 
     Raises:
-        ConfigError: No such instrument.
+        ConfigError: No such instrument, or one that could be read nowhere.
     """
     known = {item.method: item for item in cls.instruments()}
+    names, chosen = list(instruments_asked(also)), steps_chosen(also)
+    problems: dict[str, str] = {}
     if missing := [name for name in names if name not in known]:
         raise ConfigError(dict.fromkeys(missing, f"no such instrument; known: {', '.join(known)}"))
     rows: Rows = {}
@@ -83,10 +89,15 @@ def readings(
         experiment = cls(cls.Config.parse(stored_config(state)), device)
         experiment.setup()
         restore(experiment, state)
-        experiment.now = step
+        experiment.now, experiment.stored, experiment.chosen = step, stored, chosen
         with untouched(experiment):
             for name in names:
-                _read(experiment, known[name], step, rows)
+                try:
+                    _read(experiment, known[name], step, rows)
+                except UnreadableError as error:
+                    problems[name] = str(error)
+    if nowhere := {name: why for name, why in problems.items() if known[name].series[0].name not in rows}:
+        raise ConfigError(nowhere)
     return rows
 
 

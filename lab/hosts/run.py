@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from lab import load_torch, registry
@@ -25,6 +26,7 @@ from lab.schedule import Checkpoints
 from lab.state import StateError, stored_config
 from storage.errors import RunFileError, StorageFull
 from storage.reader import RunReader
+from storage.writer import RunWriter
 
 LOOK_SECONDS = 0.02  # commands are looked for so often: asking a pipe costs 30 microseconds
 
@@ -81,6 +83,7 @@ class Run:
         self.experiment = self._cls(start.config, request.device)
         self.experiment.setup()
         self._writer = start.writer(self._cls)
+        self.experiment.stored = OwnStates(self._writer)
         self.sink = Tee(self._writer, outbox)
         config = start.config.model_dump(mode="json")
         with RunReader(self._writer.path) as reader:
@@ -182,6 +185,7 @@ class Run:
         config = self._cls.Config.parse(stored_config(state))
         self.experiment = self._cls(config, self._request.device)
         self.experiment.setup()
+        self.experiment.stored = OwnStates(self._writer)
         self.engine = Engine(
             self.experiment,
             self.sink,
@@ -324,3 +328,19 @@ class Run:
         self._outbox.send()
         self._hold()
         return not self._stopping
+
+
+class OwnStates:
+    """The checkpoints of the run that is being written."""
+
+    def __init__(self, writer: RunWriter) -> None:
+        self._writer = writer
+
+    def checkpoints(self) -> list[int]:
+        self._writer.flush()
+        with RunReader(self._writer.path) as reader:
+            return reader.checkpoints()
+
+    def checkpoint(self, step: int) -> Mapping[str, np.ndarray]:
+        with RunReader(self._writer.path) as reader:
+            return reader.checkpoint(step)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QSettings, Qt
 
+from gui.forms.also import AlsoGroup
 from gui.lab.measure_dialog import MeasureDialog
 from gui.lab.run_page import RunPage
 from gui.lab.transport import Transport
@@ -15,6 +16,7 @@ from gui.main_window import MainWindow
 from gui.runs.local import cost_in_words
 from gui.runs.stored import StoredRun
 from gui.theme import LIGHT
+from lab.experiments.grokking_frequency import GrokkingFrequency
 from lab.hosts.link import QueueLink
 from lab.hosts.measure import measure
 from lab.hosts.run import execute
@@ -68,6 +70,22 @@ def test_readings_of_an_instrument_can_be_forced_to_every_k_steps(window, qtbot)
     assert window.runs.started[0].also == ("largest=20",)
     titles = [view.spec.title for view in window.lab.tabs.currentWidget().page.views]
     assert titles[-1] == "Also: largest parameter"
+
+
+def test_steps_with_a_checkpoint_are_chosen_in_the_form_and_afterwards(qtbot) -> None:
+    group = AlsoGroup(GrokkingFrequency, LIGHT)
+    dialog = MeasureDialog(GrokkingFrequency, 3, 40, None)
+    for widget in (group, dialog):
+        qtbot.addWidget(widget)
+        field = widget.choices["also_checkpoint_plane"]
+        assert field.isHidden()
+        widget.boxes["also_checkpoint_plane"].setChecked(True)
+        assert not field.isHidden()
+        qtbot.keyClicks(field, "0, 20,x 40")  # letters are not taken
+    assert group.chosen() == ("also_checkpoint_plane@0,20,40",)
+    with qtbot.waitSignal(dialog.given) as given:
+        dialog.button.click()
+    assert given.args == [("also_checkpoint_plane@0,20,40",), ()]
 
 
 def test_switching_an_instrument_on_asks_anew_what_the_run_costs(window, qtbot) -> None:

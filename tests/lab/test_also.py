@@ -6,10 +6,16 @@ import torch
 
 import lab.also
 from lab.also import LEADING, SIDE, AlsoMeasure
+from lab.config import ConfigError
 from lab.engine import Engine
+from lab.experiment import UnreadableError
 from lab.experiments.grokking_frequency import GrokkingFrequency
+from lab.hosts.measure import readings
+from lab.measures.directions import flatten
+from lab.planes import along_update
 from lab.registry import discover
 from lab.schedule import Checkpoints
+from lab.state import restore
 from lab.stream import MemoryRun
 
 
@@ -63,7 +69,13 @@ def test_the_section_has_the_training_loss_in_its_middle_and_stands_for_the_run(
 
 
 OFFERED = {name: cls for name, cls in discover()[0].items() if issubclass(cls, AlsoMeasure)}
-ALSO = ("also_sharpness", "also_eigenvalues", "also_landscape")
+ALSO = (
+    "also_sharpness",
+    "also_eigenvalues",
+    "also_landscape",
+    "also_eigenvector_plane",
+    "also_update_plane",
+)
 
 
 def _small(cls: type[AlsoMeasure], preset: str) -> AlsoMeasure:
@@ -98,6 +110,11 @@ def test_what_is_also_measured_belongs_to_the_loss_and_leaves_training_alone(nam
     assert ("also_section" in run.names()) != zero
     if not zero:
         np.testing.assert_allclose(run.series("also_section")[1][0, 1, 1], float(loss(dict(params))), rtol=1e-4)
+    for plane in ("eigen", "update"):  # the middle of both is θ itself
+        name = f"also_{plane}_section"
+        if name in run.names():
+            np.testing.assert_allclose(run.series(name)[1][0, 1, 1], float(loss(dict(params))), rtol=1e-4)
+    assert len(params) == 1 or "also_eigen_section" in run.names()
     assert np.isfinite(run.series("also_sharpness")[1]).all()
     assert (np.diff(run.series("also_eigenvalues")[1][0]) <= 0).all()
     assert cls.also_note or None not in objectives.values(), "nothing says where there is nothing to read"
@@ -106,3 +123,106 @@ def test_what_is_also_measured_belongs_to_the_loss_and_leaves_training_alone(nam
 @pytest.mark.parametrize("cls", [cls for name, cls in discover()[0].items() if name not in OFFERED])
 def test_an_experiment_without_them_says_why(cls) -> None:
     assert cls.also_note
+
+
+class _Stored:
+    """Checkpoints of a run in memory."""
+
+    def __init__(self, states) -> None:
+        self.states = states
+
+    def checkpoints(self):
+        return sorted(self.states)
+
+    def checkpoint(self, step: int):
+        return self.states[step]
+
+
+def _run_with_checkpoints(steps: int = 40, every: int = 10) -> tuple[dict[int, Any], GrokkingFrequency]:
+    experiment, memory = _experiment(), MemoryRun()
+    engine = Engine(experiment, memory, checkpoints=Checkpoints(1000, every=every))
+    for taken in engine:
+        if taken == steps:
+            break
+    engine.checkpoint()
+    return memory.checkpoints, experiment
+
+
+def _loss_of(state: Any) -> float:
+    twin = _experiment()
+    restore(twin, state)
+    loss, params = twin.objective()
+    return float(loss(params))
+
+
+def _value_at(picture: Any, x: float, y: float) -> float:
+    """Linear interpolation in the picture: first axis up, second across."""
+    values, across, up = picture
+    column = [np.interp(x, across, row) for row in values]
+    return float(np.interp(y, up, column))
+
+
+def test_the_plane_of_the_path_and_of_three_checkpoints_hold_the_losses_of_the_run() -> None:
+    states, experiment = _run_with_checkpoints()
+    experiment.stored, experiment.now = _Stored(states), 40
+    path = experiment.also_path_plane()
+    assert _value_at(path, 0, 0) == pytest.approx(_loss_of(states[40]), rel=0.02)  # θ is the origin
+    three = experiment.also_checkpoint_plane()
+    assert _value_at(three, 0, 0) == pytest.approx(_loss_of(states[0]), rel=0.02)  # the first one is
+    experiment.chosen = {"also_checkpoint_plane": (20, 0, 40)}
+    assert _value_at(experiment.also_checkpoint_plane(), 0, 0) == pytest.approx(_loss_of(states[20]), rel=0.02)
+
+
+def test_the_plane_of_the_update_holds_the_loss_after_the_run_s_own_next_step() -> None:
+    states, _ = _run_with_checkpoints(41, every=1)
+    twin = _experiment()
+    restore(twin, states[40])
+    twin.now = 40
+    loss, params = twin.objective()
+    plane, _ = along_update(loss, params, twin._twin(states[40], step=True))
+    after = _experiment()
+    restore(after, states[41])
+    where, outside = plane.project(flatten(after.objective()[1])[None])
+    assert outside[0] < 1e-6
+    picture = twin.also_update_plane()
+    assert _value_at(picture, *where[0]) == pytest.approx(_loss_of(states[41]), rel=0.02)
+
+
+def test_a_plane_that_does_not_exist_says_why() -> None:
+    experiment = _experiment()
+    with pytest.raises(UnreadableError, match="needs two checkpoints before this step, and there are 0"):
+        experiment.also_path_plane()
+    states, experiment = _run_with_checkpoints()
+    experiment.stored, experiment.chosen = _Stored(states), {"also_checkpoint_plane": (0, 15, 40)}
+    experiment.now = 40
+    with pytest.raises(UnreadableError, match=r"no checkpoint at 15; up to here there are \[0, 10, 20, 30, 40\]"):
+        experiment.also_checkpoint_plane()
+    same = dict.fromkeys(states, states[0])
+    experiment.stored, experiment.chosen = _Stored(same), {}
+    with pytest.raises(UnreadableError, match="lie on one line"):
+        experiment.also_checkpoint_plane()
+    loss, params = experiment.objective()
+    leaves = [p.requires_grad_() for p in params.values()]
+    gradient = torch.autograd.grad(loss(params), leaves)
+    after = {name: p.detach() - 0.1 * g for (name, p), g in zip(params.items(), gradient, strict=True)}
+    with pytest.raises(UnreadableError, match="as in plain gradient descent"):
+        along_update(loss, params, after)
+
+
+def test_a_run_goes_on_without_a_plane_and_its_log_says_why_once() -> None:
+    memory = MemoryRun()
+    engine = Engine(_experiment(), memory, also=["also_path_plane=2"])
+    for step in engine:
+        if step == 9:
+            break
+    why = "a plane needs two checkpoints before this step, and there are 0"
+    assert memory.lines == [f"step 0: Landscape: plane of the path was not read: {why}"]
+
+
+def test_afterwards_a_plane_is_read_where_it_exists_and_refused_where_it_exists_nowhere() -> None:
+    states, experiment = _run_with_checkpoints()
+    cls, name = type(experiment), "also_checkpoint_plane@0,20,40"
+    rows = readings(cls, "cpu", [name], states.items(), _Stored(states))
+    assert rows["also_checkpoint_section"][0] == [40]  # before, the last of the three was still to come
+    with pytest.raises(ConfigError, match="also_checkpoint_plane: no checkpoint at 20"):
+        readings(cls, "cpu", [name], [(0, states[0])], _Stored(states))
