@@ -78,8 +78,8 @@ def smooth_section(
         plane: Origin and directions, m = 1 or 2.
         axes: Coordinates along each direction; shapes (n,) or (n1,), (n2,).
         tol: Largest error at the probes as a share of the range of values.
-        nodes: Points along an axis, tried in turn, odd for the corners' sake; points that coincide are evaluated once, and of n
-            and 2n - 1 all do.
+        nodes: Points along an axis, tried in turn, odd for the corners' sake; points that coincide are evaluated once,
+            and of n and 2n - 1 all do.
         probes: Grid points that are evaluated to measure the error.
         batch: Points at a time.
     """
