@@ -132,7 +132,7 @@ def test_a_run_that_leaves_gives_the_page_its_panels_and_the_slider_its_length_b
     widths = [panel.width() for panel in tab.page.panels]
     _, right = beside(window, qtbot)
     assert tab.page.width() < 0.6 * tab.width() and tab.page.save_layout() == before
-    close = next(b for b in right.header.findChildren(QToolButton) if "away" in b.toolTip())
+    close = next(b for b in right.head.findChildren(QToolButton) if "away" in b.toolTip())
     qtbot.mouseClick(close, Qt.MouseButton.LeftButton)
     assert tab.lockstep.beside == [] and window.lab.transport.slider.steps == 100
     qtbot.waitUntil(lambda: [panel.width() for panel in tab.page.panels] == widths)

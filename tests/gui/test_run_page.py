@@ -8,7 +8,8 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QLabel, QScrollArea, QWidget
 
-from gui.lab.run_page import LEAST_PX, RIBBON_PX, RunPage
+from gui.lab.panels import LEAST_PX, RIBBON_PX
+from gui.lab.run_page import RunPage
 from gui.panel import ReadOut, Title
 from gui.still_label import StillLabel
 from gui.style import font
@@ -44,7 +45,7 @@ def test_a_page_shows_every_declared_view_and_who_the_run_is(qtbot) -> None:
     page = _page(qtbot, MadeUpRun(_source()))
     assert [view.spec.title for view in page.views] == ["Loss", "Sharpness", "Stages"]
     assert page.heading() == "Tiny quadratic – demo – seed 0"
-    assert page.outcome.text() == "reproduced 1/1"
+    assert page.head.outcome.text() == "reproduced 1/1"
     assert [view.message for view in page.views] == ["", "", ""]
 
 
@@ -248,7 +249,7 @@ def test_the_layout_and_settings_come_back(qtbot) -> None:
     other.restore_layout(page.save_layout())
     assert [panel.isHidden() for panel in other.panels] == [False, True, False]
     assert other.views[0].settings()["y_log"] is False
-    other.reset_layout()
+    other.docks.reset()
     assert not any(panel.isHidden() for panel in other.panels)
 
 
@@ -362,7 +363,7 @@ def test_a_branch_says_where_it_came_from_once_its_file_is_open(qtbot) -> None:
     page = _page(qtbot, run)
     run.header |= {"parent_run": "abc", "parent_step": 1200}
     run.config_changed.emit()
-    assert page.title.full.endswith("branch at 1\N{THIN SPACE}200")
+    assert page.head.title.full.endswith("branch at 1\N{THIN SPACE}200")
 
 
 def test_a_reading_without_room_is_left_out_rather_than_cut_to_another_number(qtbot) -> None:
@@ -380,8 +381,8 @@ def test_a_reading_without_room_is_left_out_rather_than_cut_to_another_number(qt
 def test_beside_others_the_verdict_leaves_the_title_its_room(qtbot) -> None:
     page = _page(qtbot, MadeUpRun(_source()))
     page._judge(now=True)
-    said = page.outcome.text()
+    said = page.head.outcome.text()
     page.set_narrow(True)
-    assert page.outcome.text() == said.split()[-1] and said in page.outcome.toolTip()
+    assert page.head.outcome.text() == said.split()[-1] and said in page.head.outcome.toolTip()
     page.set_narrow(False)
-    assert page.outcome.text() == said
+    assert page.head.outcome.text() == said
