@@ -50,10 +50,10 @@ def open_window(paths: Sequence[str] = ()) -> int:
 
         window.set_experiments(*discover())
         if len(paths) == 1 and is_recipe(paths[0]):
-            window.go_compare()
-            window.comparison.open(paths[0])
+            window.places.go_compare()
+            window.places.comparison.open(paths[0])
         elif len(paths) > 1:
-            window.compare(paths)
+            window.places.compare(paths)
         else:
             window.open_paths(paths)
         window.lab.recent.refresh()

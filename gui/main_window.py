@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +20,11 @@ from PySide6.QtWidgets import (
     QApplication,
     QMainWindow,
     QMessageBox,
-    QStackedWidget,
 )
 
 from gui import icons, style
 from gui.actions import COMMANDS, make_actions
+from gui.closing import Closing
 from gui.device_chip import DeviceChip
 from gui.dialogs import ask_to_open
 from gui.finder import Findable, Finder
@@ -34,21 +32,16 @@ from gui.lab.pictures import WindowPictures
 from gui.lab.place import LabPlace, ask
 from gui.lab.run_tab import MakePage
 from gui.library import Library
+from gui.places import Places
+from gui.remembered import remember, restore
 from gui.runs.runs import Runs, label
 from gui.shortcuts import Shortcuts
 from gui.theme import DARK, LIGHT, THEMES, Theme
 from gui.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from gui.figures.place import FiguresPlace
     from lab.experiment import Experiment
     from lab.registry import Broken
-
-FRAME = 40  # pixels that a window manager may put around a window
-if TYPE_CHECKING:
-    from gui.compare.place import ComparePlace
-
-STOPPING = 10_000  # ms that runs get to stop before the window closes anyway
 
 
 class MainWindow(QMainWindow):
@@ -98,21 +91,18 @@ class MainWindow(QMainWindow):
         self.library.numbers_wanted.connect(self._want_numbers)
         self.library.settings_taken.connect(self._take_settings)
         self.lab.recent.listed.connect(self._list_runs)
-        self._comparison: ComparePlace | None = None
-        self.library.compare_requested.connect(self.compare)
-        self.library.figure_requested.connect(self.send_panels)
-        self.lab.figure_requested.connect(self.send_to_figure)
-        self._figures: FiguresPlace | None = None
-        self.places = QStackedWidget()
-        self.places.addWidget(self.lab)
-        self.places.addWidget(self.library)
+        self.places = Places(self.lab, self.library, runs.folder, self.theme)
+        self.places.message.connect(self.say)
+        self.places.went.connect(lambda name: self.actions_by_id[name].setChecked(True))
+        self.places.open_requested.connect(self.open_path)
         self.setCentralWidget(self.places)
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().hide()
         self.statusBar().messageChanged.connect(self._show_message)
         self.pictures = WindowPictures(self)
-        self._closing = self._painted = False
-        self._restore()
+        self.closing = Closing(self.lab, self.close, self.say, ask)
+        self._painted = False
+        restore(self)
         self._enable()
 
     # what the window shows
@@ -134,8 +124,7 @@ class MainWindow(QMainWindow):
 
     def _list_runs(self) -> None:
         self.library.set_runs(self.lab.recent.model.all, self.runs.left)
-        if self._figures is not None:
-            self._figures.set_runs(self.lab.recent.model.all)
+        self.places.list_runs()
         if self.runs.left:
             self.lab.recent.refresh()
 
@@ -157,7 +146,7 @@ class MainWindow(QMainWindow):
         if form is not None:
             form.set_values({name: value for name, value in {**kept, **values}.items() if name in known})
         self.lab.show_welcome()
-        self.go_lab()
+        self.places.go_lab()
         self.say(f"{len(values)} settings taken over; the form shows them.")
 
     def _watch(self, folders: list[str]) -> None:
@@ -178,77 +167,17 @@ class MainWindow(QMainWindow):
 
     # places and layout
 
-    def go_lab(self) -> None:
-        self.places.setCurrentWidget(self.lab)
-        self.actions_by_id["lab"].setChecked(True)
-
-    def go_library(self) -> None:
-        self.lab.recent.refresh()
-        self.places.setCurrentWidget(self.library)
-        self.actions_by_id["library"].setChecked(True)
-        self.library.field.setFocus()
-
     def open_study(self) -> None:
-        self.go_lab()
+        self.places.go_lab()
         self.lab.studies.ask_folder()
 
     def new_study(self) -> None:
-        self.go_lab()
+        self.places.go_lab()
         self.lab.studies.ask(self.lab.knobs.form)
 
     def run_claim(self) -> None:
-        self.go_lab()
+        self.places.go_lab()
         self.lab.studies.ask(self.lab.knobs.form, claim=True)
-
-    @property
-    def comparison(self) -> ComparePlace:
-        """The Compare place, made when it is first asked for: it brings plots and HDF5."""
-        if self._comparison is None:
-            from gui.compare.place import ComparePlace
-
-            self._comparison = place = ComparePlace(self.theme)
-            place.message.connect(self.say)
-            place.open_requested.connect(self.open_path)
-            place.library_requested.connect(self.go_library)
-            place.figure_requested.connect(self.send_panels)
-            self.places.addWidget(place)
-        return self._comparison
-
-    def go_compare(self) -> None:
-        self.places.setCurrentWidget(self.comparison)
-        self.actions_by_id["compare"].setChecked(True)
-
-    def compare(self, paths: Sequence[str]) -> None:
-        """Compare these runs."""
-        self.go_compare()
-        self.comparison.compare(paths)
-
-    @property
-    def figures(self) -> FiguresPlace:
-        """The Figures place; it is built when it is first wanted, so that the window is seen earlier."""
-        if self._figures is None:
-            from gui.figures.place import FiguresPlace
-
-            self._figures = FiguresPlace(self.runs.folder, self.theme)
-            self._figures.message.connect(self.say)
-            self.places.addWidget(self._figures)
-            if self.lab.recent.model.all:
-                self._list_runs()
-        return self._figures
-
-    def go_figures(self) -> None:
-        self.lab.recent.refresh()
-        self.places.setCurrentWidget(self.figures)
-        self.actions_by_id["figures"].setChecked(True)
-
-    def send_to_figure(self, path: str, view: str, step: int | None) -> None:
-        """Put a view of an open run on the page of the Figures place."""
-        self.send_panels([{"view": view, "runs": [path], "step": step}])
-
-    def send_panels(self, panels: list[dict[str, Any]]) -> None:
-        """Put panels, as a figure's recipe takes them, on the page of the Figures place."""
-        self.figures.add_panels(panels)
-        self.say("Sent to the figure  (Ctrl+4 shows it)")
 
     def toggle_catalogue(self) -> None:
         self.lab.docks.toggle("catalogue")
@@ -266,11 +195,11 @@ class MainWindow(QMainWindow):
         self.lab.docks.toggle("cards")
 
     def reset_layout(self) -> None:
-        self.go_lab()
+        self.places.go_lab()
         self.lab.reset_layout()
 
     def show_welcome(self) -> None:
-        self.go_lab()
+        self.places.go_lab()
         self.lab.show_welcome()
 
     def toggle_full_screen(self) -> None:
@@ -284,12 +213,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("theme", theme.name)
         self._dress()
         icons.recolour(self, theme)
-        self.lab.set_theme(theme)
-        self.library.set_theme(theme)
-        if self._comparison is not None:
-            self._comparison.set_theme(theme)
-        if self._figures is not None:
-            self._figures.set_theme(theme)
+        self.places.set_theme(theme)
 
     def _choose_device(self, device: str) -> None:
         self.runs.device = device
@@ -312,38 +236,6 @@ class MainWindow(QMainWindow):
         assert isinstance(app, QApplication)
         style.apply(app, self.theme, Path(self.settings.fileName()).parent / "glyphs", self)
 
-    def _restore(self) -> None:
-        if geometry := self.settings.value("geometry"):
-            self.restoreGeometry(geometry)
-        elif self._larger_than_its_screen():
-            self.setWindowState(Qt.WindowState.WindowMaximized)
-        if layout := self.settings.value("layout"):
-            self.lab.restore_layout(layout)
-        if library := self.settings.value("library"):
-            self.library.restore_layout(json.loads(str(library)))
-        watched = self.settings.value("watched") or []
-        self.library.folder_menu.folders = [watched] if isinstance(watched, str) else list(watched)
-        self.runs.watched = [Path(folder) for folder in self.library.folder_menu.folders]
-        self.lab.studies.scheduler = str(self.settings.value("scheduler", ""))
-        self.lab.studies.scheduler_chosen.connect(lambda place: self.settings.setValue("scheduler", place))
-        with contextlib.suppress(ValueError):
-            self.lab.queue.keep(json.loads(str(self.settings.value("queue", "[]"))))
-        with contextlib.suppress(ValueError):
-            self.lab.tabs.layouts = json.loads(str(self.settings.value("page_layouts", "{}")))
-
-    def _larger_than_its_screen(self) -> bool:
-        """Whether the frame around the window's first size would leave the screen, and the transport with it."""
-        room = self.screen().availableSize()
-        return room.width() < self.width() + FRAME or room.height() < self.height() + FRAME
-
-    def _remember(self) -> None:
-        self.settings.setValue("geometry", self.saveGeometry())
-        self.settings.setValue("layout", self.lab.layout_state())
-        self.settings.setValue("library", json.dumps(self.library.layout_state()))
-        self.settings.setValue("queue", json.dumps(self.lab.queue.saved()))
-        self.settings.setValue("page_layouts", json.dumps(self.lab.tabs.layouts))
-        self.settings.sync()
-
     # files
 
     def open_file(self) -> None:
@@ -355,7 +247,7 @@ class MainWindow(QMainWindow):
             self.open_path(path)
 
     def open_path(self, path: str) -> None:
-        self.go_lab()
+        self.places.go_lab()
         self.lab.open_path(path)
 
     def reveal_folder(self) -> None:
@@ -372,10 +264,10 @@ class MainWindow(QMainWindow):
         listed = [path for path in paths if Path(path).is_dir() or self.places.currentWidget() is self.library]
         if listed:
             self.library.folder_menu.set_folders([*self.library.folder_menu.folders, *listed])
-            self.go_library()
+            self.places.go_library()
         files = [path for path in paths if path not in listed]
-        if files and self._comparison is not None and self.places.currentWidget() is self._comparison:
-            self.comparison.add(files)
+        if files and self.places.comparing:
+            self.places.comparison.add(files)
         else:
             self.open_paths(files)
 
@@ -423,7 +315,7 @@ class MainWindow(QMainWindow):
         """Compare the run on screen with those beside it."""
         paths = [run.path for run in self.lab.shown_runs() if run.path]
         if paths:
-            self.compare(paths)
+            self.places.compare(paths)
         else:
             self.say("The run has no file yet.")
 
@@ -449,7 +341,7 @@ class MainWindow(QMainWindow):
         return items
 
     def _choose(self, name: str) -> None:
-        self.go_lab()
+        self.places.go_lab()
         self.lab.choose(name)
 
     def show_shortcuts(self) -> None:
@@ -482,44 +374,10 @@ class MainWindow(QMainWindow):
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        active = self.lab.active_runs()
-        if not active and not self.lab.may_close():
+        if not self.closing.may_close():
             event.ignore()
             return
-        if not active:
-            self._remember()
-            self.library.commands.work.wait()
-            if self._comparison is not None:
-                self._comparison.finish()
-            self.lab.finish()
-            if self._figures is not None:
-                self._figures.finish()
-            self.device.background.wait()
-            event.accept()
-            return
-        event.ignore()
-        if self._closing:
-            return
-        one = f"{len(active)} runs are" if len(active) > 1 else "A run is"
-        text = "What is recorded stays in the run file, and the run can be resumed."
-        if self.ask(self, f"{one} still going on. Stop and close?", text, "Stop and close"):
-            self._stop_all()
-
-    def _stop_all(self) -> None:
-        self._closing = True
-        self.say("Stopping …")
-        for run in self.lab.active_runs():
-            run.state_changed.connect(self._close_when_stopped)
-            run.stop()
-        QTimer.singleShot(STOPPING, self, self._give_up)
-        self._close_when_stopped()
-
-    def _close_when_stopped(self) -> None:
-        if not self.lab.active_runs():
-            QTimer.singleShot(0, self, self.close)
-
-    def _give_up(self) -> None:
-        """A run that does not stop must not keep the window: its file is whole without it."""
-        self._closing = False
-        if self.isVisible() and self.lab.active_runs():
-            self.say("A run does not stop. Its file is safe; closing again will ask again.")
+        remember(self)
+        self.places.finish()
+        self.device.background.wait()
+        event.accept()

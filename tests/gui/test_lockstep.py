@@ -108,10 +108,10 @@ def test_escape_from_a_filled_page_leaves_the_keys_with_the_view(window, qtbot):
 def test_runs_side_by_side_are_laid_over_each_other_in_the_compare_place(window, qtbot, monkeypatch):
     beside(window, qtbot)
     compared = []
-    monkeypatch.setattr(window.comparison, "compare", compared.append)
+    monkeypatch.setattr(window.places.comparison, "compare", compared.append)
     qtbot.keyClick(window.lab.tabs.currentWidget().page.views[0], Qt.Key.Key_O)
     assert compared == [["short.h5", "long.h5"]]
-    assert window.places.currentWidget() is window.comparison
+    assert window.places.currentWidget() is window.places.comparison
 
 
 def test_stretch_and_selection_are_shared_and_what_fills_one_page_fills_both(window, qtbot):

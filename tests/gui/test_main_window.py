@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QToolBar,
 )
 
-from gui import main_window
+from gui import remembered
 from gui.actions import COMMANDS
 from gui.lab.branch_dialog import BranchDialog
 from gui.main_window import MainWindow
@@ -254,7 +254,7 @@ def test_recent_runs_come_from_a_thread_and_reopen(window, qtbot):
         window.lab.recent.refresh()
     window.lab.recent.list.chosen.emit("/kept/one.h5")
     assert window.lab.current().path == "/kept/one.h5"
-    window.go_library()
+    window.places.go_library()
     assert window.library.model.rowCount() == 1
     window.library.field.setText("condensation")
     assert window.library.count.text() == "0 of 1 runs"
@@ -333,7 +333,7 @@ def test_every_control_has_a_name_for_screen_readers(window):
 
 
 def test_a_first_window_that_its_screen_cannot_hold_is_maximised(qtbot, tmp_path, monkeypatch):
-    monkeypatch.setattr(main_window, "FRAME", 10_000)
+    monkeypatch.setattr(remembered, "FRAME", 10_000)
     window = make_window(qtbot, tmp_path)
     assert window.isMaximized()
 

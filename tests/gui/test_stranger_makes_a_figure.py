@@ -73,7 +73,7 @@ def test_thirty_runs_become_two_panels_with_bands_in_two_minutes(qtbot, window, 
     person = Stranger(qtbot)
     (figures,) = [button for button in window.bar.findChildren(QToolButton) if button.text() == "Figures"]
     person.click(figures)
-    place = window.figures
+    place = window.places.figures
     chooser = place.chooser
     person.wait(lambda: chooser.model.rowCount() == 30)
     person.click(chooser.runs.viewport())

@@ -167,7 +167,7 @@ def test_a_newcomer_runs_watches_changes_branches_stops_and_finds_a_run_again(fl
     assert len(list(flow.window.library.model.root.runs())) == 2  # one below the other
 
     # closing the window while a run goes on asks, stops it and keeps its file
-    flow.window.go_lab()
+    flow.window.places.go_lab()
     lab.start_demo(flow.lab.welcome.cards[1].demo)
     last = flow.run
     flow.wait(lambda: last.step > 0)
