@@ -32,6 +32,7 @@ from gui.lab.pictures import WindowPictures
 from gui.lab.place import LabPlace, ask
 from gui.lab.run_tab import MakePage
 from gui.library import Library
+from gui.passing import Passing
 from gui.places import Places
 from gui.remembered import remember, restore
 from gui.runs.runs import Runs, label
@@ -96,9 +97,7 @@ class MainWindow(QMainWindow):
         self.places.went.connect(lambda name: self.actions_by_id[name].setChecked(True))
         self.places.open_requested.connect(self.open_path)
         self.setCentralWidget(self.places)
-        self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().hide()
-        self.statusBar().messageChanged.connect(self._show_message)
+        self.passing = Passing(self)
         self.pictures = WindowPictures(self)
         self.closing = Closing(self.lab, self.close, self.say, ask)
         self._painted = False
@@ -117,10 +116,7 @@ class MainWindow(QMainWindow):
 
     def say(self, text: str) -> None:
         """A passing message at the bottom."""
-        self.statusBar().showMessage(text, 8000)
-
-    def _show_message(self, text: str) -> None:
-        self.statusBar().setVisible(bool(text))
+        self.passing.say(text)
 
     def _list_runs(self) -> None:
         self.library.set_runs(self.lab.recent.model.all, self.runs.left)

@@ -70,6 +70,7 @@ def megabytes() -> float:
 @pytest.fixture
 def lab(qtbot, tmp_path, monkeypatch) -> Callable[[HostKind], Any]:
     monkeypatch.setattr(Tiny, "name", NAME)
+    monkeypatch.setenv("TDLAB_RUNS", str(tmp_path))  # not where the user's own runs are
 
     def make(host: HostKind) -> Any:
         runs = OnHost(tmp_path)

@@ -189,7 +189,7 @@ def test_a_run_file_is_opened_once_and_a_bad_one_is_explained(window, tmp_path):
     assert [run.path for run in window.lab.open_runs()] == ["one.h5", "two.h5"]
     assert window.lab.current().path == "one.h5"
     window.open_path("broken.h5")
-    assert window.statusBar().currentMessage() == "broken.h5 is no run file"
+    assert window.passing.text() == "broken.h5 is no run file"
 
 
 def test_a_run_of_an_unknown_experiment_is_shown_without_knobs(window):
@@ -244,7 +244,7 @@ def test_settings_of_a_stored_run_go_into_the_form_one_by_one(window):
     assert (config.lr, config.width) == (0.25, 7)
     assert window.places.currentWidget() is window.lab
     window.library.settings_taken.emit(RunEntry(Path("/kept/b.h5"), experiment="gone"), {"lr": 1.0})
-    assert "no experiment called gone" in window.statusBar().currentMessage()
+    assert "no experiment called gone" in window.passing.text()
 
 
 def test_recent_runs_come_from_a_thread_and_reopen(window, qtbot):
@@ -357,3 +357,19 @@ def test_panels_stand_as_the_user_left_them_for_the_experiment_also_tomorrow(qtb
     later = make_window(qtbot, tmp_path)
     later.lab.start()
     assert later.lab.tabs.currentWidget().page.layout_taken == {"docks": "as left"}
+
+
+def test_a_passing_message_moves_nothing_and_goes_away_by_itself_or_by_a_click(window, qtbot):
+    with qtbot.waitExposed(window):
+        window.show()
+    QApplication.processEvents()
+    before = window.lab.transport.mapTo(window, QPoint(0, 0))
+    window.say("A run of the queue failed, so the rest waits. Go on starts it.")
+    QApplication.processEvents()
+    assert window.passing.isVisible() and window.lab.transport.mapTo(window, QPoint(0, 0)) == before
+    assert window.passing.geometry().bottom() < before.y()
+    window.passing._timer.timeout.emit()
+    assert not window.passing.isVisible()
+    window.say("again")
+    qtbot.mouseClick(window.passing, Qt.MouseButton.LeftButton)
+    assert not window.passing.isVisible()
