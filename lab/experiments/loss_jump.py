@@ -451,8 +451,16 @@ class LossJump(AlsoMeasure):
 
 
 def judge(config: Any, run: Source) -> Verdict:
-    """The scene's checks; not comparable where something else than the loss changed."""
-    steered = first_intervention(run)
+    """The scene's checks; not comparable where something else than the loss changed, or it changed twice.
+
+    A switch by hand is one like that of the schedule, and comes before it.
+    """
+    by_hand = [event["step"] for event in run.events() if event["kind"] == "action"]
+    steered = first_intervention(run, actions=())
     if steered:
         return Verdict.not_comparable(f"the run was steered at step {steered['step']}")
-    return judge_switch(config, run) if switching(config) else judge_scratch(config, run)
+    if len(by_hand) > 1 or (by_hand and by_hand[0] >= config.switch_step):
+        return Verdict.not_comparable(f"the loss was switched again at step {by_hand[-1]}")
+    if not switching(config):
+        return judge_scratch(config, run)
+    return judge_switch(config, run, by_hand[0] if by_hand else config.switch_step)

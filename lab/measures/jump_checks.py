@@ -15,25 +15,28 @@ WAVES = ((1, 1.0), (4, 0.5))  # k and amplitude of the solution on which frequen
 LEARNT = 0.1  # share of its amplitude below which the error of a frequency counts as learnt
 
 
-def judge_switch(config: Any, run: Source) -> Verdict:
-    """The error jumps while the new loss falls, and where the solution has k = 1 and 4 it jumps at the lower one."""
+def judge_switch(config: Any, run: Source, at: int) -> Verdict:
+    """The error jumps after a switch at step ``at``, while the new loss falls.
+
+    Where the solution has k = 1 and 4, it jumps at the lower one.
+    """
     step, error = run.series("relative_error")
-    after = (step > config.switch_step) & (step <= config.switch_step + CLOSE)
-    if config.switch_step < 2000 or after.sum() < CLOSE:
+    after = (step > at) & (step <= at + CLOSE)
+    if at < 2000 or after.sum() < CLOSE:
         return Verdict.not_comparable(f"a switch after 2000 steps or more, and {CLOSE} steps behind it, are judged")
-    before = error[(step <= config.switch_step) & (step >= config.switch_step - CLOSE)].min()
+    before = error[(step <= at) & (step >= at - CLOSE)].min()
     top = int(step[after][error[after].argmax()])
     back = step[(step > top) & (error < 2 * before)]
     note = f"at {top}; below twice that before " + (f"again from step {back[0]}" if len(back) else "no more")
     model_step, model = run.series("model_loss")
-    start = model[np.searchsorted(model_step, config.switch_step)]
+    start = model[np.searchsorted(model_step, at)]
     checks = [
         Check("error within 100 steps over that before", float(error[after].max() / before), low=5.0, note=note),
         Check("model loss at the end over that at the switch", float(model[-1] / start), high=0.5),
     ]
     if config.equation != "burgers":  # its front has all frequencies
         mode_step, modes = run.series("mode_error")
-        then, now = (modes[int(np.searchsorted(mode_step, at))] for at in (config.switch_step, top))
+        then, now = (modes[int(np.searchsorted(mode_step, row))] for row in (at, top))
         checks += [
             Check("error at k = 1 over that at k = 4, before", float(then[0] / then[3]), high=1.0),
             Check("error at k = 1 over that at k = 4, at the top", float(now[0] / now[3]), low=1.0),

@@ -102,7 +102,7 @@ def test_the_button_switches_there_and_back_and_a_blend_keeps_some_of_the_old_lo
     mixed = experiment._mixed().item()
     parts = experiment._loss("data", "first").item(), experiment._loss("model", "first").item()
     assert mixed == pytest.approx(0.75 * parts[0] + 0.25 * parts[1])
-    assert "steered at step 5" in LossJump.verdict(experiment.config, run).reason
+    assert "steered at step 12" in LossJump.verdict(experiment.config, run).reason
     with pytest.raises(ConfigError, match="keep their losses"):
         started("scratch")[2].act("switch_loss", {})
 
@@ -170,6 +170,18 @@ def made_up(config: Any, ratio: float, modes_at_top: tuple[float, float], model:
 def test_a_jump_at_low_frequency_while_the_model_loss_falls_is_what_counts(ratio, modes, model, outcome):
     config = LossJump.configure("demo", "model")
     assert LossJump.verdict(config, made_up(config, ratio, modes, model)).outcome == outcome
+
+
+def test_a_switch_by_hand_is_judged_as_that_of_the_schedule_and_a_second_one_is_not():
+    pressed = LossJump.configure("demo", "model", {"switch_step": 5000})
+    run = made_up(pressed, 20.0, (7e-2, 2e-2), 6.0)
+    config = LossJump.configure("demo", "model")
+    assert "2000 steps" in LossJump.verdict(LossJump.configure(values={"switch_step": 8950}), run).reason
+    run.event(5000, "action", {"action": "switch_loss", "arguments": {}})
+    verdict = LossJump.verdict(config, run)
+    assert verdict.outcome == "reproduced" and verdict.checks[0].note.startswith("at 5019")
+    run.event(8000, "action", {"action": "switch_loss", "arguments": {}})
+    assert "switched again at step 8000" in LossJump.verdict(config, run).reason
 
 
 def test_a_jump_by_another_rate_is_not_comparable():
