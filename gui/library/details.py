@@ -168,7 +168,7 @@ class Details(QWidget):
             self.knobs.addTopLevelItem(item)
         longest = max(map(self.knobs.fontMetrics().horizontalAdvance, run.config), default=0)
         self.knobs.setColumnWidth(0, longest + NAME_ROOM)
-        self.knobs.setHeaderLabels(["Setting", "Value (in the Lab)" if experiment == run.experiment else "Value"])
+        self.knobs.setHeaderLabels(["Setting", "Value (Lab)" if experiment == run.experiment else "Value"])
         self.knobs.blockSignals(False)
         self._count()
 
