@@ -14,7 +14,7 @@ from gui.background import Background
 from gui.dialogs import ask_to_open, ask_to_save
 from gui.export.look import FigureError
 from gui.export.look import save as save_look
-from gui.export.recipe import Recipe, write
+from gui.export.recipe import SIZES, Recipe, write
 from gui.figures import work
 from gui.figures.bar import Bar
 from gui.figures.chooser import Chooser
@@ -121,6 +121,10 @@ class FiguresPlace(QWidget):
         values: dict[str, Any] = {"panels": panels}
         if len(panels) >= 2 > len(self.recipe.panels) and self.recipe.size == "single":
             values |= {"size": "double", "columns": 2}  # two panels side by side are what most papers show
+        rows = -(-len(panels) // values.get("columns", self.recipe.columns))
+        if len(new) > 1 and rows > 2:  # a whole comparison: two rows have room on a page of a known size
+            across, down = SIZES[values["size"]] if "size" in values else self.recipe.millimetres
+            values["size"] = (across, max(down, SIZES["double"][1] * rows / 2))
         self._change("Add panel" if len(new) == 1 else f"Add {len(new)} panels", values)
         self._choose(len(self.recipe.panels) - 1)
 

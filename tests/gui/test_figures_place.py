@@ -188,6 +188,16 @@ def test_the_frame_of_a_panel_surrounds_what_is_drawn_of_it(page, qtbot):
     assert all(first.contains(point) or second.contains(point) for point in inked)
 
 
+def test_a_whole_comparison_gets_a_page_that_is_high_enough(page, tmp_path):
+    panel = {"view": "loss", "runs": [str(tmp_path / "0.h5")]}
+    page.place.add_panels([panel] * 7)
+    assert (page.recipe.columns, page.recipe.millimetres) == (2, (178, 160))
+    page.place.add_panel("loss", panel["runs"])
+    assert page.recipe.millimetres == (178, 160)  # one panel more leaves the page to its user
+    page.drawn()
+    assert not page.place.problem.text()
+
+
 def test_a_figure_is_opened_again_with_its_runs(page, qtbot, tmp_path):
     page.select("2.h5")
     page.add("Stages")
