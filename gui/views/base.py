@@ -201,8 +201,9 @@ class ViewWidget(QWidget, Generic[Spec]):
         if text != self._message.text():
             self._message.setText(text)
             self._message.setStyleSheet(f"color: {colour}; background: {self.theme.ground}; padding: 16px;")
-            self._message.raise_()
         self._message.setVisible(bool(text))
+        if text:
+            self._message.raise_()  # over whatever the view has put there since, such as a surface
 
     def _read_out(self, text: str) -> None:
         if text != self.readout:

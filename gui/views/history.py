@@ -28,7 +28,7 @@ class History:
 
     def last_act(self, step: int) -> Event | None:
         """What was done to the run last before the state at ``step``: a knob turned, an action, a branch."""
-        return max((e for e in self._acts if e["step"] <= step), key=lambda e: e["step"], default=None)
+        return max((e for e in reversed(self._acts) if e["step"] <= step), key=lambda e: e["step"], default=None)
 
     def configs(self) -> list[tuple[int, Any]]:
         """Configs in force: ``(first step, config)`` in rising order, the first from step 0.

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
 
 from lab.stream import MemoryRun
 from lab.views import Bars, Distribution, Line, Profile, Scatter, Table, TableRow
@@ -232,5 +233,16 @@ def test_a_picture_of_a_moment_is_marked_once_somebody_has_acted_on_the_run(qtbo
     view = show(qtbot, Distribution("w", title="W", bins=20), run)
     assert "\N{BLACK DIAMOND}" in view.readout
     assert "5 after action mask_head, layer 0, head 1" in view.readout
+    run.event(15, "action", {"action": "clear_masks", "arguments": {}})
+    view.refresh()
+    assert "5 after action clear_masks" in view.readout  # of two at one step the one that was done last
     go(view, 19)  # the row of step 10 is from before
     assert "\N{BLACK DIAMOND}" not in view.readout
+
+
+def test_what_a_view_lacks_is_said_over_whatever_the_view_holds(qtbot) -> None:
+    view = show(qtbot, Distribution("w", title="W", bins=20), MemoryRun())
+    cover = QWidget(view)
+    cover.raise_()
+    view.draw()
+    assert view.message and view.children().index(view._message) > view.children().index(cover)
