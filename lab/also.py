@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from lab.experiment import Experiment, Series, UnreadableError, instrument
-from lab.state import capture, restore, stored_config
+from lab.experiment import Experiment, Series, StoredStates, UnreadableError, instrument
+from lab.state import StateError, capture, restore, stored_config
 from lab.views import Curves, Landscape
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ def _plane(name: str, label: str, directions: tuple[tuple[str, str], tuple[str, 
         Series(f"{prefix}across", *across, statistic=statistic),
         Series(f"{prefix}up", *up, statistic=statistic),
     )
+
+
+def _state_of(stored: StoredStates, step: int) -> Mapping[str, np.ndarray]:
+    try:
+        return stored.checkpoint(step)
+    except (KeyError, StateError) as error:
+        raise UnreadableError(f"the run has no checkpoint at step {step}") from error
 
 
 class AlsoMeasure(Experiment):
@@ -159,7 +166,8 @@ class AlsoMeasure(Experiment):
         every=1000,
         optional=True,
         series=_plane("checkpoint", "Landscape: through three checkpoints", _THREE),
-        choice="three steps that have a checkpoint; without them the first one, the middle one and here",
+        choice="three steps, which have a checkpoint already or are computed again afterwards; "
+        "without them the first checkpoint, the middle one and here",
     )
     def also_checkpoint_plane(self) -> Picture | None:
         """The loss in the plane through three checkpoints (Garipov et al. 2018)."""
@@ -197,10 +205,8 @@ class AlsoMeasure(Experiment):
         """States stored before, evenly thinned to ``MOST_STATES``, and the one here; or those of the given steps."""
         stored = self.stored
         known = [] if stored is None else [step for step in stored.checkpoints() if step <= self.now]
-        if missing := [step for step in steps or () if step not in known]:
-            raise UnreadableError(f"no checkpoint at {missing[0]}; up to here there are {known or 'none'}")
         if stored is not None and steps:
-            return [stored.checkpoint(step) for step in steps]
+            return [_state_of(stored, step) for step in steps]
         before = [step for step in known if step < self.now]
         if stored is None or len(before) < 2:
             raise UnreadableError(f"a plane needs two checkpoints before this step, and there are {len(before)}")

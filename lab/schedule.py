@@ -110,7 +110,8 @@ class Schedule:
         open_to_change = [i for i in self._instruments if not self._fixed(i)]
         rate = {i.method: self._rate(i) for i in open_to_change}
         read = [i for i in open_to_change if self.costs[i.method].count]
-        if share > budget and read:
+        # a dear reading of the past is outweighed as the run goes on: readings to come need half the budget at most
+        if share > budget and read and self._planned() > budget / 2:
             item = max(read, key=lambda i: rate[i.method])
             return [self._space(item, self.costs[item.method].spacing * 2)]
         if share < budget / 3:
@@ -155,6 +156,12 @@ class Schedule:
         if budget < 1.0:  # what the spacing will leave of it
             other = min(other, max(0.0, budget / (1 - budget) * step - exact))
         return step + exact + other
+
+    def _planned(self) -> float:
+        """Share of the time that readings to come will take, as they are spaced now."""
+        step = self.training_seconds / max(self.steps - 1, 1)
+        measuring = sum(self._rate(i) for i in self._instruments)
+        return measuring / max(step + measuring, 1e-9)
 
     def _fixed(self, item: Instrument) -> bool:
         return item.exact or item.method in self._forced

@@ -41,7 +41,9 @@ def measure(request: Request, at: Sequence[int] = ()) -> list[str]:
     check_device(request.device)
     with RunReader(request.out) as reader:
         state = reader.state
-        rows = readings(cls, request.device, request.also, _states(cls, request, reader, at), reader)
+        rows = readings(
+            cls, request.device, request.also, _states(cls, request, reader, at), _Replay(cls, request, reader)
+        )
     attrs = {name: series.attrs for name, series in cls.series().items()}
     writer = RunWriter.append_to(request.out)
     for name, (steps, values) in rows.items():
@@ -51,6 +53,23 @@ def measure(request: Request, at: Sequence[int] = ()) -> list[str]:
     writer.event(max(at, default=0), "measured", {"instruments": list(request.also), "at": where})
     writer.close(state)
     return list(rows)
+
+
+class _Replay:
+    """The states of a stored run at any step, computed again from the checkpoint before where there is none."""
+
+    FEW = 12  # checkpoints do not tell a path
+
+    def __init__(self, cls: type[Experiment], request: Request, reader: RunReader) -> None:
+        self._cls, self._request, self._reader = cls, request, reader
+
+    def checkpoints(self) -> Sequence[int]:
+        """The stored ones; every step that can be computed where these are few."""
+        stored = self._reader.checkpoints()
+        return range(stored[0], stored[-1] + 1) if stored and len(stored) < self.FEW else stored
+
+    def checkpoint(self, step: int) -> Mapping[str, np.ndarray]:
+        return next(_states(self._cls, self._request, self._reader, [step]))[1]
 
 
 def _states(

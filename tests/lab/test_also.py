@@ -1,3 +1,5 @@
+import queue
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +12,17 @@ from lab.config import ConfigError
 from lab.engine import Engine
 from lab.experiment import UnreadableError
 from lab.experiments.grokking_frequency import GrokkingFrequency
-from lab.hosts.measure import readings
+from lab.hosts.link import QueueLink
+from lab.hosts.measure import measure, readings
+from lab.hosts.run import execute
 from lab.measures.directions import flatten
 from lab.planes import along_update
 from lab.registry import discover
+from lab.request import Request
 from lab.schedule import Checkpoints
 from lab.state import restore
 from lab.stream import MemoryRun
+from storage.reader import RunReader
 
 
 def _experiment(width: int = 6) -> GrokkingFrequency:
@@ -195,7 +201,7 @@ def test_a_plane_that_does_not_exist_says_why() -> None:
     states, experiment = _run_with_checkpoints()
     experiment.stored, experiment.chosen = _Stored(states), {"also_checkpoint_plane": (0, 15, 40)}
     experiment.now = 40
-    with pytest.raises(UnreadableError, match=r"no checkpoint at 15; up to here there are \[0, 10, 20, 30, 40\]"):
+    with pytest.raises(UnreadableError, match="the run has no checkpoint at step 15"):
         experiment.also_checkpoint_plane()
     same = dict.fromkeys(states, states[0])
     experiment.stored, experiment.chosen = _Stored(same), {}
@@ -223,6 +229,18 @@ def test_afterwards_a_plane_is_read_where_it_exists_and_refused_where_it_exists_
     states, experiment = _run_with_checkpoints()
     cls, name = type(experiment), "also_checkpoint_plane@0,20,40"
     rows = readings(cls, "cpu", [name], states.items(), _Stored(states))
-    assert rows["also_checkpoint_section"][0] == [40]  # before, the last of the three was still to come
-    with pytest.raises(ConfigError, match="also_checkpoint_plane: no checkpoint at 20"):
-        readings(cls, "cpu", [name], [(0, states[0])], _Stored(states))
+    assert rows["also_checkpoint_section"][0] == [0, 10, 20, 30, 40]
+    with pytest.raises(ConfigError, match="also_checkpoint_plane: the run has no checkpoint at step 21"):
+        readings(cls, "cpu", [name.replace("20", "21")], states.items(), _Stored(states))
+
+
+def test_afterwards_a_path_is_computed_again_where_checkpoints_are_few(tmp_path) -> None:
+    config = GrokkingFrequency.configure(values={"width": 6, "depth": 1, "steps": 30}).model_dump(mode="json")
+    request = Request(experiment="grokking-frequency", config=config, out=str(tmp_path / "run.h5"))
+    assert execute(request, QueueLink(queue.Queue(), lambda messages: None)) == ("finished", "")
+    with RunReader(request.out) as reader:
+        assert reader.checkpoints() == [0, 30]
+    measure(replace(request, also=("also_path_plane", "also_checkpoint_plane@0,11,30")), at=[30])
+    with RunReader(request.out) as reader:
+        assert reader.series("also_path_section")[0].tolist() == [30]
+        assert reader.series("also_checkpoint_section")[0].tolist() == [30]

@@ -10,7 +10,7 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine, NonFinite
-from lab.schedule import Checkpoints, in_words
+from lab.schedule import Checkpoints, Schedule, in_words
 from lab.state import global_generators, stored_config
 from lab.stream import MemoryRun
 from lab.untouched import untouched
@@ -190,6 +190,19 @@ def test_seeds_for_data_initialisation_and_order_are_apart():
     assert torch.equal(base.theta, order.theta) and not torch.equal(base.theta, init.theta)
     a, b = finish(base).series("train_loss")[1], finish(order).series("train_loss")[1]
     assert a[0] == b[0] and a[2] != b[2]
+
+
+def test_readings_that_were_dear_space_those_to_come_no_further_than_the_budget_asks(monkeypatch):
+    monkeypatch.setattr("lab.schedule.REVIEW_SECONDS", 0.0)
+    items = [item for item in Tiny.instruments() if item.method == "sharpness"]
+    schedule = Schedule(items, Tiny.configure(values={"measure_budget": 0.25, "steps": 1000}), 0)
+    for step in range(0, 105, 5):
+        schedule.read(items[0], 0.05, step)
+    for _ in range(200):  # two thirds of the time went into readings, more than the budget to the end of the loop
+        schedule.stepped(0.01)
+        schedule.rebalance()
+    every = schedule.prices()["sharpness"]["every"]
+    assert 0.25 / 5 < 0.05 / (0.05 + every * 0.01) <= 0.25 / 2
 
 
 def test_instruments_over_budget_are_spaced_out_and_the_file_says_so(monkeypatch: pytest.MonkeyPatch):
