@@ -366,7 +366,7 @@ class MainWindow(QMainWindow):
             if command.plain and command.shortcut == key:
                 self.actions_by_id[command.id].trigger()
                 return
-        if not self.isEnabled() or not self.lab.isVisible() or not self.lab.move_step(event):
+        if not self.isEnabled() or not self.lab.isVisible() or not self.lab.take(event):
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -299,9 +299,16 @@ class LabPlace(QMainWindow):
         if tab is not None:
             tab.page.set_step(step)
 
-    def move_step(self, event: QKeyEvent) -> bool:
-        """Let an arrow, Home or End that nothing else wanted move the slider; whether it did."""
-        return self.current() is not None and self.transport.slider.take(event)
+    def take(self, event: QKeyEvent) -> bool:
+        """Do what a key that nothing else wanted says: arrows, Home and End move the slider, A and F fit the views."""
+        tab = self.tabs.shown()
+        if tab is None:
+            return False
+        plain = not event.modifiers() & ~Qt.KeyboardModifier.ShiftModifier
+        if plain and event.key() in (Qt.Key.Key_A, Qt.Key.Key_F):
+            tab.fit("show_all" if event.key() == Qt.Key.Key_A else "follow")
+            return True
+        return self.transport.slider.take(event)
 
     def show_welcome(self) -> None:
         self.tabs.setCurrentWidget(self.welcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -125,6 +125,12 @@ class RunTab(QWidget):
     def show_beside(self, run: OpenRun) -> None:
         """Set another run beside this one: one slider moves both."""
         self.lockstep.add(run, self._make_page(run, self._theme, beside=self.page))
+
+    def fit(self, how: Literal["show_all", "follow"]) -> None:
+        """Show all of every view, or let every view follow the newest step."""
+        for page in self.lockstep.pages:
+            for view in page.views:
+                getattr(view, how)()
 
     def _show_state(self) -> None:
         run = self.run

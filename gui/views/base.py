@@ -328,6 +328,12 @@ class ViewWidget(QWidget, Generic[Spec]):
         menu.addAction(action)
         return menu
 
+    def show_all(self) -> None:
+        """Let go of whatever stretch the user zoomed to; views without axes have none."""
+
+    def follow(self) -> None:
+        """Show the newest steps as they come."""
+
     def settings(self) -> dict[str, Any]:
         """What the user chose for this view, as plain data."""
         return {}

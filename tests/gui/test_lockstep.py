@@ -151,3 +151,18 @@ def test_another_tab_has_a_slider_of_its_own_and_the_pair_comes_back_whole(windo
     assert {page.theme.name for page in pair.lockstep.pages} == {"dark"}
     window.lab.close_tab()
     assert window.lab.current().path == "long.h5"
+
+
+def test_a_and_f_fit_every_view_wherever_the_focus_is(window, qtbot):
+    first, second = beside(window, qtbot)
+    window.lab.tabs.currentWidget().setFocus()
+    view = first.views[0]
+    view.box.scaleBy((0.2, 0.2))
+    view.box.sigRangeChangedManually.emit([True, True])
+    assert first.axis.high - first.axis.low < 100 and view._y_held is not None
+    qtbot.keyClick(window.lab.tabs.currentWidget(), Qt.Key.Key_A)
+    assert (first.axis.low, first.axis.high) == (0, 200)
+    assert all(getattr(one, "_y_held", None) is None for page in (first, second) for one in page.views)
+    first.axis.hold(10, 20)
+    qtbot.keyClick(window.lab.tabs.currentWidget(), Qt.Key.Key_F)
+    assert first.axis.high == 200
