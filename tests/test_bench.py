@@ -31,11 +31,20 @@ def test_a_section_that_does_not_end_keeps_its_rows_and_says_so(monkeypatch: pyt
 
     def started(command: list[str], **options: Any) -> types.SimpleNamespace:
         row = {"what": "first", "measured": "1", "target": "", "met": True, "note": ""}
-        Path(command[-1]).write_text(json.dumps(row) + "\n")
+        Path(command[-1]).write_text("\n".join(map(json.dumps, ({"note": "Why."}, row))) + "\n")
         return run(endless, **options)
 
     monkeypatch.setattr(bench.subprocess, "run", started)
     monkeypatch.setitem(bench.SECTIONS, "start", bench.Section("Start-up", 0.5))
-    first, rest = bench.measured("start")
+    (first, rest), note = bench.measured("start")
+    assert note == "Why."
     assert first.met and not rest.met
     assert rest.measured == "did not end within 0 s"
+
+
+def test_what_a_module_says_of_its_numbers_comes_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    section = types.SimpleNamespace(NOTE="\nBecause.\n", measure=lambda: [Result("speed", "2", "≥ 1", True)])
+    monkeypatch.setattr(bench.importlib, "import_module", lambda name: section)
+    bench._measure_into("start", tmp_path / "results")
+    note, row = map(json.loads, (tmp_path / "results").read_text().splitlines())
+    assert note == {"note": "Because."} and row["what"] == "speed"

@@ -45,8 +45,8 @@ SECTIONS = {
 }
 
 
-def measured(name: str) -> list[Result]:
-    """The results of one section, as far as it came within its limit."""
+def measured(name: str) -> tuple[list[Result], str]:
+    """The results of one section, as far as it came within its limit, and what its module's ``NOTE`` says of them."""
     limit = SECTIONS[name].limit
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results"
@@ -57,8 +57,11 @@ def measured(name: str) -> list[Result]:
             problem = f"ended with code {code}" if code else ""
         except subprocess.TimeoutExpired:
             problem = f"did not end within {limit:.0f} s"
-        results = [Result(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [*results, Result(f"the rest of {name}" if results else name, problem, "", False)] if problem else results
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    results = [Result(**line) for line in lines if "what" in line]
+    if problem:
+        results.append(Result(f"the rest of {name}" if results else name, problem, "", False))
+    return results, next((line["note"] for line in lines if "what" not in line), "")
 
 
 def _environment() -> dict[str, str]:
@@ -68,8 +71,10 @@ def _environment() -> dict[str, str]:
 
 
 def _measure_into(name: str, path: Path) -> None:
+    section = importlib.import_module(f"tests.bench.{name}")
     with path.open("a", encoding="utf-8") as file:
-        for result in importlib.import_module(f"tests.bench.{name}").measure():
+        print(json.dumps({"note": getattr(section, "NOTE", "").strip()}), file=file, flush=True)
+        for result in section.measure():
             print(json.dumps(asdict(result)), file=file, flush=True)
 
 
@@ -86,7 +91,8 @@ def main() -> None:
         return
     for name in options.sections or SECTIONS:
         where = machine()
-        table = f"{where}\n\n{markdown(measured(name))}"
+        results, note = measured(name)
+        table = "\n\n".join(filter(None, (where, markdown(results), note)))
         print(f"{SECTIONS[name].title}\n\n{table}\n", flush=True)
         if not options.print:
             PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), SECTIONS[name].title, table), encoding="utf-8")

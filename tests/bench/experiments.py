@@ -27,6 +27,10 @@ from lab.request import Request
 from tests.bench.table import Result
 
 WARM_UP = 20
+NOTE = """
+Whole experiments against bare scripts of the same maths: processor time, medians of pairs. Whole periods of the dearest
+instrument are timed, as in the middle of a long run; set-up and the readings of the last step are not.
+"""
 Step = Callable[[], Any]
 
 

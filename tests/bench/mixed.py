@@ -17,6 +17,11 @@ from tests.bench.plain import Plain
 from tests.bench.table import Result
 
 SIDE, TOKENS, NEURONS = 51, 16, 64
+NOTE = """
+Two bare loops, since the run is asked for more than training: one that only trains, and one that calls the same
+measures at the same steps and keeps what they give in lists. What the first row loses beyond the second is the
+measures' own arithmetic; the second's loss is what engine, file and window take. The run records 2 kB a step.
+"""
 
 
 class Mixed(Plain):
@@ -62,7 +67,9 @@ class Mixed(Plain):
 
 
 def measure() -> Iterator[Result]:
-    found = window.rounds("tests.bench.mixed:", ("process",))["process"]
+    name = "tests.bench.mixed:"
+    against = {"against the loop that only trains": "", "against the loop that reads the same": name}
+    found = window.rounds(name, ("process",), against)["process"]
     shape = "contours: no OpenGL here" if opengl.problem() else "a surface"
-    yield found.result(f"6 mixed live views, the landscape as {shape}", "process", "≥ 0.95", 0.95)
+    yield from found.results(f"6 mixed live views, the landscape as {shape}", "process", "≥ 0.95", 0.95)
     yield from found.turns()

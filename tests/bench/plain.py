@@ -1,8 +1,9 @@
 """A plain training loop as an experiment and as the bare script it is measured against: the same maths.
 
 Registry name ``tests.bench.plain:``; ``python -m tests.bench.plain`` takes as many steps of the bare loop as each line
-of its input says, and prints its clocks: seconds on the wall, and of its thread's processor time. The experiment reads
-the same every ``CLOCK_EVERY`` steps.
+of its input says, and prints its clocks: seconds on the wall, and of its thread's processor time. Given the name of an
+experiment, the loop also calls its instruments at their steps and keeps what they give. The experiment reads the clocks
+every ``CLOCK_EVERY`` steps.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
 import torch
 
+from lab import registry
 from lab.config import Config, param
 from lab.experiment import Arm, Experiment, Preset, Series
 from lab.stream import Source
@@ -82,8 +84,8 @@ class Plain(Experiment):
         return Verdict.of(Check("rows", float(len(run.series("train_loss0")[0])), low=1))
 
 
-def bare() -> Iterator[int]:
-    """The bare loop, a step at a time; yields how many it has taken."""
+def bare(read: Callable[[int], None] | None = None) -> Iterator[int]:
+    """The bare loop, a step at a time; yields how many it has taken. ``read`` is called with that number."""
     torch.set_num_threads(1)
     model, x, y = problem(torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -93,7 +95,25 @@ def bare() -> Iterator[int]:
         loss.backward()
         optimizer.step()
         loss.item()
+        if read is not None:
+            read(step)
         yield step
+
+
+def reader(name: str) -> Callable[[int], None]:
+    """Calls the instruments of an experiment at their steps, as a script would, and keeps what they give in lists."""
+    cls = registry.experiment(name)
+    experiment = cls(cls.configure(next(iter(cls.presets))), "cpu")
+    experiment.setup()
+    measures = [(item.period(experiment.config), getattr(experiment, item.method), []) for item in cls.instruments()]
+
+    def read(step: int) -> None:
+        experiment.now = step
+        for every, measure, kept in measures:
+            if step % every == 0:
+                kept.append((step, measure()))
+
+    return read
 
 
 def stretch(loop: Iterator[int], steps: int) -> list[float]:
@@ -105,7 +125,7 @@ def stretch(loop: Iterator[int], steps: int) -> list[float]:
 
 
 if __name__ == "__main__":
-    loop = bare()
+    loop = bare(reader(sys.argv[1]) if len(sys.argv) > 1 else None)
     stretch(loop, WARM_UP)
     for line in sys.stdin:
         print(json.dumps(stretch(loop, int(line))), flush=True)

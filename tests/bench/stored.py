@@ -38,6 +38,10 @@ STEPS, SERIES, FRAMES, SECTIONS, SIDE = 1_000_000, 20, 2_000, 500, 51
 HEADS = (4, 4, 64, 64)  # layers, heads, tokens, tokens
 DRAG, SWEEP = 8.0, 3.0  # seconds of dragging; in which it goes once over the run
 NAMES = tuple(f"series{number}" for number in range(SERIES))
+NOTE = """
+The slowest view is the surface, drawn in software on this machine. While the slider moves the surface's edges are rough
+and values of a file are read for the read-outs ten times a second; both are made good where it rests.
+"""
 
 
 class LargeConfig(Config):
