@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 FACTOR = 8  # rows per block of the level above; a query looks at 2·FACTOR entries per level and pixel column
 
 
-class _Growing:
+class Growing:
     """A float or int array that grows by doubling."""
 
     def __init__(self, dtype: type) -> None:
@@ -32,12 +32,12 @@ class Steps:
     def __init__(self) -> None:
         self.count = 0
         self._first, self._spacing = 0, 1
-        self._listed: _Growing | None = None
+        self._listed: Growing | None = None
 
     def extend(self, steps: NDArray[np.int64]) -> None:
         if self._listed is None and not self._goes_on(steps):
             before = self.part(0, self.count)
-            self._listed = _Growing(np.int64)
+            self._listed = Growing(np.int64)
             self._listed.extend(before)
         if self._listed is not None:
             self._listed.extend(steps)
@@ -98,8 +98,8 @@ class Pyramid:
 
     def __init__(self) -> None:
         self._step = Steps()
-        self._value = _Growing(np.float64)
-        self._levels: list[tuple[_Growing, _Growing]] = []
+        self._value = Growing(np.float64)
+        self._levels: list[tuple[Growing, Growing]] = []
 
     def __len__(self) -> int:
         return self._step.count
@@ -149,7 +149,7 @@ class Pyramid:
             if len(low) < FACTOR:
                 return
             if level == len(self._levels):
-                self._levels.append((_Growing(np.float64), _Growing(np.float64)))
+                self._levels.append((Growing(np.float64), Growing(np.float64)))
             lows, highs = self._levels[level]
             new = slice(lows.count * FACTOR, len(low) // FACTOR * FACTOR)
             if new.start == new.stop:
@@ -188,7 +188,7 @@ class Pyramid:
 
     @staticmethod
     def _include(
-        lows: _Growing, highs: _Growing, start: np.ndarray, stop: np.ndarray, low: np.ndarray, high: np.ndarray
+        lows: Growing, highs: Growing, start: np.ndarray, stop: np.ndarray, low: np.ndarray, high: np.ndarray
     ) -> None:
         longest = int((stop - start).max(initial=0))
         if not longest:

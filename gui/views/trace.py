@@ -1,6 +1,9 @@
 """One series against another, coloured by step: a phase plot."""
 
+import contextlib
+import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pyqtgraph as pg
@@ -11,11 +14,12 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
+from gui.views.pairs import Pairs
 from gui.views.plot import Plot
-from gui.views.pyramid import Pyramid
 from gui.views.step_plot import CRISP
 from gui.views.text import rich, short, whole, with_step
 from lab.naming import symbol
+from lab.stream import parts_of
 from lab.views import Trace
 
 SHADES = 32
@@ -55,9 +59,8 @@ class TraceView(Plot[Trace]):
 
     def __init__(self, spec: Trace, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
-        self._x, self._y = Pyramid(), Pyramid()
+        self._pairs = Pairs()
         self._taken = {spec.x: 0, spec.y: 0}
-        self._rows = (np.empty(0, np.int64), np.empty(0), np.empty(0))
         self._labels = (spec.x_label or symbol(run.source, spec.x), spec.y_label or symbol(run.source, spec.y))
         self._held = False
         self._pieces = [pg.PlotCurveItem() for _ in range(SHADES)]
@@ -73,28 +76,30 @@ class TraceView(Plot[Trace]):
 
     def _pull(self) -> bool:
         new = self.history.pull()
-        for name, rows in ((self.spec.x, self._x), (self.spec.y, self._y)):
-            try:
-                step, value = self.run.source.series(name, self._taken[name])
-            except KeyError:  # not recorded yet
-                continue
-            count = min(len(step), len(value))
-            if count:
-                self._taken[name] += count
-                rows.append(step[:count], np.asarray(value[:count], float).reshape(count, -1)[:, 0])
-                self.axis.grow(int(step[:count].max()))
-                new = True
-        if new:
-            steps, at_x, at_y = np.intersect1d(self._x.steps, self._y.steps, assume_unique=True, return_indices=True)
-            self._rows = (steps, self._x.values[at_x], self._y.values[at_y])
+        parts = [self._parts(name) for name in (self.spec.x, self.spec.y)]
+        for both in itertools.zip_longest(*parts):  # in turns, so that few rows of one wait for the other's
+            for which, rows in enumerate(both):
+                if rows is not None:
+                    self._pairs.append(which, *rows)
+                    self.axis.grow(int(rows[0].max()))
+                    new = True
         return new
+
+    def _parts(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """New rows of a series, some at a time."""
+        with contextlib.suppress(KeyError):  # not recorded yet
+            for step, value in parts_of(self.run.source, name, self._taken[name]):
+                count = min(len(step), len(value))
+                if count:
+                    self._taken[name] += count
+                    yield step[:count], np.asarray(value[:count], float).reshape(count, -1)[:, 0]
 
     def points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Steps (T,) and both values (T,) of the rows that both series have."""
-        return self._rows
+        return self._pairs.rows
 
     def _draw(self) -> bool:
-        steps, x, y = self._rows
+        steps, x, y = self._pairs.rows
         usable = np.isfinite(x) & np.isfinite(y)
         (left, right), (bottom, top) = self.box.viewRange()
         wide, high = (left, right), (bottom, top)
@@ -160,7 +165,7 @@ class TraceView(Plot[Trace]):
         self._later()
 
     def _hovered(self, x: float, y: float) -> None:
-        steps, xs, ys = self._rows
+        steps, xs, ys = self._pairs.rows
         if not len(steps):
             return
         (x0, x1), (y0, y1) = self.box.viewRange()
@@ -169,7 +174,7 @@ class TraceView(Plot[Trace]):
         self.axis.hover(int(steps[nearest]) if far[nearest] <= 12 else None)
 
     def _move_cursor(self) -> None:
-        steps, x, y = self._rows
+        steps, x, y = self._pairs.rows
         step = self.axis.cursor
         row = int(np.searchsorted(steps, math.inf if step is None else step, side="right")) - 1
         if row < 0:
@@ -189,7 +194,7 @@ class TraceView(Plot[Trace]):
         self._dot.setData([x[row]] * inside, [y[row]] * inside)
 
     def numbers(self) -> str:
-        rows = zip(*(part.tolist() for part in self._rows), strict=True)
+        rows = zip(*(part.tolist() for part in self._pairs.rows), strict=True)
         head = f"step\t{self.spec.x}\t{self.spec.y}"
         return "\n".join([head, *(f"{step}\t{x!r}\t{y!r}" for step, x, y in rows)])
 
