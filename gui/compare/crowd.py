@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gui.compare.lines import Floats, Stroke
+from gui.compare.stroke import FarStroke, Floats, Stroke
 
 FACTOR = 8
 FINE = 4  # blocks in a pixel column at least: a spike stands at most a quarter of a column from its place
@@ -22,7 +22,7 @@ class Bundle:
         strokes: At least one; all have equal x.
     """
 
-    def __init__(self, strokes: Sequence[Stroke]) -> None:
+    def __init__(self, strokes: Sequence[Stroke | FarStroke]) -> None:
         self.x = strokes[0].x
         self._rows = [stroke.y for stroke in strokes]
         self._levels: list[Spans] = []
@@ -93,12 +93,13 @@ class Crowd:
         least: That value; NaN where it is not wanted, or there is none.
     """
 
-    def __init__(self, strokes: Sequence[Stroke], *, positive: bool = False) -> None:
+    def __init__(self, strokes: Sequence[Stroke | FarStroke], *, positive: bool = False) -> None:
         least = min(float(np.min(s.y, where=s.y > 0, initial=np.inf)) for s in strokes) if positive else np.inf
         self.least = least if least < np.inf else np.nan
         alike: list[list[int]] = []
-        for number, stroke in enumerate(strokes):
-            same = next((found for found in alike if np.array_equal(strokes[found[0]].x, stroke.x)), None)
+        places = [stroke.x for stroke in strokes]
+        for number, x in enumerate(places):
+            same = next((found for found in alike if np.array_equal(places[found[0]], x)), None)
             alike.append([number]) if same is None else same.append(number)
         self._order = np.argsort(np.concatenate(alike))
         self._bundles = [Bundle([strokes[number] for number in found]) for found in alike]

@@ -10,78 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.compare.members import Member
-from gui.views.pyramid import Pyramid
+from gui.compare.stroke import FarStroke, Path, Stroke
 from lab.compare import Along, Band, NotAligned, laid_along, summary
 from lab.naming import symbols
 from lab.stream import Source, rising
 from lab.views import Curves
-
-Floats = NDArray[np.float64]
-Path = tuple[Floats, Floats]
-RAW_ROWS = 4  # up to so many rows per pixel column are drawn as they are
-
-
-def down_and_up(low: Floats, high: Floats) -> Floats:
-    """Extremes (..., n) of n columns in the order (..., 2n) in which they are drawn: down in one, up in the next.
-
-    Neighbours then meet at like ends, which is half the ink of always going from the minimum to the maximum.
-    """
-    values = np.stack([low, high], axis=-1)
-    values[..., 1::2, :] = values[..., 1::2, ::-1]
-    return values.reshape(*low.shape[:-1], -1)
-
-
-@dataclass
-class Stroke:
-    """A line ``y`` (T,) over ``x`` (T,), with the extremes of its blocks where x rises."""
-
-    x: Floats
-    y: Floats
-    _pyramid: Pyramid | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.x) and not (np.diff(self.x) < 0).any():
-            self._pyramid = Pyramid()
-            self._pyramid.append(np.arange(len(self.y)), self.y)
-
-    @property
-    def rising(self) -> bool:
-        """Whether x never turns back."""
-        return self._pyramid is not None
-
-    def path(self, edges: Floats) -> Path:
-        """What to draw where pixel columns have these ``edges`` (n + 1,): all rows, or every column's extremes."""
-        columns = len(edges) - 1
-        if self._pyramid is None:
-            return self._thinned(columns)
-        rows = np.searchsorted(self.x, edges)
-        start, stop = max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, len(self.x))
-        if stop - start <= RAW_ROWS * columns:
-            return self.x[start:stop], self.y[start:stop]
-        low, high = self._pyramid.extremes(rows)
-        filled = rows[1:] > rows[:-1]
-        middle = ((edges[:-1] + edges[1:]) / 2)[filled]
-        return np.repeat(middle, 2), down_and_up(low[filled], high[filled])
-
-    def _thinned(self, columns: int) -> Path:
-        """A line that turns back: the least and the largest row of as many stretches as there is room for, in order."""
-        stretch = -(-len(self.x) // max(RAW_ROWS * columns, 1))
-        if stretch <= 2:
-            return self.x, self.y
-        whole = len(self.y) // stretch * stretch
-        blocks = np.where(np.isnan(self.y[:whole]), 0.0, self.y[:whole]).reshape(-1, stretch)
-        first = np.arange(0, whole, stretch)
-        rows = np.unique(
-            np.concatenate([first + blocks.argmin(1), first + blocks.argmax(1), np.arange(whole, len(self.y))])
-        )
-        return self.x[rows], self.y[rows]
-
-    def at(self, x: float) -> float:
-        """The newest value at or before ``x``; NaN before the first, or where x turns back."""
-        if self._pyramid is None:
-            return float("nan")
-        row = int(np.searchsorted(self.x, x, side="right")) - 1
-        return float(self.y[row]) if row >= 0 else float("nan")
 
 
 @dataclass
@@ -100,10 +33,10 @@ class Drawn:
     group: int
     series: str
     symbol: str
-    line: Stroke
+    line: Stroke | FarStroke
     low: Stroke | None = None
     high: Stroke | None = None
-    single: list[Stroke] = field(default_factory=list)
+    single: list[Stroke | FarStroke] = field(default_factory=list)
     count: NDArray[np.int64] | None = None
 
     def count_at(self, x: float) -> int:
@@ -138,10 +71,13 @@ def contents(
     for name in spec.series:
         for number, group in enumerate(groups):
             found, symbol = [], ""
+            alone = len(group) == 1 or not band
             for member in group:
+                source = members[member].source
+                far = FarStroke.of(source, name) if alone and along.kind == "step" else None
                 try:
-                    found += rows(members[member].source, members[member].knobs, name, along)
-                    symbol = symbol or symbols(members[member].source, spec.series)[name]
+                    found += [far] if far else rows(source, members[member].knobs, name, along)
+                    symbol = symbol or symbols(source, spec.series)[name]
                 except NotAligned as error:
                     missing[str(error)] = missing.get(str(error), 0) + 1
             if found:
@@ -164,15 +100,16 @@ def rows(source: Source, knobs: Any, name: str, along: Along) -> list[Path]:
     return [(x[kept], value[kept].astype(float))] if kept.any() else []
 
 
-def _drawn(group: int, name: str, symbol: str, found: list[Path], band: str, *, log: bool) -> Drawn:
-    rising = all(not (np.diff(x) <= 0).any() for x, _ in found)
-    if len(found) == 1 or not band or not rising:
-        first, *others = (Stroke(x, y) for x, y in found)
+def _drawn(group: int, name: str, symbol: str, found: Sequence[Path | FarStroke], band: str, *, log: bool) -> Drawn:
+    paths = [line for line in found if not isinstance(line, FarStroke)]
+    rising = all(not (np.diff(x) <= 0).any() for x, _ in paths)
+    if len(paths) < len(found) or len(found) == 1 or not band or not rising:  # a band is made of paths alone
+        first, *others = (line if isinstance(line, FarStroke) else Stroke(*line) for line in found)
         return Drawn(group, name, symbol, first, single=others)
     kind: Band = band  # pyright: ignore[reportAssignmentType]  # one of BANDS: a recipe is checked when it is read
-    found_band = summary(found, kind, log=log)
-    line = Stroke(found_band.x, found_band.centre)
+    summed = summary(paths, kind, log=log)
+    line = Stroke(summed.x, summed.centre)
     if band == "all lines":
-        return Drawn(group, name, symbol, line, single=[Stroke(x, y) for x, y in found], count=found_band.count)
-    low, high = Stroke(found_band.x, found_band.low), Stroke(found_band.x, found_band.high)
-    return Drawn(group, name, symbol, line, low, high, count=found_band.count)
+        return Drawn(group, name, symbol, line, single=[Stroke(x, y) for x, y in paths], count=summed.count)
+    low, high = Stroke(summed.x, summed.low), Stroke(summed.x, summed.high)
+    return Drawn(group, name, symbol, line, low, high, count=summed.count)

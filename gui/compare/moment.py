@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGraphicsItem
 from gui.background import Background
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import MOST_NAMES, Compared, Groups
-from gui.compare.lines import Floats
+from gui.compare.stroke import Floats
 from gui.compare.strokes import Ink, Strokes, path_of, pen_of
 from gui.export.outlines import Outline, Outlines, shared
 from gui.theme import Theme

@@ -15,8 +15,9 @@ from gui.compare.axis import SharedAxis
 from gui.compare.compared import MOST_NAMES, Compared, Groups
 from gui.compare.crowd import Crowd, Spans
 from gui.compare.heights import Heights, level_of
-from gui.compare.lines import Contents, Drawn, Floats, Path
+from gui.compare.lines import Contents, Drawn
 from gui.compare.picture import Picture, pixels_of
+from gui.compare.stroke import Floats, Path
 from gui.compare.strokes import Ink, Strokes, gaps, path_of, pen_of
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, font_px
@@ -24,6 +25,7 @@ from gui.views.plot import Canvas
 from gui.views.text import rich, short
 from lab.compare import Along
 from lab.views import Curves
+from storage.errors import RunFileError
 
 CROWD = 24  # lines from which they become one picture
 POINTS = 32_000  # drawn as paths at once; beyond, columns become wider, and still hold their extremes
@@ -68,9 +70,8 @@ class Overlay(Compared):
     def show_contents(self, contents: Contents, groups: Groups) -> None:
         self._lines, self.groups = contents.lines, groups
         self._levels = [level_of(line, groups.configs) for line in self.spec.lines]
-        reach = [line.line.x for line in self.visible_lines() if len(line.line.x)]
-        if reach:
-            self.axis.reach(self, float(min(x.min() for x in reach)), float(max(x.max() for x in reach)))
+        if reach := [line.line.reach for line in self.visible_lines() if len(line.line)]:
+            self.axis.reach(self, min(low for low, _ in reach), max(high for _, high in reach))
         strokes = [line.line for line in self.visible_lines()]
         crowded = len(strokes) >= CROWD and all(stroke.rising for stroke in strokes)
         self._crowd = Crowd(strokes, positive=self.spec.y_log and self.spec.floor is None) if crowded else None
@@ -97,6 +98,12 @@ class Overlay(Compared):
 
     @Slot()
     def draw(self) -> None:
+        try:
+            self._draw()
+        except RunFileError as error:  # the file of a long series is gone
+            self.say(str(error))
+
+    def _draw(self) -> None:
         lines = self.visible_lines()
         self.canvas.set_gutter(self.axis.gutter)
         kinds = self._paths(lines)
@@ -120,7 +127,7 @@ class Overlay(Compared):
         self._put_bands(lines, bands)
         self._put_thresholds(low, high, floor)
         self._put_names(lines, mains, high, floor)
-        self._move_cursor()
+        self._show_values()
 
     def _paths(self, lines: Sequence[Drawn]) -> tuple[list[Path], list[Path], list[Path]]:
         """What to draw at this zoom: main lines where they are no crowd, edges of bands, single runs."""
@@ -217,13 +224,19 @@ class Overlay(Compared):
     def values(self, x: float | None) -> list[tuple[Drawn, float]]:
         """Each visible line's value at ``x``; None reads its end."""
         return [
-            (line, line.line.at(x) if x is not None else float(line.line.y[-1]))
+            (line, line.line.at(x) if x is not None else line.line.end)
             for line in self.visible_lines()
-            if len(line.line.y)
+            if len(line.line)
         ]
 
     @Slot()
     def _move_cursor(self) -> None:
+        try:
+            self._show_values()
+        except RunFileError as error:  # as above
+            self.say(str(error))
+
+    def _show_values(self) -> None:
         x = self.axis.cursor
         self._cursor.setVisible(x is not None)
         if x is not None:

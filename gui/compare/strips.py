@@ -11,8 +11,8 @@ from PySide6.QtCore import Slot
 
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import MOST_NAMES, Compared, Groups
-from gui.compare.lines import Floats
 from gui.compare.members import Member
+from gui.compare.stroke import Floats
 from gui.theme import Theme
 from gui.views.axes import Axis
 from gui.views.plot import Canvas

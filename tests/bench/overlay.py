@@ -24,8 +24,9 @@ def measure() -> list[Result]:
     from gui.compare.axis import SharedAxis
     from gui.compare.colours import hues
     from gui.compare.compared import Groups
-    from gui.compare.lines import Contents, Drawn, Stroke
+    from gui.compare.lines import Contents, Drawn
     from gui.compare.overlay import Overlay
+    from gui.compare.stroke import Stroke
     from gui.theme import LIGHT
     from lab.compare import Along
     from lab.differing import places

@@ -12,11 +12,12 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.compare.colours import coloured, hues
 from gui.compare.controls import BAND_TEXT
-from gui.compare.lines import Stroke, contents
+from gui.compare.lines import contents
 from gui.compare.members import groups, names, opened, settings
 from gui.compare.place import ComparePlace
 from gui.compare.prepare import prepared, step_at
 from gui.compare.recipe import Recipe, RecipeError, load, save
+from gui.compare.stroke import Stroke
 from gui.compare.tables import as_csv, as_latex, rows
 from gui.theme import DARK, LIGHT
 from lab.compare import Along

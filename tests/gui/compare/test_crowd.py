@@ -6,9 +6,10 @@ import pytest
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import Groups
 from gui.compare.crowd import Crowd
-from gui.compare.lines import Contents, Drawn, Stroke
+from gui.compare.lines import Contents, Drawn
 from gui.compare.overlay import Overlay
 from gui.compare.picture import FAR, pixels_of, uncovered
+from gui.compare.stroke import Stroke
 from gui.theme import LIGHT
 from lab.compare import Along
 from lab.views import Curves
