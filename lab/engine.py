@@ -44,6 +44,7 @@ class Engine:
         history: What was recorded before the first step of this engine; detectors look back at it.
         checkpoints: When to store the state; None for never.
         also: Instruments beyond those that always read, as ``Request.also`` names them.
+        clock: How steps and readings are timed, in seconds.
 
     Raises:
         StateError: ``start`` does not fit the experiment.
@@ -60,7 +61,9 @@ class Engine:
         history: Source | None = None,
         checkpoints: Checkpoints | None = None,
         also: Iterable[str] = (),
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._clock = clock
         self.experiment = experiment
         self.sink = sink
         self.step = experiment.now = step
@@ -83,7 +86,7 @@ class Engine:
             self.schedule.remember(boundary, self.step)
         self._methods: dict[str, Callable[[], Any]] = {i.method: getattr(experiment, i.method) for i in on}
         self._rows: defaultdict[str, tuple[list[int], list[Any]]] = defaultdict(lambda: ([], []))
-        self.flushed = time.perf_counter()  # when rows were last handed to the sink
+        self.flushed = clock()  # when rows were last handed to the sink
         self._unchecked = False  # device tensors whose finiteness is not known yet
         self._machines = [(d.inputs, d.start(experiment.config)) for d in experiment.detectors]
         self._look_back(history)
@@ -96,7 +99,7 @@ class Engine:
         Raises:
             NonFinite: The training gave NaN or infinity and the config does not allow it. All rows are in the sink.
         """
-        experiment, clock = self.experiment, time.perf_counter
+        experiment, clock = self.experiment, self._clock
         while self.step < experiment.config.steps:
             self._at_boundary()
             started = clock()
@@ -146,7 +149,7 @@ class Engine:
         self.step += count
         self._acts_here = 0
         self.experiment.now = self.step
-        if time.perf_counter() - self.flushed > FLUSH_SECONDS:
+        if self._clock() - self.flushed > FLUSH_SECONDS:
             self.flush()
 
     def set_knobs(self, values: Mapping[str, Any]) -> None:
@@ -209,13 +212,13 @@ class Engine:
             if hurry():
                 return
             with untouched(self.experiment):
-                started = time.perf_counter()
+                started = self._clock()
                 self._reading(item)
-                self.schedule.read(item, time.perf_counter() - started, self.step)
+                self.schedule.read(item, self._clock() - started, self.step)
 
     def flush(self) -> None:
         """Hand all rows to the sink and let the detectors see them."""
-        self.flushed = time.perf_counter()
+        self.flushed = self._clock()
         for name, (steps, values) in self._rows.items():
             if not steps:
                 continue
@@ -256,13 +259,13 @@ class Engine:
                     self.sink.declare(spec.name, spec.attrs | {"cost": in_words(price)})
 
     def _read(self, item: Instrument) -> None:
-        started = time.perf_counter()
+        started = self._clock()
         value = self._reading(item)
         if value is not None:  # an instrument may have nothing to say, for example in another scene
             for spec, part in zip(item.series, value if len(item.series) > 1 else (value,), strict=True):
                 if part is not None:
                     self._keep(spec.name, part.detach().clone() if isinstance(part, torch.Tensor) else part)
-        self.schedule.read(item, time.perf_counter() - started, self.step)
+        self.schedule.read(item, self._clock() - started, self.step)
 
     def _reading(self, item: Instrument) -> Any:
         try:

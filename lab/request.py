@@ -81,16 +81,18 @@ class Estimate(NamedTuple):
     """What a whole run will take, measured on its first steps.
 
     Attributes:
-        seconds: In all.
+        seconds: In all, on a core of its own.
         size: Bytes of its series.
         share: Share of the time that readings take.
         prices: What one reading of each instrument takes, as ``Schedule.prices`` says it.
+        busy: How many times as long it takes while the machine is as busy as it was.
     """
 
     seconds: float
     size: int
     share: float
     prices: dict[str, dict[str, float]]
+    busy: float = 1.0
 
 
 def runs_folder() -> Path:

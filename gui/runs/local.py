@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from storage.index import RunIndex
     from storage.numbers import Number
 
+BUSY = 1.3  # times as long as on a core of its own, from which on an estimate says both
 LOOK = 1.0  # seconds that files are read for before the list is shown with what there is
 
 
@@ -143,7 +144,7 @@ class LocalRuns:
             answer = self._estimate(experiment, config)
         except (EOFError, OSError):
             return 0.0
-        return answer[0] if isinstance(answer, tuple) else 0.0
+        return answer.seconds * answer.busy if isinstance(answer, tuple) else 0.0
 
     def _estimate(
         self, experiment: type[Experiment], config: Config, also: tuple[str, ...] = ()
@@ -218,7 +219,10 @@ def _after(seconds: float) -> Callable[[], bool]:
 
 def cost_in_words(experiment: type[Experiment], found: Estimate, also: tuple[str, ...] = ()) -> str:
     """What a run takes, and what a reading of its costliest instrument and of those in ``also`` does."""
-    text = f"About {duration(found.seconds)}, {found.size / 1e6:.1f} MB, {found.share:.0%} of the time for measuring."
+    now = f" ({duration(found.seconds * found.busy)} while other programs compute)" if found.busy > BUSY else ""
+    text = (
+        f"About {duration(found.seconds)}{now}, {found.size / 1e6:.1f} MB, {found.share:.0%} of the time for measuring."
+    )
     priced = [item for item in experiment.instruments() if "steps" in found.prices.get(item.method, {})]
     priced.sort(
         key=lambda item: found.prices[item.method]["seconds"] / found.prices[item.method]["every"], reverse=True

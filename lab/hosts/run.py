@@ -28,6 +28,7 @@ from storage.errors import RunFileError, StorageFull
 from storage.reader import RunReader
 from storage.writer import RunWriter
 
+CALM = 0.3  # weight of the last half second in the rate that is told
 LOOK_SECONDS = 0.02  # commands are looked for so often: asking a pipe costs 30 microseconds
 
 
@@ -291,7 +292,10 @@ class Run:
         self.engine.flush()
         since, then = self._rate_from
         if now - since > 0.5:
-            self._rate, self._rate_from = (step - then) / (now - since), (now, step)
+            rate = (step - then) / (now - since)
+            # other programs take a core now and then: what is left of a run should not jump with them
+            self._rate = self._rate + CALM * (rate - self._rate) if self._rate else rate
+            self._rate_from = (now, step)
         self._outbox.put(("progress", step, self._rate))
         self._outbox.send()
 

@@ -107,6 +107,8 @@ def test_the_cost_names_the_costliest_instrument_and_those_switched_on() -> None
     assert "A reading of sharpness takes as long as 12 steps." in text
     assert "A reading of largest parameter takes as long as 0.6 steps." in text
     assert "norm" not in text
+    busy = cost_in_words(Tiny, Estimate(12.0, 300_000, 0.18, prices, 2.5))
+    assert busy.startswith("About 12 s (30 s while other programs compute), 0.3 MB")
 
 
 def test_an_instrument_read_from_checkpoints_gives_what_it_gave_live(tmp_path, qtbot) -> None:

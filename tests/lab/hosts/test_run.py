@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lab.hosts.link import Command, Message, QueueLink
 from lab.hosts.run import execute
 from lab.request import Request
 from storage.reader import RunReader
+from tests.fakes import Tiny
 
 NAME = "tests.fakes:"
 
@@ -234,6 +236,19 @@ def test_an_estimate_says_what_a_reading_of_each_instrument_costs_before_the_run
     assert found and set(found.prices) == {"sharpness", "where", "largest"}
     assert all(price["steps"] > 0 and price["seconds"] > 0 for price in found.prices.values())
     assert found.prices["largest"]["every"] == 4 and 0 < found.share < 1
+
+
+def test_an_estimate_tells_what_a_run_takes_from_what_it_waits_for(monkeypatch: pytest.MonkeyPatch):
+    step = Tiny.step
+
+    def interrupted(self: Tiny) -> Any:
+        time.sleep(0.002)
+        return step(self)
+
+    monkeypatch.setattr(Tiny, "step", interrupted)
+    found = estimate(Request(experiment=NAME, config={"steps": 100_000}), seconds=0.2)
+    assert found is not None
+    assert found.busy > 1.3 and found.seconds < 200 < 1.2 * found.seconds * found.busy
 
 
 def test_an_estimate_in_a_hurry_is_given_up():
