@@ -43,6 +43,7 @@ NEAREST, FARTHEST = 1.8, 14.0
 ANGLE = 38.0  # of sight, across the smaller side, in degrees
 LIGHT_FROM = np.array([-0.35, -0.5, 0.79])
 SAMPLES = 4
+AT_FOOT = 0.06  # of the upward axis, in the box
 MOVING = 0.15  # seconds between sections in which they follow each other so closely that edges need no samples
 ABOVE = {  # the surface is pushed back a little, so that lines on it are seen whole
     GL.GL_DEPTH_TEST: True,
@@ -269,7 +270,7 @@ class Surface(GLViewMixin, QWidget):
                 self._buffers[self._samples] = buffer = QOpenGLFramebufferObject(size, wanted)
             buffer.bind()
             for item, width in ((self._behind, 2.0), (self._rim, 4.5), (self._way, 2.2)):
-                item.width = width * rate
+                item.width, item.antialias = width * rate, self._samples > 0  # smooth edges need samples to lie beside
             GL.glViewport(0, 0, size.width(), size.height())
             area = (0, 0, size.width(), size.height())
             self.paint(region=area, viewport=area)
@@ -342,12 +343,14 @@ class Surface(GLViewMixin, QWidget):
         middle = self.on_screen(0, 0, 0)
         painter.setFont(font_px(TICK_PX))
         painter.setPen(QColor(self.theme.muted))
-        for place, text in zip(*self._ticks[0], strict=True):
-            self._tick(painter, text, self.on_screen(place, -far_y, 0), middle, 10)
-        for place, text in zip(*self._ticks[1], strict=True):
-            self._tick(painter, text, self.on_screen(-far_x, place, 0), middle, 10)
-        # upwards at the wall's edge that stands farthest left
+        # upwards at the wall's edge that stands farthest left; the number of the floor at its foot would be in its way
         x, y = min(((-far_x, far_y), (far_x, -far_y)), key=lambda corner: self.on_screen(*corner, 0).x())
+        for place, text in zip(*self._ticks[0], strict=True):
+            if y != -far_y or abs(place - x) > AT_FOOT:
+                self._tick(painter, text, self.on_screen(place, -far_y, 0), middle, 10)
+        for place, text in zip(*self._ticks[1], strict=True):
+            if x != -far_x or abs(place - y) > AT_FOOT:
+                self._tick(painter, text, self.on_screen(-far_x, place, 0), middle, 10)
         for place, text in zip(*self._ticks[2], strict=True):
             at = self.on_screen(x, y, place)
             self._tick(painter, text, at, at + QPointF(100, 0), 8)
