@@ -219,10 +219,14 @@ class Engine:
     def flush(self) -> None:
         """Hand all rows to the sink and let the detectors see them."""
         self.flushed = self._clock()
+        listed: list[int] = []
+        step = np.empty(0, np.int64)
         for name, (steps, values) in self._rows.items():
             if not steps:
                 continue
-            step, value = np.array(steps, np.int64), _stack(values)
+            if steps != listed:  # most series have the rows of the one before: one array serves them all
+                listed, step = steps.copy(), np.array(steps, np.int64)
+            value = _stack(values)
             steps.clear()
             values.clear()
             self.sink.append(name, step, value)
