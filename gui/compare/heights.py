@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gui.compare.lines import Floats
+from gui.compare.stroke import Floats
 from lab.views import Line
 
 FAR = 4  # times the height of the data: a threshold beyond would flatten them, and stays out of sight
