@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import h5py
 import numpy as np
-from h5py import h5d, h5p, h5s, h5t
+from h5py import h5s, h5t
 
 from .layout import CHECKPOINTS, group_at
 
@@ -33,12 +33,12 @@ def check_paths(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def write(file: h5py.File, step: int, arrays: Mapping[str, np.ndarray]) -> None:
     """Put the arrays of one step into the file, by HDF5's own calls: ``create_dataset`` takes three times as long."""
     group = group_at(file, CHECKPOINTS).create_group(str(int(step)))
-    links = h5p.create(h5p.LINK_CREATE)
+    links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
     links.set_create_intermediate_group(True)
     links.set_char_encoding(h5t.CSET_UTF8)
     for path, array in arrays.items():
         space = h5s.create_simple(array.shape) if array.ndim else h5s.create(h5s.SCALAR)
         kind = h5t.py_create(array.dtype, logical=True)
-        dataset = h5d.create(group.id, path.encode(), kind, space, lcpl=links)
+        dataset = h5py.h5d.create(group.id, path.encode(), kind, space, lcpl=links)
         if array.size:
             dataset.write(h5s.ALL, h5s.ALL, np.require(array, requirements="C"))
