@@ -184,11 +184,22 @@ class ComparePlace(QWidget):
         for problem in found.problems:
             self.message.emit(problem)
         if not found.members:
-            self.grid.show_cells([], 1, "\n".join(found.problems) or EMPTY)
+            self._clear("\n".join(found.problems) or EMPTY)
             return
         self._prepared, self.members = found, found.members
         self._show_choices(True)
         self._rebuild()
+
+    def _clear(self, why: str) -> None:
+        """None of the runs can be read: nothing of those of before is left beside the reason."""
+        self.panels.finish()
+        for member in self.members:
+            member.source.close()
+        self.members, self._prepared = [], None
+        self.runs.show_runs([], Grouping(), (), None)
+        self._show_choices(False)
+        self.said.hide()
+        self.grid.show_cells([], 1, why)
 
     # what is shown
 

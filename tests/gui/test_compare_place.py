@@ -247,6 +247,19 @@ def test_a_damaged_file_is_named_and_the_others_are_compared(qtbot, place, runs,
     assert len(place.members) == 6
 
 
+def test_runs_that_cannot_be_read_leave_nothing_of_the_comparison_before(qtbot, place, runs):
+    place.show()
+    show(qtbot, place, Recipe(tuple(runs)))
+    with qtbot.waitSignal(place.background.done):
+        place.compare(["/nowhere/a.h5"])
+    assert place.runs.tree.topLevelItemCount() == 0 and not place.grid.cells
+    assert not place.controls.isVisible() and not place.tabs.isVisible()
+    assert "/nowhere/a.h5" in place.grid.findChild(QLabel).text()
+    with qtbot.waitSignal(place.background.done):
+        place.compare(runs[:2])
+    assert place.controls.isVisible() and place.grid.cells
+
+
 def test_the_place_is_drawn_in_both_themes_and_a_panel_fills_it(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs)))
     place.show()
