@@ -44,7 +44,7 @@ ANGLE = 38.0  # of sight, across the smaller side, in degrees
 LIGHT_FROM = np.array([-0.35, -0.5, 0.79])
 SAMPLES = 4
 AT_FOOT = 0.06  # of the upward axis, in the box
-MOVING = 0.15  # seconds between sections in which they follow each other so closely that edges need no samples
+MOVING = 0.3  # seconds between sections in which they follow each other so closely that edges need no samples
 ABOVE = {  # the surface is pushed back a little, so that lines on it are seen whole
     GL.GL_DEPTH_TEST: True,
     GL.GL_BLEND: False,

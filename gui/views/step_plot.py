@@ -20,7 +20,7 @@ from gui.views.plot import Plot
 from lab.stream import Event
 
 NEAR_PX = 5
-READ_EVERY = 0.1  # seconds between read-outs of a file while the slider moves: nobody reads numbers faster
+READ_EVERY = 0.15  # seconds between read-outs of a file while the slider moves: nobody reads numbers faster
 CRISP = {"pxMode": True, "antialias": True, "useCache": False, "pen": None}  # the cache holds coarse pictures
 
 

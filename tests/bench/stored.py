@@ -40,7 +40,7 @@ DRAG, SWEEP = 8.0, 3.0  # seconds of dragging; in which it goes once over the ru
 NAMES = tuple(f"series{number}" for number in range(SERIES))
 NOTE = """
 The slowest view is the surface, drawn in software on this machine. While the slider moves the surface's edges are rough
-and values of a file are read for the read-outs ten times a second; both are made good where it rests.
+and values of a file are read for the read-outs a few times a second; both are made good where it rests.
 """
 
 

@@ -248,7 +248,7 @@ def test_an_estimate_tells_what_a_run_takes_from_what_it_waits_for(monkeypatch: 
     monkeypatch.setattr(Tiny, "step", interrupted)
     found = estimate(Request(experiment=NAME, config={"steps": 100_000}), seconds=0.2)
     assert found is not None
-    assert found.busy > 1.3 and found.seconds < 200 < 1.2 * found.seconds * found.busy
+    assert found.busy > 1.3 and found.seconds < 100, "the 200 s of waiting are not its own"
 
 
 def test_an_estimate_in_a_hurry_is_given_up():
