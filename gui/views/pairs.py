@@ -20,6 +20,7 @@ class Pairs:
         self._steps, self._values = Steps(), (Growing(np.float64), Growing(np.float64))
         self._waiting: list[Rows] = [(np.empty(0, np.int64), np.empty(0))] * 2
         self._last = [-1, -1]
+        self._listed: NDArray[np.int64] | None = None  # the steps as they were asked for last
 
     def __len__(self) -> int:
         return self._steps.count
@@ -27,8 +28,10 @@ class Pairs:
     @property
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """Steps (T,) and both values (T,)."""
+        if self._listed is None:
+            self._listed = self._steps.part(0, len(self))
         first, second = self._values
-        return self._steps.part(0, len(self)), first.view(), second.view()
+        return self._listed, first.view(), second.view()
 
     def append(self, which: int, step: NDArray[np.int64], value: np.ndarray) -> None:
         """Add rows ``step`` (k,), ``value`` (k,) of the first series, 0, or of the second, 1."""
@@ -41,6 +44,7 @@ class Pairs:
         steps, values = self._waiting[which]
         self._waiting[which] = np.append(steps, step), np.append(values, value)
         self._last[which] = int(step[-1])
+        self._listed = None
         self._join()
 
     def _go_back(self, which: int, step: int) -> None:
