@@ -49,6 +49,7 @@ class Schedule:
         self.steps = 0
         self._reviewed = time.perf_counter()
         self._next = start  # no instrument is due earlier
+        self._resumed = False
 
     def due(self, step: int, *, last: bool = False) -> list[Instrument]:
         """Instruments to read at the boundary before ``step``."""
@@ -59,7 +60,8 @@ class Schedule:
         for item in self._instruments:
             cost = self.costs[item.method]
             every = self._every(item)
-            if cost.last != step and (last or step % every == 0):
+            first = step == self._start and not self._resumed  # a branch begins at any step
+            if cost.last != step and (first or last or step % every == 0):
                 chosen.append(item)
         return chosen
 
@@ -85,6 +87,8 @@ class Schedule:
         }
 
     def remember(self, memory: Mapping[str, Any], step: int) -> None:
+        """Go on as the run did whose :meth:`memory` this is."""
+        self._resumed = True
         for name, cost in self.costs.items():
             cost.spacing = memory["spacing"].get(name, 1)
             cost.last = step if name in memory["read"] else -1

@@ -430,9 +430,9 @@ class RiverValley(AlsoMeasure):
         series=(Series("map", "Loss", "L"), Series("map_x", "Along", "x"), Series("map_y", "Across", "y")),
     )
     def landscape(self) -> tuple[torch.Tensor, ...] | None:
-        """The valley from above, once: it does not change."""
+        """The valley from above, where the run begins and where it ends: it does not change."""
         config = self.config
-        if not valley(config) or self.now:
+        if not valley(config):
             return None
         return self.problem.seen_from_above(1.1 * config.slope * config.lr * config.steps, 3 * config.sigma * config.lr)
 

@@ -168,7 +168,7 @@ def test_a_resumed_run_goes_on_reading_what_it_was_asked_to_and_so_does_a_branch
     assert here(Request(experiment=NAME, out=str(tmp_path / "broken.h5"), resume=True)) == ("finished", "")
     assert rows(tmp_path / "broken.h5", "largest") == rows(tmp_path / "whole.h5", "largest")
     here(Request(experiment=NAME, parent=str(tmp_path / "whole.h5"), at=100, out=str(tmp_path / "branch.h5")))
-    assert rows(tmp_path / "branch.h5", "largest")[0] == [*range(105, 200, 7), 200]
+    assert rows(tmp_path / "branch.h5", "largest")[0] == [100, *range(105, 200, 7), 200]
 
 
 def test_a_killed_run_resumes_bit_for_bit_with_the_knob_that_was_turned(tmp_path: Path):
