@@ -1,8 +1,11 @@
 """Work off the window's thread: the newest answer wins, or every answer arrives."""
 
+import threading
 from threading import Event
 
-from gui.background import Background
+import pytest
+
+from gui.background import Background, InOrder
 
 
 def test_asking_again_and_again_never_starves_the_answer(qtbot):
@@ -29,3 +32,43 @@ def test_a_new_question_drops_what_is_under_way(qtbot):
     qtbot.waitUntil(lambda: bool(done))
     background.wait()
     assert done == ["new"]
+
+
+class Tied:
+    """Says in which thread it was let go of, as a Qt object would be deleted there."""
+
+    def __init__(self, told: list[threading.Thread]) -> None:
+        self._told = told
+
+    def __del__(self) -> None:
+        self._told.append(threading.current_thread())
+
+
+@pytest.mark.parametrize("kind", [Background, InOrder])
+def test_what_work_holds_and_gives_is_let_go_of_in_the_windows_thread(qtbot, kind):
+    told: list[threading.Thread] = []
+    background = kind()
+    for _ in range(200):
+        held, given = Tied(told), Tied(told)
+        with qtbot.waitSignal(background.done):
+            background.start(lambda held=held, given=given: given)
+            del held, given
+    background.start(lambda: None)
+    qtbot.waitUntil(lambda: len(told) == 400)
+    assert set(told) == {threading.main_thread()}
+    background.wait()
+
+
+def test_work_that_never_began_is_forgotten(qtbot):
+    told: list[threading.Thread] = []
+    background, go, done = Background(), Event(), []
+    background.done.connect(done.append)
+    background.start(lambda: go.wait(10))
+    for number in range(5):
+        held = Tied(told)
+        background.start(lambda held=held, number=number: number)
+        del held
+    go.set()
+    qtbot.waitUntil(lambda: done == [4])
+    background.wait()
+    assert len(told) == 5 and set(told) == {threading.main_thread()}

@@ -53,7 +53,7 @@ def _page(qtbot) -> Any:
     run.experiment = Brushed
     page = RunPage(run, LIGHT)
     qtbot.addWidget(page)
-    page.resize(1200, 900)
+    page.resize(1200, 1200)
     with qtbot.waitExposed(page):
         page.show()
     for view in page.views:
