@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QWidget
 
 from gui.background import Background
 from gui.lab.knobs_panel import KnobsPanel
@@ -86,11 +87,17 @@ class Forecast(QObject):
             self.drop()
 
     def drop(self) -> None:
-        """Take the tab away."""
+        """Take the tab away, once the event loop turns.
+
+        Another tab's removal may have led here, and Qt's tab bar does not bear a removal within a removal.
+        """
         if self._page is not None:
             page, self._page, self.preview = self._page, None, None
-            self._tabs.removeTab(self._tabs.indexOf(page))
-            page.deleteLater()
+            QTimer.singleShot(0, self, lambda: self._remove(page))
+
+    def _remove(self, page: QWidget) -> None:
+        self._tabs.removeTab(self._tabs.indexOf(page))
+        page.deleteLater()
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme

@@ -170,3 +170,20 @@ def test_a_preview_follows_the_knobs_before_any_step(window, qtbot, monkeypatch)
     assert lab.tabs.currentWidget() is page
     assert lab.knobs.form.rows["lr"].editor.value() == "0.25"  # the form is left alone
     qtbot.waitUntil(lambda: "about" in lab.knobs.form.estimate.text(), timeout=10_000)
+
+
+def test_a_preview_that_goes_as_a_run_is_closed_goes_after_it(window, qtbot, monkeypatch) -> None:
+    """The tab bar does not bear a removal within a removal: the window's memory was damaged."""
+    monkeypatch.setattr(Tiny, "previews", ("where",))
+    monkeypatch.setattr(Tiny, "views", (*Tiny.views, Curves(("norm",), title="Norm")))
+    lab, tabs = window.lab, window.lab.tabs
+    with qtbot.waitSignal(lab.forecast.background.done):
+        lab.forecast.ask()
+    preview = tabs.currentWidget()
+    lab.open_path("/kept/one.h5")
+    monkeypatch.setattr(lab, "experiment", type("Other", (Tiny,), {"previews": ()}))
+    within: list[int] = []
+    tabs.currentChanged.connect(lambda index: within.append(tabs.indexOf(preview)))
+    lab.close_tab()
+    assert within == [1] and lab.forecast.preview is None  # it is no longer followed, and its tab is still there
+    qtbot.waitUntil(lambda: tabs.indexOf(preview) == -1)
