@@ -26,7 +26,7 @@ NOTE = """
 A point of an exact section costs the forward pass's arithmetic, which the peer spends too: batching saves its overhead
 and no more. Only the first layer is linear in the two coordinates, which would allow factors of 1.4 (MLP), 1.2 (CNN)
 and 1.0 (transformer). The smooth section interpolates the network's outputs and states its error over the range of
-values, at most 1e-3 here; relative errors are larger at the bottom of a deep basin. ReLU and max-pooling converge
+values, about 1e-3 at most here; relative errors are larger at the bottom of a deep basin. ReLU and max-pooling converge
 slowly, so a CNN with few samples needs hundreds of the 2601 passes. Each row is one measurement: the CNN's smooth
 section with 32 samples gave 8.3, 8.5 and 11.3 on different occasions.
 """
