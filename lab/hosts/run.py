@@ -148,8 +148,8 @@ class Run:
                 looked = now
                 self._obey(0.0)
             if self.engine.flushed != sent or self._paused or self._remaining == 0:  # rows wait for no second clock
-                sent = self.engine.flushed
                 self._report(step, now)
+                sent = self.engine.flushed  # after the report, which hands over rows itself
             if self.sink.problem or self._remaining == 0:
                 self._pause()
             self._hold()

@@ -106,6 +106,15 @@ def test_pause_step_knob_action_and_stop_act_at_step_boundaries(tmp_path: Path):
         assert reader.state == "stopped" and len(reader.series("train_loss")[0]) == 3
 
 
+def test_rows_travel_together_and_not_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lab.engine.FLUSH_SECONDS", 3600.0)
+    watcher = Watcher()
+    here(request(tmp_path, steps=50), watcher)
+    begin_and_end = 2
+    assert len(watcher.of("progress")) == begin_and_end
+    assert max(message[2][-1] for message in watcher.of("rows") if message[1] == "train_loss") == 49
+
+
 def test_a_refused_knob_is_said_and_the_run_goes_on(tmp_path: Path):
     watcher = Watcher()
     watcher.commands.put(("set", {"width": 9}))
