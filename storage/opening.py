@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 
 from . import lock
-from .errors import RunFileError, StorageFull
+from .errors import NameTaken, RunFileError, StorageFull
 from .pages import PagedFile, storage_full
 
 
@@ -22,11 +22,11 @@ def appearing(path: Path, *, overwrite: bool = False) -> Iterator[PagedFile]:
         overwrite: Replace a file that no writer holds.
 
     Raises:
-        RunFileError: The file exists.
+        NameTaken: The file exists.
         StorageFull: It cannot be written.
     """
     if path.exists() and (not overwrite or is_live(path)):
-        raise RunFileError(f"{path} exists already; choose another name or remove it")
+        raise _taken(path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,8 +138,16 @@ def _publish(partial: Path, path: Path, overwrite: bool) -> None:
     try:
         path.hardlink_to(partial)
     except FileExistsError as error:
-        raise RunFileError(f"{path} exists already; choose another name or remove it") from error
-    except OSError:  # a file system without hard links
-        partial.rename(path)
+        raise _taken(path) from error
+    except OSError:  # a file system without hard links: an empty file keeps the name for a moment
+        try:
+            os.close(_open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+        except FileExistsError as error:
+            raise _taken(path) from error
+        partial.replace(path)
     else:
         partial.unlink()
+
+
+def _taken(path: Path) -> NameTaken:
+    return NameTaken(f"{path} exists already; choose another name or remove it")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from lab.request import Request, new_path
 from lab.schedule import Checkpoints
 from lab.state import StateError, stored_config, without_boundary
 from lab.stream import Event, MemoryRun
+from storage.errors import NameTaken
 from storage.reader import RunReader
 from storage.writer import RunWriter
 
@@ -82,11 +82,6 @@ class Start:
             writer = RunWriter.append_to(request.out)
             writer.set_state("running")
             return writer
-        path = (
-            Path(request.out)
-            if request.out
-            else new_path(request.experiment, request.preset, request.arm, self.config.seed)
-        )
         header = {
             "experiment": request.experiment,
             "title": experiment.title,
@@ -99,12 +94,22 @@ class Start:
             "parent_step": self.step if request.parent else -1,
             "app_version": environment.app_version(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        config = self.config.model_dump(mode="json")
-        writer = RunWriter.create(path, header, config, environment.describe(request.device))
+        writer = self._create(header)
         if experiment.views:
             writer.set_default_view(experiment.views[0].names)
         return writer
+
+    def _create(self, header: Mapping[str, Any]) -> RunWriter:
+        """The new file: where the request says, else under a name that no other process takes meanwhile."""
+        request, config = self.request, self.config.model_dump(mode="json")
+        place = environment.describe(request.device)
+        while True:
+            free = new_path(request.experiment, request.preset, request.arm, self.config.seed)
+            try:
+                return RunWriter.create(request.out or free, header, config, place)
+            except NameTaken:
+                if request.out:
+                    raise
 
 
 def past(reader: RunReader, step: int) -> MemoryRun:
