@@ -107,6 +107,15 @@ def round_ticks(low: float, high: float, count: float, smallest: float = 0.0) ->
     return spacing, np.arange(math.ceil(low / spacing), math.floor(high / spacing) + 1) * spacing
 
 
+def two_ticks(low: float, high: float, smallest: float = 0.0) -> np.ndarray:
+    """Two or three round places on an axis that is too short for more; fewer where there are no two."""
+    for count in (2, 4, 8):
+        _, places = round_ticks(low, high, count, smallest)
+        if len(places) > 1:
+            return places[:: len(places) // 2]
+    return round_ticks(low, high, 8, smallest)[1]
+
+
 def log_ticks(low: float, high: float, count: float) -> tuple[np.ndarray, np.ndarray]:
     """Ticks of a logarithmic axis from 10**low to 10**high: exponents that get a label, and those that do not."""
     span = high - low
@@ -183,6 +192,8 @@ class Axis(pg.AxisItem):
             named, others = log_ticks(max(low, -320.0), min(high, 308.0), count)
             return [(1.0, named), (0.1, others)]
         spacing, places = round_ticks(low, high, count, smallest=1.0 if self._steps else 0.0)
+        if len(places) < 2 and size > 0:  # one number tells no scale
+            places = two_ticks(low, high, smallest=1.0 if self._steps else 0.0)
         return [(spacing, places)]
 
     def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
