@@ -37,7 +37,8 @@ def figure_panels(recipe: Recipe, members: Sequence[Member], only: View | None =
         if recipe.layout == "difference" and why_whole(view):
             continue
         for experiment in dict.fromkeys(member.experiment for member in drawn):
-            own = [member for member in drawn if member.experiment is experiment]
+            there = [member for member in drawn if member.experiment is experiment]
+            own = [there[run] for (run,) in groups(there, "")]
             if view.id in {other.id for other in getattr(experiment, "views", ())}:
                 found += _panels(view, recipe, own, reference)
     return found

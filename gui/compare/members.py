@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lab import registry
-from lab.differing import SEEDS, differences, flat, over_seeds, told_apart
+from lab.differing import ABSENT, SEEDS, differences, flat, over_seeds, rank, told_apart
 from lab.experiment import Experiment
 from lab.verdict import StudyRow, Verdict, judge_together
 from lab.views import View
@@ -96,8 +96,21 @@ def specs(members: Sequence[Member]) -> list[View]:
 
 
 def groups(members: Sequence[Member], band: str) -> list[list[int]]:
-    """Numbers of the runs that become one line: those that differ in seeds alone, or each alone without a band."""
-    return over_seeds(settings(members)) if band else [[number] for number in range(len(members))]
+    """Numbers of the runs that become one line: those that differ in seeds alone, or each alone without a band.
+
+    They stand in the order of their arms, as the claim has them, then of the settings that tell them apart.
+    """
+    configs = settings(members)
+    found = over_seeds(configs) if band else [[number] for number in range(len(members))]
+    apart = told_apart(configs)
+
+    def place(group: Sequence[int]) -> tuple[Any, ...]:
+        first = members[group[0]]
+        arms, arm = [*(first.experiment.arms if first.experiment else ())], str(first.header["arm"] or "")
+        known = arms.index(arm) if arm in arms else len(arms)
+        return known, *(rank(configs[group[0]].get(name, ABSENT)) for name in apart)
+
+    return sorted(found, key=place)
 
 
 def names(members: Sequence[Member], grouped: Sequence[Sequence[int]]) -> list[str]:
