@@ -12,6 +12,7 @@ class SharedAxis(QObject):
 
     Attributes:
         held: The stretch that the user chose; None shows everything.
+        held_values: The same of values, by what they are: panels of one view stand on the same axes.
         pinned: Where the slider stands; None at the end.
         gutter: Points right of the data for the names of lines.
     """
@@ -23,6 +24,7 @@ class SharedAxis(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.held: tuple[float, float] | None = None
+        self.held_values: dict[str, tuple[float, float]] = {}
         self._ends: dict[int, tuple[float, float]] = {}
         self.pinned: float | None = None
         self._hovered: float | None = None
@@ -53,17 +55,29 @@ class SharedAxis(QObject):
             self.range_changed.emit()
 
     def values(self, who: QObject, what: str, low: float, high: float) -> tuple[float, float]:
-        """The stretch of values that small multiples of one view share: from the least low to the largest high."""
+        """What small multiples of one view share: what is held, else from the least low to the largest high."""
         panels = self._values.setdefault(what, {})
         before = panels.get(id(who))
         panels[id(who)] = low, high
         if len(panels) > 1 and before != (low, high):
             self.values_changed.emit()
-        return min(low for low, _ in panels.values()), max(high for _, high in panels.values())
+        every = min(low for low, _ in panels.values()), max(high for _, high in panels.values())
+        return self.held_values.get(what, every)
 
-    def forget(self) -> None:
-        """Other panels come."""
-        self._ends, self._values, self.held = {}, {}, None
+    def hold_values(self, what: str, low: float, high: float) -> None:
+        if math.isfinite(low) and low < high < math.inf and self.held_values.get(what) != (low, high):
+            self.held_values[what] = low, high
+            self.values_changed.emit()
+
+    def free_values(self, what: str) -> None:
+        if self.held_values.pop(what, None) is not None:
+            self.values_changed.emit()
+
+    def forget(self, *, keep: bool = False) -> None:
+        """Other panels come; what is held is kept where it means the same to them."""
+        self._ends, self._values = {}, {}
+        if not keep:
+            self.held, self.held_values = None, {}
 
     def hold(self, low: float, high: float) -> None:
         if math.isfinite(low) and low < high < math.inf and (low, high) != self.stretch:

@@ -48,7 +48,7 @@ class MomentOverlay(Compared):
         self.canvas.bottom_axis.setLabel(rich(getattr(spec, "x_label", "")) or None)
         self.canvas.left_axis.setLabel(rich(y_label) or None)
         self.contents: Outlines | None = None
-        self._held = False
+        self._ways = f"{self.spec.id} across", f"{self.spec.id} up"
         self._pointer: float | None = None
         self._background = Background(self)
         self._background.done.connect(self._take)
@@ -166,8 +166,6 @@ class MomentOverlay(Compared):
         return _log(levels) if log else levels
 
     def _fit(self, found: Sequence[Outline]) -> None:
-        if self._held:
-            return
         shapes = [shape for outline in found for shape in (outline.shape, *outline.single)]
         edges = [edge for outline in found for edge in (outline.low, outline.high) if edge is not None]
         placed = [self._place(shape.x, shape.y) for shape in shapes]
@@ -187,9 +185,7 @@ class MomentOverlay(Compared):
                 if self._logs[1]
                 else (min(0.0, y[0] if y[0] < -0.1 * y[1] else 0.0), y[1])
             )
-        across, up = (
-            self.axis.values(self, f"{self.spec.id} {name}", *own) for name, own in (("across", x), ("up", y))
-        )
+        across, up = (self.axis.values(self, what, *own) for what, own in zip(self._ways, (x, y), strict=True))
         self.canvas.show_range(across, up)
 
     def _put_names(self, found: Sequence[Outline], same: set[str], levels: Floats) -> None:
@@ -241,12 +237,14 @@ class MomentOverlay(Compared):
         return short(float(outline.shape.y[place]))
 
     def _held_by_hand(self) -> None:
-        self._held = True
+        for what, ends in zip(self._ways, self.box.viewRange(), strict=True):
+            self.axis.hold_values(what, *ends)
         self._soon.start()
 
     @Slot()
     def show_all(self) -> None:
-        self._held = False
+        for what in self._ways:
+            self.axis.free_values(what)
         self._soon.start()
 
     def numbers(self) -> str:

@@ -46,7 +46,6 @@ class Overlay(Compared):
         self._crowd: Crowd | None = None
         self._x_log = spec.x_log and along.kind == "step"
         self._y = (0.0, 1.0)
-        self._y_held = False
         self.canvas.bottom_axis.set_log(self._x_log)
         self.canvas.left_axis.set_log(spec.y_log)
         self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
@@ -115,7 +114,9 @@ class Overlay(Compared):
         placed = iter(zip(np.split(self.x_of(x), ends), np.split(up, ends), strict=True) if paths else ())
         mains, bands, singles = ([next(placed) for _ in kind] for kind in kinds)
         spans = self._spans(lines, floor)
-        if not self._y_held:
+        if (held := self.axis.held_values.get(self.spec.id)) is not None:
+            self._y = held
+        else:
             drawn = np.concatenate([up, *(part.ravel() for part in spans)])
             own = self._heights.fit(drawn, self._levels, floor)
             self._y = self.axis.values(self, self.spec.id, *own)
@@ -255,7 +256,7 @@ class Overlay(Compared):
     def _held_by_hand(self) -> None:
         (x0, x1), (y0, y1) = self.box.viewRange()
         if max(abs(y0 - self._y[0]), abs(y1 - self._y[1])) > 1e-9 * (self._y[1] - self._y[0]):
-            self._y_held, self._y = True, (y0, y1)
+            self.axis.hold_values(self.spec.id, y0, y1)
         old = self.x_of(np.array(self.axis.stretch))
         if max(abs(x0 - old[0]), abs(x1 - old[1])) > 1e-9 * (old[1] - old[0]):
             low, high = (10.0**x0, 10.0**x1) if self._x_log else (x0, x1)
@@ -264,7 +265,7 @@ class Overlay(Compared):
 
     @Slot()
     def show_all(self) -> None:
-        self._y_held = False
+        self.axis.free_values(self.spec.id)
         self.axis.show_all()
         self._soon.start()
 

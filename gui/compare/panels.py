@@ -42,9 +42,7 @@ class Panels(QObject):
 
     def make(self, found: Prepared, recipe: Recipe, grouping: Grouping, theme: Theme) -> list[Cell]:
         """Other panels in place of those of before."""
-        held = self.axis.held if found.recipe.along == recipe.along else None
-        self.axis.forget()
-        self.axis.held = held
+        self.axis.forget(keep=self._of_the_same(recipe))
         self.finish()
         self._found, self._recipe, self._grouping, self._theme = found, recipe, grouping, theme
         # a view chosen just now has no panel yet: it is being read
@@ -52,6 +50,12 @@ class Panels(QObject):
         self.said = [panel.why for panel in panels.values() if panel.why]
         self.cells = [cell for view, panel in panels.items() for cell in self._cells(view, panel)]
         return self.cells
+
+    def _of_the_same(self, recipe: Recipe) -> bool:
+        """Whether what is held on the axes means the same in this comparison."""
+        before = self._recipe
+        alike = before.along == recipe.along and (before.layout == "difference") == (recipe.layout == "difference")
+        return alike and not {*before.runs}.isdisjoint(recipe.runs)
 
     def finish(self) -> None:
         """End what the panels still do."""
