@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.stream import Event, Source
+from lab.stream import Event, Source, rising
 
 Floats = NDArray[np.float64]
 Band = Literal["SD", "SE", "quartiles", "10-90 %", "5-95 %", "2.5-97.5 %", "min-max", "all lines"]
@@ -38,6 +38,11 @@ class Along:
 
     kind: Literal["step", "epoch", "time", "series", "event"] = "step"
     name: str = ""
+
+    @property
+    def common(self) -> bool:
+        """Whether runs meet at the same places of the axis, so that their rows there are subtracted."""
+        return self.kind in ("step", "epoch", "event")
 
     @property
     def label(self) -> str:
@@ -76,6 +81,43 @@ def laid_along(along: Along, step: NDArray[np.int64], run: Source, config: Mappi
     if along.kind == "time":
         return np.interp(step, *_elapsed(run))
     return step.astype(float)
+
+
+class Laid:
+    """A run whose rows lie along something else than its steps.
+
+    Args:
+        source: Its rows.
+        along: What.
+        config: Its knobs.
+        place: What says where they lie, where that is another source.
+    """
+
+    def __init__(self, source: Source, along: Along, config: Mapping[str, Any], *, place: Source | None = None) -> None:
+        self.source, self._along, self._config = source, along, config
+        self._place = source if place is None else place
+
+    def names(self) -> list[str]:
+        return self.source.names()
+
+    def attrs(self, name: str) -> Mapping[str, str]:
+        return self.source.attrs(name)
+
+    def series(self, name: str, start: int = 0) -> tuple[Any, NDArray[Any]]:
+        """Places on the axis (T,) and values (T, ...); NotAligned where there are none."""
+        step, value = self.source.series(name)
+        holding = rising(step)
+        x = self._x(step[holding])
+        there = np.isfinite(x)
+        return x[there][start:], value[holding][there][start:]
+
+    def events(self, start: int = 0) -> list[Any]:
+        events = self.source.events(start)
+        x = self._x(np.array([event["step"] for event in events], np.int64))
+        return [{**event, "step": at} for event, at in zip(events, x.tolist(), strict=True) if np.isfinite(at)]
+
+    def _x(self, step: NDArray[np.int64]) -> Floats:
+        return laid_along(self._along, step, self._place, self._config)
 
 
 def _step(event: Event) -> int:

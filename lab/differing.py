@@ -116,20 +116,20 @@ class Difference:
     """One run minus another at the steps that both recorded: a source, so every view can show it.
 
     Args:
-        run: From this one is subtracted.
+        run: From this one is subtracted; the difference lies where it does along any axis.
         reference: What is subtracted.
         places: Series that say where values stand; they are the run's own.
     """
 
     def __init__(self, run: Source, reference: Source, places: Iterable[str] = ()) -> None:
-        self._run, self._reference, self._places = run, reference, {*places}
+        self.run, self._reference, self._places = run, reference, {*places}
 
     def names(self) -> list[str]:
         others = set(self._reference.names())
-        return [name for name in self._run.names() if name in others]
+        return [name for name in self.run.names() if name in others]
 
     def attrs(self, name: str) -> Mapping[str, str]:
-        attrs = dict(self._run.attrs(name))
+        attrs = dict(self.run.attrs(name))
         if name in self._places:
             return attrs
         return attrs | {
@@ -139,9 +139,9 @@ class Difference:
     def series(self, name: str, start: int = 0) -> Rows:
         """Steps (T,) and differences (T, ...); KeyError where one has no such series or the shapes differ."""
         if name in self._places:
-            return self._run.series(name, start)
+            return self.run.series(name, start)
         step, rows, others = self._matched(name)
-        _, value = self._run.series(name)
+        _, value = self.run.series(name)
         _, reference = self._reference.series(name)
         if value.shape[1:] != reference.shape[1:]:
             raise KeyError(name)
@@ -151,23 +151,23 @@ class Difference:
     def row(self, name: str, index: int) -> NDArray[np.float64]:
         """The values (...) of one row, without reading the others."""
         if name in self._places:
-            return np.asarray(row_of(self._run, name, index), float)
+            return np.asarray(row_of(self.run, name, index), float)
         _, rows, others = self._matched(name)
-        value = np.asarray(row_of(self._run, name, int(rows[index])), float)
+        value = np.asarray(row_of(self.run, name, int(rows[index])), float)
         reference = np.asarray(row_of(self._reference, name, int(others[index])), float)
         if value.shape != reference.shape:
             raise KeyError(name)
         return value - reference
 
     def steps(self, name: str, start: int = 0) -> NDArray[np.int64]:
-        return steps_of(self._run, name, start) if name in self._places else self._matched(name)[0][start:]
+        return steps_of(self.run, name, start) if name in self._places else self._matched(name)[0][start:]
 
     def events(self, start: int = 0) -> list[Event]:
-        return self._run.events(start)
+        return self.run.events(start)
 
     def _matched(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Common steps, and the rows of both runs that hold them."""
-        (one, rows), (other, others) = (_holding(steps_of(source, name)) for source in (self._run, self._reference))
+        (one, rows), (other, others) = (_holding(steps_of(source, name)) for source in (self.run, self._reference))
         step, at, beside = np.intersect1d(one, other, assume_unique=True, return_indices=True)
         return step, rows[at], others[beside]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gui.compare.members import Member
 from gui.compare.stroke import FarStroke, Path, Stroke
 from lab.compare import Along, Band, NotAligned, laid_along, summary
+from lab.differing import Difference
 from lab.naming import symbols
 from lab.stream import Source, rising
 from lab.views import Curves
@@ -95,7 +96,7 @@ def rows(source: Source, knobs: Any, name: str, along: Along) -> list[Path]:
         return []
     if not (holding := rising(step)).all():
         step, value = step[holding], value[holding]
-    x = laid_along(along, step, source, knobs)
+    x = laid_along(along, step, source.run if isinstance(source, Difference) else source, knobs)
     kept = ~np.isnan(x)
     return [(x[kept], value[kept].astype(float))] if kept.any() else []
 

@@ -11,7 +11,7 @@ import numpy as np
 from gui.compare.kinds import overlaid, placed_apart, why_alone, why_whole
 from gui.compare.members import Member, first_number, groups, model_of, opened, specs, study_row
 from gui.compare.recipe import Recipe
-from lab.compare import Along, NotAligned, laid_along
+from lab.compare import Along, Laid, NotAligned, laid_along
 from lab.differing import Difference, difference_view, flat, on_common_scale
 from lab.stream import steps_of
 from lab.verdict import StudyRow
@@ -102,7 +102,9 @@ def _difference(view: View, recipe: Recipe, members: Sequence[Member], grouped: 
         return Panel(view, why=f"{view.title} has no difference: {why}", apart=frozenset(range(len(members))))
     number = min(recipe.reference, len(members) - 1)
     reference = members[number].source
-    sources = [Difference(member.source, reference, view.places) for member in members]
+    laid = isinstance(view, Curves) and recipe.along.common  # rows meet where the runs are laid to meet
+    parts = [Laid(m.source, recipe.along, m.knobs) if laid else m.source for m in members]
+    sources = [Difference(part, parts[number], view.places) for part in parts]
     told = [placed_apart(view, member.source, reference) for member in members]
     apart = frozenset(run for run, reason in enumerate(told) if reason)
     why = f"{view.title}: {len(apart)} left out, {next(filter(None, told))} from the reference" if apart else ""
@@ -112,7 +114,8 @@ def _difference(view: View, recipe: Recipe, members: Sequence[Member], grouped: 
         return Panel(on_common_scale(spec, kept), why=why, apart=apart)
     subtracted = [replace(member, source=source) for member, source in zip(members, sources, strict=True)]  # pyright: ignore[reportArgumentType]  # a difference is read like a file
     left = [[run for run in group if run not in apart] for group in grouped]
-    return Panel(spec, _contents(spec, subtracted, left, recipe), why, apart)
+    placed = replace(recipe, along=Along()) if laid else recipe
+    return Panel(spec, _contents(spec, subtracted, left, placed), why, apart)
 
 
 def _contents(spec: Any, members: Sequence[Member], grouped: Sequence[Sequence[int]], recipe: Recipe) -> Any:

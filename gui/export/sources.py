@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,10 +15,9 @@ from gui.export.means import SEEDS, Mean, groups, summed_up
 from gui.export.parts import inks
 from gui.export.recipe import PanelRecipe, Recipe, Run
 from lab import registry
-from lab.compare import Along, NotAligned, laid_along
+from lab.compare import Along, Laid, NotAligned, laid_along
 from lab.config import ConfigError
 from lab.differing import ABSENT, Difference, Places, difference_view, on_common_scale, places
-from lab.stream import rising
 from lab.views import Curves, Ribbon, View
 from storage.errors import RunFileError
 from storage.reader import RunReader
@@ -163,13 +162,19 @@ def members(panel: Panel) -> list[RunReader]:
 def pieces(panel: Panel) -> list[tuple[RunReader, Any]]:
     """Every run of a panel: its file, and the rows as the panel shows them."""
     parts = panel.source.members if isinstance(panel.source, Mean) else [panel.source]
-    return [(getattr(part, "reader", part), part) for part in parts]
+    return [(_file_of(part), part) for part in parts]
+
+
+def _file_of(part: Any) -> RunReader:
+    if isinstance(part, Minus | LaidMinus):
+        return part.reader
+    file: Any = part.source if isinstance(part, Laid) else part
+    return file
 
 
 def _subtracted(content: Content) -> RunReader | None:
-    return next(
-        (part.reference for panel in content.panels for _, part in pieces(panel) if isinstance(part, Minus)), None
-    )
+    parts = (part for panel in content.panels for _, part in pieces(panel))
+    return next((part.reference for part in parts if isinstance(part, Minus | LaidMinus)), None)
 
 
 class Minus(Difference):
@@ -180,33 +185,12 @@ class Minus(Difference):
         self.reader, self.reference = reader, subtracted
 
 
-class Laid:
-    """A run file whose rows lie along something else than its steps."""
+class LaidMinus(Laid):
+    """The same along what no two runs share values of: steps are subtracted, and lie where the run has them."""
 
-    def __init__(self, reader: RunReader, along: Along) -> None:
-        self.reader, self._along = reader, along
-
-    def names(self) -> list[str]:
-        return self.reader.names()
-
-    def attrs(self, name: str) -> Mapping[str, str]:
-        return self.reader.attrs(name)
-
-    def series(self, name: str, start: int = 0) -> tuple[Any, np.ndarray]:
-        step, value = self.reader.series(name)
-        holding = rising(step)
-        step, value = step[holding], value[holding]
-        x = self._x(step)
-        there = np.isfinite(x)
-        return x[there][start:], value[there][start:]
-
-    def events(self, start: int = 0) -> list[Any]:
-        events = self.reader.events(start)
-        x = self._x(np.array([event["step"] for event in events], np.int64))
-        return [{**event, "step": at} for event, at in zip(events, x.tolist(), strict=True) if np.isfinite(at)]
-
-    def _x(self, step: np.ndarray) -> np.ndarray:
-        return laid_along(self._along, step, self.reader, self.reader.config)
+    def __init__(self, minus: Minus, along: Along) -> None:
+        super().__init__(minus, along, minus.reader.config, place=minus.reader)
+        self.reader, self.reference = minus.reader, minus.reference
 
 
 def along_of(text: str) -> Along:
@@ -220,11 +204,15 @@ def _sources(spec: View, recipe: PanelRecipe, readers: Sequence[RunReader], minu
     along = along_of(recipe.along)
     shown: list[Any] = [*readers, *minus]
     if along.kind != "step" and isinstance(spec, Curves | Ribbon):
-        shown = [Laid(reader, along) for reader in shown]
+        laid = [Laid(reader, along, reader.config) for reader in shown]
+        if not minus or along.common:
+            shown = laid
     if not minus:
         return shown
     *runs, reference = shown
-    return [Minus(run, reference, reader, minus[0], spec) for run, reader in zip(runs, readers, strict=True)]
+    found = [Minus(run, reference, reader, minus[0], spec) for run, reader in zip(runs, readers, strict=True)]
+    apart = isinstance(spec, Curves | Ribbon) and not along.common
+    return [LaidMinus(minus, along) for minus in found] if apart else found
 
 
 def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReader) -> Content:

@@ -141,6 +141,18 @@ def test_a_run_on_another_grid_is_left_out_of_the_difference_and_said(qtbot, pla
     assert "1 left out, across differs" in place.said.text()
 
 
+def test_profiles_of_several_runs_zoom_together(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs[:2]), views=("solution-profile",), layout="side by side"))
+    one, other = (cell.view for cell in place.grid.cells)
+    qtbot.waitUntil(lambda: one.box.viewRange() == other.box.viewRange())
+    whole = one.box.viewRange()
+    one.box.setRange(xRange=(0.1, 0.2), yRange=(-0.5, 0.5), padding=0)
+    one.box.sigRangeChangedManually.emit([True, True])
+    qtbot.waitUntil(lambda: other.box.viewRange() == [[0.1, 0.2], [-0.5, 0.5]])
+    other.show_all()
+    qtbot.waitUntil(lambda: one.box.viewRange() == other.box.viewRange() == whole)
+
+
 def test_ribbons_lie_below_one_another_along_the_common_axis(qtbot, place, runs):
     recipe = Recipe(tuple(runs), views=("stage-ribbon",), along=Along("event", "spike"))
     strips = show(qtbot, place, recipe)["Stage ribbon"]

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from pypdf import PdfReader
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.compare.colours import coloured, hues
 from gui.compare.controls import BAND_TEXT
+from gui.compare.figure import figure_page
 from gui.compare.lines import contents
 from gui.compare.members import groups, names, opened, settings
 from gui.compare.place import ComparePlace
@@ -19,7 +21,9 @@ from gui.compare.prepare import prepared, step_at
 from gui.compare.recipe import Recipe, RecipeError, load, save
 from gui.compare.stroke import Stroke
 from gui.compare.tables import as_csv, as_latex, rows
+from gui.export.figure import write_recipe
 from gui.theme import DARK, LIGHT
+from gui.views.axes import Axis
 from lab.compare import Along
 from lab.views import Curves
 from storage.numbers import Number
@@ -77,7 +81,7 @@ def listed(place):
 
 def test_seeds_become_one_line_with_its_count_and_no_spike_is_lost(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), band="min-max"))
-    assert place.grouping.names == ["lr 0.1", "lr 0.01"]
+    assert place.grouping.names == ["lr 0.01", "lr 0.1"]
     overlay = place.grid.cells[0].view
     assert [line.group for line in overlay.visible_lines()] == [0, 1]
     assert all(line.count.tolist() == [3] * 1000 for line in overlay.visible_lines())
@@ -91,7 +95,12 @@ def test_every_run_keeps_its_colour_when_others_are_hidden(qtbot, place, runs):
     assert len(set(before)) == 3
     place.runs.shown_changed.emit(runs[:2], False)
     assert place.grouping.colours == before
-    assert {line.group for line in place.grid.cells[0].view.visible_lines()} == {2, 3, 4, 5}
+    assert {line.group for line in place.grid.cells[0].view.visible_lines()} == {
+        0,
+        1,
+        2,
+        5,
+    }  # the others are seeds 0 and 1 of lr 0.1
     place.runs.shown_changed.emit(runs[:2], True)
     assert place.recipe.hidden == ()
 
@@ -117,14 +126,13 @@ def test_a_run_without_the_event_is_left_out_and_counted(qtbot, place, runs, tmp
 def test_small_multiples_split_the_runs_by_a_knob(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), facet="lr", views=("loss",)))
     assert [cell.view.title for cell in place.grid.cells] == ["Loss – lr 0.01", "Loss – lr 0.1"]
-    assert [{line.group for line in cell.view.visible_lines()} for cell in place.grid.cells] == [{1}, {0}]
+    assert [{line.group for line in cell.view.visible_lines()} for cell in place.grid.cells] == [{0}, {1}]
 
 
 def test_a_difference_shows_runs_minus_the_reference(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs), layout="difference", reference=1, views=("loss", "stages")))
     overlay = next(cell.view for cell in place.grid.cells if hasattr(cell.view, "visible_lines"))
-    same = overlay.visible_lines()[1].line.y
-    assert not same.any()
+    assert [not line.line.y.any() for line in overlay.visible_lines()] == [False] * 4 + [True, False]
     assert not overlay.spec.y_log
     assert "minus lr 0.1, seed 1" in overlay.title
 
@@ -132,7 +140,7 @@ def test_a_difference_shows_runs_minus_the_reference(qtbot, place, runs):
 def test_side_by_side_every_run_has_its_panel_on_the_same_axes(qtbot, place, runs):
     show(qtbot, place, Recipe(tuple(runs[2:4]), layout="side by side", views=("loss",), along=Along("event", "spike")))
     views = [cell.view for cell in place.grid.cells]
-    assert [view.title for view in views] == ["Loss – lr 0.1, seed 2", "Loss – lr 0.01, seed 0"]
+    assert [view.title for view in views] == ["Loss – lr 0.01, seed 0", "Loss – lr 0.1, seed 2"]
     assert [len(view.visible_lines()) for view in views] == [1, 1]
     qtbot.waitUntil(lambda: views[0].box.viewRange() == views[1].box.viewRange())
     (left, right), (low, high) = views[0].box.viewRange()
@@ -140,6 +148,66 @@ def test_side_by_side_every_run_has_its_panel_on_the_same_axes(qtbot, place, run
     assert low < -2 and high > np.log10(5.0)
     views[0].axis.hold(0.0, 50.0)
     qtbot.waitUntil(lambda: all(view.box.viewRange()[0] == [0.0, 50.0] for view in views))
+
+
+def zoomed(view, x, y):
+    """As the wheel leaves it."""
+    view.box.setRange(xRange=x, yRange=y, padding=0)
+    view.box.sigRangeChangedManually.emit([True, True])
+
+
+def test_panels_of_a_view_zoom_together_up_and_across(qtbot, place, runs):
+    show(qtbot, place, Recipe((runs[0], runs[3]), layout="side by side", views=("loss",)))
+    one, other = (cell.view for cell in place.grid.cells)
+    qtbot.waitUntil(lambda: one.box.viewRange() == other.box.viewRange())
+    whole = one.box.viewRange()
+    zoomed(one, (1.0, 2.0), (-1.0, 0.5))
+    qtbot.waitUntil(lambda: other.box.viewRange() == [[1.0, 2.0], [-1.0, 0.5]])
+    place.runs.shown_changed.emit([runs[0]], False)  # what is held stays while runs come and go
+    (left,) = (cell.view for cell in place.grid.cells)
+    qtbot.waitUntil(lambda: left.box.viewRange()[1] == [-1.0, 0.5])
+    place.runs.shown_changed.emit([runs[0]], True)
+    one, other = (cell.view for cell in place.grid.cells)
+    other.show_all()
+    qtbot.waitUntil(lambda: one.box.viewRange() == other.box.viewRange() == whole)
+
+
+def test_what_is_held_ends_with_what_it_was_measured_in(qtbot, place, runs):
+    show(qtbot, place, Recipe(tuple(runs), views=("loss",)))
+    zoomed(place.grid.cells[0].view, (500.0, 600.0), (-1.0, 0.5))
+    show(qtbot, place, replace(place.recipe, along=Along("epoch")))
+    assert place.panels.axis.held is None and not place.panels.axis.held_values
+    zoomed(place.grid.cells[0].view, (50.0, 60.0), (-1.0, 0.5))
+    show(qtbot, place, replace(place.recipe, layout="difference"))
+    assert place.panels.axis.stretch == pytest.approx((0.0, 99.9))  # the difference lies along the runs' own epochs
+    assert place.grid.cells[0].view.visible_lines()
+    zoomed(place.grid.cells[0].view, (50.0, 60.0), (-1.0, 0.5))
+    show(qtbot, place, replace(place.recipe, runs=tuple(runs[:2])))
+    assert place.panels.axis.held == pytest.approx((50.0, 60.0))
+    show(qtbot, place, replace(place.recipe, runs=tuple(runs[3:])))
+    assert place.panels.axis.held is None
+
+
+def test_an_axis_that_is_short_still_has_two_numbers():
+    axis = Axis("bottom")
+    for low, high in ((0.0, 4000.0), (0.1, 9.9), (3.2, 3.9), (-1.0, 1.0), (0.0, 4.1)):
+        ((_, places),) = axis.tickValues(low, high, 160)
+        assert 2 <= len(places) <= 3 and low <= places[0] and places[-1] <= high
+    ((_, places),) = Axis("bottom", steps=True).tickValues(3.2, 3.9, 160)
+    assert len(places) == 0  # there is no whole step in between
+
+
+def test_groups_stand_in_the_order_of_their_values_and_arms_in_that_of_the_claim(runs):
+    members, _ = opened([*runs[3:], *runs[:3]][::-1])
+    assert names(members, groups(members, "SD")) == ["lr 0.01", "lr 0.1"]
+    singles = [members[run] for (run,) in groups(members, "")]
+    assert [(m.knobs["lr"], m.knobs["seed"]) for m in singles] == [(lr, s) for lr in (0.01, 0.1) for s in range(3)]
+    first, second = list(Tiny.arms)[:2]
+    armed = [
+        replace(member, header={**member.header, "arm": second if member.knobs["lr"] < 0.05 else first})
+        for member in members
+    ]
+    assert names(armed, groups(armed, "SD")) == [first, second]
 
 
 def test_the_same_place_of_the_axis_is_another_step_of_each_run(runs):
@@ -164,7 +232,7 @@ def test_numbers_are_summed_up_over_seeds_and_copied(qtbot, place, runs):
     table = place.tabs.numbers.rows()
     assert [row["max(train_loss)"] for row in table] == [5.0, 5.0]
     assert [row["± max(train_loss)"] for row in table] == [0.0, 0.0]
-    assert [row["verdict"] for row in table] == ["3 of 3 reproduced", "0 of 3 reproduced"]
+    assert [row["verdict"] for row in table] == ["0 of 3 reproduced", "3 of 3 reproduced"]
     assert [row["runs"] for row in table] == [3, 3]
     place.tabs.numbers.export_menu.actions()[1].trigger()
     assert QApplication.clipboard().text() == as_csv(table)
@@ -360,8 +428,8 @@ def test_the_command_line_prints_the_same_table(runs, tmp_path, capsys):
     text = said(*runs, "--number", "max(train_loss)")
     assert [line.split()[:3] for line in text.splitlines()] == [
         ["lr", "max(train_loss)", "±"],
-        ["0.1", "5", "0"],
         ["0.01", "5", "0"],
+        ["0.1", "5", "0"],
     ]
     save(Recipe(tuple(runs), hidden=(runs[0],), numbers=("last(train_loss)",)), tmp_path / "comparison.json")
     assert said(str(tmp_path / "comparison.json"), "--csv", "--no-seeds").count("\n") == 6
@@ -415,12 +483,12 @@ def test_panels_find_other_places_when_the_window_changes(qtbot, place, runs):
     qtbot.waitUntil(lambda: one.y() == other.y() and one.x() < other.x())
     place.resize(900, 800)
     qtbot.waitUntil(lambda: one.x() == other.x() and one.y() < other.y())
-    assert place.runs.tree.topLevelItem(0).text(0).startswith("lr 0.1")
+    assert place.runs.tree.topLevelItem(1).text(0).startswith("lr 0.1")
 
 
 def test_groups_are_not_told_apart_by_the_seeds_of_their_first_runs(qtbot, place, runs):
     show(qtbot, place, Recipe((runs[0], runs[1], runs[5], runs[4])))
-    assert place.grouping.names == ["lr 0.1", "lr 0.01"]
+    assert place.grouping.names == ["lr 0.01", "lr 0.1"]
     assert listed(place)["Settings: 1 differ"] == ["lr"]
 
 
@@ -446,7 +514,13 @@ def test_views_are_sent_to_the_figure_as_they_are_compared(qtbot, place, runs):
     with qtbot.waitSignal(place.figure_requested) as sent:
         place.grid.cells[0].view.figure_requested.emit()
     (panel,) = sent.args[0]
-    assert panel == {"view": "loss", "colour": "", "along": "event spike", "band": "SE", "runs": runs[:5]}
+    assert panel == {
+        "view": "loss",
+        "colour": "",
+        "along": "event spike",
+        "band": "SE",
+        "runs": [*runs[3:5], *runs[:3]],
+    }
     with qtbot.waitSignal(place.figure_requested) as sent:
         place.send_to_figure()
     assert sent.args[0] == [panel]
@@ -521,3 +595,23 @@ def test_any_series_can_be_the_axis_of_many_runs(runs):
     assert {Along(), Along("time"), Along("event", "spike"), Along("series", "norm")} <= {*found.alongs}
     many = prepared(Recipe((*runs, *runs)), {})
     assert {*many.alongs} == {*found.alongs}
+
+
+@pytest.mark.parametrize("along", [Along("event", "spike"), Along("epoch"), Along("time"), Along("series", "norm")])
+def test_differences_lie_where_their_runs_do_on_screen_and_on_paper(runs, along, tmp_path):
+    for seconds, path in enumerate(runs[:2], start=1):
+        with h5py.File(path, "r+") as file:
+            file["clock/step"].resize((2,))
+            file["clock/time"].resize((2,))
+            file["clock/step"][:], file["clock/time"][:] = (0, 999), (0.0, 10.0 * seconds)
+    recipe = Recipe(tuple(runs[:2]), layout="difference", along=along, band="", views=("loss",))
+    found = prepared(recipe, {})
+    line = found.panels["loss"].contents.lines[1].line
+    if along.kind == "event":  # the spikes of both runs stand at 0 and cancel
+        assert line.y[line.x == 0].tolist() == [0.0]
+    else:
+        assert line.y[[100, 200]] == pytest.approx([0.0 - 5.0, 5.0], abs=0.5)
+    assert line.x[-1] == {"event": 799, "epoch": 99.9, "time": 20.0, "series": 1.998}[along.kind]
+    written = write_recipe(figure_page(recipe, found.members, "double", data=True), tmp_path / "f.pdf")
+    told = next(path for path in written if path.suffix == ".csv").read_text().splitlines()
+    assert [float(x) for x in told[-1].split(",")[-2:]] == [line.x[-1], line.y[-1]]
