@@ -104,6 +104,9 @@ class Crowd:
         self._order = np.argsort(np.concatenate(alike))
         self._bundles = [Bundle([strokes[number] for number in found]) for found in alike]
 
+    def __len__(self) -> int:
+        return len(self._order)
+
     def spans(self, edges: Floats, height: Callable[[Floats], Floats]) -> Spans:
         """Like :meth:`Bundle.spans`, of all lines in their order."""
         parts = zip(*(bundle.spans(edges, height) for bundle in self._bundles), strict=True)

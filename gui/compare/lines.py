@@ -82,7 +82,7 @@ def contents(
                 except NotAligned as error:
                     missing[str(error)] = missing.get(str(error), 0) + 1
             if found:
-                drawn.append(_drawn(number, name, symbol, found, band, log=spec.y_log))
+                drawn.append(drawn_of(number, name, symbol, found, band, log=spec.y_log))
     return Contents(drawn, missing)
 
 
@@ -101,7 +101,8 @@ def rows(source: Source, knobs: Any, name: str, along: Along) -> list[Path]:
     return [(x[kept], value[kept].astype(float))] if kept.any() else []
 
 
-def _drawn(group: int, name: str, symbol: str, found: Sequence[Path | FarStroke], band: str, *, log: bool) -> Drawn:
+def drawn_of(group: int, name: str, symbol: str, found: Sequence[Path | FarStroke], band: str, *, log: bool) -> Drawn:
+    """The line of a group: its run, or the mean of its runs with their band."""
     paths = [line for line in found if not isinstance(line, FarStroke)]
     rising = all(not (np.diff(x) <= 0).any() for x, _ in paths)
     if len(paths) < len(found) or len(found) == 1 or not band or not rising:  # a band is made of paths alone

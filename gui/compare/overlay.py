@@ -16,8 +16,8 @@ from gui.compare.compared import MOST_NAMES, Compared, Groups
 from gui.compare.crowd import Crowd, Spans
 from gui.compare.heights import Heights, level_of
 from gui.compare.lines import Contents, Drawn
-from gui.compare.picture import Picture, pixels_of
-from gui.compare.stroke import Floats, Path
+from gui.compare.picture import Picture, density_of, pixels_of
+from gui.compare.stroke import FarStroke, Floats, Path, Stroke
 from gui.compare.strokes import Ink, Strokes, gaps, path_of, pen_of
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, font_px
@@ -43,19 +43,20 @@ class Overlay(Compared):
         self._lines: list[Drawn] = []
         self._levels: Sequence[float] = ()
         self._heights = Heights(spec.y_log, spec.floor)
-        self._crowd: Crowd | None = None
+        self._crowd: Crowd | None = None  # of the lines
+        self._faint: Crowd | None = None  # of single runs behind them
         self._x_log = spec.x_log and along.kind == "step"
         self._y = (0.0, 1.0)
         self.canvas.bottom_axis.set_log(self._x_log)
         self.canvas.left_axis.set_log(spec.y_log)
         self.canvas.left_axis.setLabel(rich(spec.y_label) if spec.y_label else None)
-        self._singles, self._mains, self._picture = Strokes(5), Strokes(10), Picture(10)
+        self._singles, self._mains, self._picture, self._shade = Strokes(5), Strokes(10), Picture(10), Picture(5)
         self._bands: list[pg.FillBetweenItem] = []
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.setZValue(20)
         self._cursor.hide()
         self._thresholds = [pg.PlotCurveItem() for _ in spec.lines]
-        for item in (self._singles, self._mains, self._picture, self._cursor, *self._thresholds):
+        for item in (self._singles, self._mains, self._picture, self._shade, self._cursor, *self._thresholds):
             self.box.addItem(item, ignoreBounds=True)
         self._x_name = QGraphicsTextItem(self.canvas.frame)
         self._x_name.setFont(font_px(TICK_PX))
@@ -71,14 +72,17 @@ class Overlay(Compared):
         self._levels = [level_of(line, groups.configs) for line in self.spec.lines]
         if reach := [line.line.reach for line in self.visible_lines() if len(line.line)]:
             self.axis.reach(self, min(low for low, _ in reach), max(high for _, high in reach))
-        strokes = [line.line for line in self.visible_lines()]
-        crowded = len(strokes) >= CROWD and all(stroke.rising for stroke in strokes)
-        self._crowd = Crowd(strokes, positive=self.spec.y_log and self.spec.floor is None) if crowded else None
+        self._crowd = self._crowd_of([line.line for line in self.visible_lines()])
+        self._faint = self._crowd_of([stroke for line in self.visible_lines() for stroke in line.single])
         missing = sum(contents.missing.values())
         why = "; ".join(contents.missing)
         nothing = "" if self._lines else f"No run recorded {', '.join(self.spec.series)}."
         self.say(f"{missing} run{'s' if missing != 1 else ''} left out: {why}" if missing else nothing)
         self.draw()
+
+    def _crowd_of(self, strokes: Sequence[Stroke | FarStroke]) -> Crowd | None:
+        crowded = len(strokes) >= CROWD and all(stroke.rising for stroke in strokes)
+        return Crowd(strokes, positive=self.spec.y_log and self.spec.floor is None) if crowded else None
 
     def visible_lines(self) -> list[Drawn]:
         return [line for line in self._lines if line.group in self.groups.shown]
@@ -108,22 +112,24 @@ class Overlay(Compared):
         kinds = self._paths(lines)
         paths = [path for kind in kinds for path in kind]
         x, y = (np.concatenate([np.empty(0), *parts]) for parts in zip(*(paths or [((), ())]), strict=True))
-        floor = self._heights.least(y if self._crowd is None else np.append(y, self._crowd.least))
+        crowds = [crowd for crowd in (self._crowd, self._faint) if crowd is not None]
+        floor = self._heights.least(np.append(y, [crowd.least for crowd in crowds]))
         ends = np.cumsum([len(part) for part, _ in paths])[:-1]
         up = self._heights.of(y, floor)
         placed = iter(zip(np.split(self.x_of(x), ends), np.split(up, ends), strict=True) if paths else ())
         mains, bands, singles = ([next(placed) for _ in kind] for kind in kinds)
-        spans = self._spans(lines, floor)
+        spans, faint = (self._spans(crowd, floor) for crowd in (self._crowd, self._faint))
         if (held := self.axis.held_values.get(self.spec.id)) is not None:
             self._y = held
         else:
-            drawn = np.concatenate([up, *(part.ravel() for part in spans)])
+            drawn = np.concatenate([up, *(part.ravel() for part in (*spans, *faint))])
             own = self._heights.fit(drawn, self._levels, floor)
             self._y = self.axis.values(self, self.spec.id, *own)
         low, high = (float(v) for v in self.x_of(np.array(self.axis.stretch)))
         self.canvas.show_range((low, high if high > low else low + 1e-6), self._y)
         self._x_name.setPos(self.canvas.end_of_ticks())
         self._put_picture(lines, spans)
+        self._put_shade(lines, faint)
         self._put_strokes(lines, mains, singles)
         self._put_bands(lines, bands)
         self._put_thresholds(low, high, floor)
@@ -132,18 +138,19 @@ class Overlay(Compared):
 
     def _paths(self, lines: Sequence[Drawn]) -> tuple[list[Path], list[Path], list[Path]]:
         """What to draw at this zoom: main lines where they are no crowd, edges of bands, single runs."""
-        strokes = sum(1 + len(line.single) + 2 * (line.low is not None) for line in lines)
+        single = [stroke for line in lines for stroke in line.single] if self._faint is None else []
+        strokes = len(single) + sum(1 + 2 * (line.low is not None) for line in lines)
         edges = self._edges(max(24, min(self._pixels[0], POINTS // (2 * max(strokes, 1)))))
         mains = [line.line.path(edges) for line in lines if self._crowd is None]
         bands = [edge.path(edges) for line in lines for edge in (line.low, line.high) if edge is not None]
-        return mains, bands, [stroke.path(edges) for line in lines for stroke in line.single]
+        return mains, bands, [stroke.path(edges) for stroke in single]
 
-    def _spans(self, lines: Sequence[Drawn], floor: float) -> Spans | tuple[()]:
+    def _spans(self, crowd: Crowd | None, floor: float) -> Spans | tuple[()]:
         """How far each line of a crowd reaches at this zoom."""
-        if self._crowd is None:
+        if crowd is None:
             return ()
-        edges = self._edges(min(self._pixels[0], SPANS // len(lines)))
-        return self._crowd.spans(edges, lambda values: self._heights.of(values, floor))
+        edges = self._edges(min(self._pixels[0], SPANS // len(crowd)))
+        return crowd.spans(edges, lambda values: self._heights.of(values, floor))
 
     @property
     def _pixels(self) -> tuple[int, int]:
@@ -155,14 +162,35 @@ class Overlay(Compared):
         self._picture.setVisible(bool(spans))
         if not spans:
             return
-        (left, right), (bottom, top) = self.box.viewRange()
-        low, high = ((part - bottom) / (top - bottom) for part in spans)
+        low, high, area = self._in_sight(spans)
         inks = [self._ink(line) for line in lines]
         for row, (_, _, dash) in enumerate(inks):
             if dash:
                 low[row, gaps(dash, self.theme, low.shape[1])] = np.nan
         pixels = pixels_of(low, high, [colour for colour, _, _ in inks], self._pixels[1])
-        self._picture.show_pixels(pixels, QRectF(left, bottom, right - left, top - bottom))
+        self._picture.show_pixels([pixels], area)
+
+    def _put_shade(self, lines: Sequence[Drawn], spans: Spans | tuple[()]) -> None:
+        """Single runs: a layer for each group, darker where more of them pass."""
+        self._shade.setVisible(bool(spans))
+        if not spans:
+            return
+        low, high, area = self._in_sight(spans)
+        layers, ends = [], np.cumsum([len(line.single) for line in lines])[:-1]
+        for line, least, most in zip(lines, np.split(low, ends), np.split(high, ends), strict=True):
+            colour, opacity, dash = self._ink(line, faint=True)
+            shade = QColor(colour)
+            shade.setAlpha(opacity)
+            if dash:
+                least[:, gaps(dash, self.theme, least.shape[1])] = np.nan
+            layers.append(density_of(least, most, shade, self._pixels[1]))
+        self._shade.show_pixels(layers, area)
+
+    def _in_sight(self, spans: Spans) -> tuple[Floats, Floats, QRectF]:
+        """Spans as shares of the height of the box, and the stretch of the box that is in sight."""
+        (left, right), (bottom, top) = self.box.viewRange()
+        low, high = ((part - bottom) / (top - bottom) for part in spans)
+        return low, high, QRectF(left, bottom, right - left, top - bottom)
 
     def _ink(self, line: Drawn, *, faint: bool = False) -> Ink:
         opacity = SINGLE_ALPHA if faint and line.count is not None else 255
@@ -173,7 +201,7 @@ class Overlay(Compared):
         inks = [self._ink(line) for line in lines], [self._ink(line, faint=True) for line in owners]
         for item, own, paths in ((self._mains, inks[0], mains), (self._singles, inks[1], singles)):
             by_ink: dict[Ink, list[Path]] = {}
-            for ink, path in zip(own, paths, strict=False):  # a crowd has no paths
+            for ink, path in zip(own, paths, strict=False):  # crowds have no paths
                 by_ink.setdefault(ink, []).append(path)
             item.show_parts([(pen_of(ink, self.theme), path_of(found)) for ink, found in by_ink.items()])
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QColor
 
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import Groups
 from gui.compare.crowd import Crowd
-from gui.compare.lines import Contents, Drawn
+from gui.compare.lines import Contents, Drawn, drawn_of
 from gui.compare.overlay import Overlay
-from gui.compare.picture import FAR, pixels_of, uncovered
+from gui.compare.picture import DENSEST, FAR, density_of, pixels_of, uncovered
 from gui.compare.stroke import Stroke
 from gui.theme import LIGHT
 from lab.compare import Along
@@ -78,6 +79,38 @@ def test_the_picture_is_what_painting_one_line_after_the_other_gives():
             first, last = (int(np.clip((1 - value) * 60, 0, 59)) for value in (most, least))
             expected[first : last + 1, column] = line + 1
     np.testing.assert_array_equal(found, expected)
+
+
+def test_lines_of_one_colour_are_darker_where_more_of_them_pass():
+    low, high = np.zeros((3, 4)), np.repeat([[0.15], [0.45], [0.75]], 4, axis=1)
+    low[0, 1], high[2, 2], low[2, 2] = np.nan, 1.5, 1.1  # a gap, and a line that is out of sight
+    ink = QColor(200, 100, 50, 90)
+    pixels = density_of(low, high, ink, 10)
+    alpha = (pixels >> 24).astype(int)
+    assert alpha[:2, 0].tolist() == [0, 0] and alpha[3, 0] == 90  # a line alone
+    assert alpha[9, 0] > alpha[6, 0] > alpha[3, 0] and alpha.max() < 255 * DENSEST
+    assert alpha[9, 1] == alpha[9, 2] == alpha[6, 0]  # two lines each
+    assert (pixels[3, 0] >> 16) & 0xFF == round(200 * 90 / 255)  # premultiplied
+
+
+def test_seeds_that_are_all_shown_are_one_picture_with_their_mean_over_it(qtbot):
+    x = np.arange(400.0)
+    runs = [(x, np.exp(-x / 100) + 0.01 * seed) for seed in range(30)]
+    runs[11][1][250] = 7.0
+    view = Overlay(Curves(("train_loss",), title="Loss", y_log=True), LIGHT, SharedAxis(), Along())
+    qtbot.addWidget(view)
+    view.resize(500, 300)
+    view.show()
+    lines = [drawn_of(0, "train_loss", "L", runs, "all lines", log=True)]
+    view.show_contents(Contents(lines, {}), Groups([COLOURS[1]], ["all"], {0}, [None]))
+    assert 10 ** view.box.viewRange()[1][1] > 7.0  # the spike of one run has room
+    image = view.grab().toImage()
+    area = view.box.sceneBoundingRect().toRect()
+    inside = [(x, y) for x in range(area.left(), area.right()) for y in range(area.top(), area.bottom())]
+    inks = {image.pixelColor(*at).name() for at in inside}
+    assert COLOURS[1].lower() in inks and len(inks) > 10  # the mean, and shades below it
+    view.show_contents(Contents(lines, {}), Groups([COLOURS[1]], ["all"], set(), [None]))
+    assert not view._shade.isVisible()
 
 
 def test_hidden_parts_are_not_painted():
