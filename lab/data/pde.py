@@ -1,6 +1,7 @@
 """Equations on x in [-1, 1] with known solutions, for networks that learn them from data or from their residual.
 
-Poisson -u'' = f; heat u_t = ν u_xx; Burgers u_t + u u_x = ν u_xx from u(x, 0) = -sin πx, t in [0, 1].
+Poisson -u'' = f; heat u_t = ν u_xx; Burgers u_t + u u_x = ν u_xx from u(x, 0) = -sin πx; wave u_tt = c² u_xx from
+rest; t in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-Equation = Literal["poisson", "heat", "burgers"]
+Jet = tuple[Tensor, Tensor, Tensor]
+Equation = Literal["poisson", "heat", "burgers", "wave"]
 
 FINE = 513  # places of the finest grid along x, finer than the training points
 TIMES = 9  # of the evaluation grid where there is a time; the middle one is shown
@@ -24,16 +26,18 @@ EDGE_TIMES = 51  # points on each side of a domain with time
 
 @dataclass(frozen=True)
 class Problem:
-    """An equation, its exact solution Σ a_k sin kπx (decaying in time for heat) and where it is asked for.
+    """An equation, its exact solution Σ a_k sin kπx (times e^(-ν(kπ)²t) for heat, cos kπct for waves) and its grids.
 
     Attributes:
         waves: Frequencies k and amplitudes a; Burgers has its own start.
         viscosity: ν.
+        speed: c.
     """
 
     equation: Equation
     waves: tuple[tuple[int, float], ...]
-    viscosity: float
+    viscosity: float = 1.0
+    speed: float = 1.0
 
     @property
     def timed(self) -> bool:
@@ -58,10 +62,20 @@ class Problem:
         """f of Poisson's equation, shape (n,)."""
         return self._sum(inputs, lambda k, x: k * k * torch.sin(k * x))
 
-    def residual(self, inputs: Tensor, u: Tensor, u_x: Tensor, u_xx: Tensor, u_t: Tensor | None) -> Tensor:
-        """What the equation says should be 0, shape (n,)."""
-        if u_t is None:
+    def residual(self, inputs: Tensor, space: Jet, time: Jet | None) -> Tensor:
+        """What the equation says should be 0, shape (n,).
+
+        Args:
+            inputs: (n, d).
+            space: u, ∂u/∂x and ∂²u/∂x², (n,) each.
+            time: The same along t; None without time.
+        """
+        u, u_x, u_xx = space
+        if time is None:
             return u_xx + self.source(inputs)
+        _, u_t, u_tt = time
+        if self.equation == "wave":
+            return u_tt - self.speed**2 * u_xx
         advected = u * u_x if self.equation == "burgers" else 0.0
         return u_t + advected - self.viscosity * u_xx
 
@@ -69,9 +83,14 @@ class Problem:
         total = torch.zeros(len(inputs), dtype=inputs.dtype, device=inputs.device)
         for k, amplitude in self.waves:
             rate = k * math.pi
-            decay = torch.exp(-self.viscosity * rate**2 * inputs[:, 1]) if self.timed else 1.0
-            total += amplitude * decay * wave(rate, inputs[:, 0])
+            total += amplitude * self._over_time(rate, inputs) * wave(rate, inputs[:, 0])
         return total
+
+    def _over_time(self, rate: float, inputs: Tensor) -> Tensor | float:
+        """What becomes of a sine of frequency ``rate`` from t = 0 on."""
+        if self.equation == "wave":
+            return torch.cos(rate * self.speed * inputs[:, 1])
+        return torch.exp(-self.viscosity * rate**2 * inputs[:, 1]) if self.timed else 1.0
 
     def inside(self, count: int, generator: torch.Generator) -> Tensor:
         """Training points: equally spaced, both ends included; with time, drawn uniformly."""
@@ -88,6 +107,11 @@ class Problem:
         sides = [torch.stack([torch.full_like(times, side), times], 1) for side in (-1.0, 1.0)]
         x = torch.linspace(-1, 1, 2 * EDGE_TIMES, dtype=torch.float64)
         return torch.cat([*sides, torch.stack([x, torch.zeros_like(x)], 1)])
+
+    def at_rest(self) -> Tensor:
+        """Where ∂u/∂t = 0 is asked for: nowhere but at the start of a wave, shape (n, d)."""
+        edge = self.edge()
+        return edge[edge[:, 1] == 0] if self.equation == "wave" else edge[:0]
 
     def fine(self) -> Tensor:
         """The evaluation grid, shape (T, FINE, d): one row of places for each time, T = 1 without time."""

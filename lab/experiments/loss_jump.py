@@ -43,14 +43,15 @@ class LossJumpConfig(Config):
         group="Scene",
         help="switch: one network, whose loss changes on the way. scratch: two from one start, a loss for each.",
     )
-    equation: Literal["poisson", "heat", "burgers"] = param(
-        "poisson", "Equation", group="Problem", help="Heat and Burgers have a time as well."
+    equation: Literal["poisson", "heat", "burgers", "wave"] = param(
+        "poisson", "Equation", group="Problem", help="All but Poisson's have a time as well."
     )
     frequencies: str = param("1 4", "Frequencies", symbol="k", group="Problem", help="Of sin kπx in the solution.")
     amplitudes: str = param("1 0.5", "Amplitudes", group="Problem", help="One for each frequency.")
     viscosity: float = param(
         0.01 / math.pi, "Viscosity", symbol="ν", min=1e-3, max=1.0, log=True, group="Problem", help="Heat and Burgers."
     )
+    speed: float = param(0.5, "Speed", symbol="c", min=0.01, max=10.0, log=True, group="Problem", help="Waves.")
     points: int = param(129, "Training points", symbol="n", min=8, max=10_000, group="Problem")
     first: Loss = param("data", "First loss", group="Losses", help="scratch: of the first network.")
     second: Loss = param(
@@ -122,10 +123,12 @@ def from_scratch(config: Any) -> bool:
 _SCRATCH = {"scene": "scratch", "first": "data", "steps": 2000, "lr_end": 1e-3}
 _HEAT: dict[str, Any] = {"equation": "heat", "viscosity": 0.02, "points": 500}
 _BURGERS: dict[str, Any] = {"equation": "burgers", "frequencies": "1", "amplitudes": "1", "points": 500}
+_WAVE: dict[str, Any] = {"equation": "wave", "points": 500}
 _LONG = {"width": 100, "depth": 3, "points": 2000, "switch_step": 50_000, "steps": 100_000, "record_every": 100}
 _TIMED = {  # the equations with a time: settings and note of each preset
     "heat": (_HEAT, "The heat equation on 500 points: k = 1 and 4, each decaying at its own rate."),
     "burgers": (_BURGERS, "Burgers' equation on 500 points: a sine that steepens to a front."),
+    "wave": (_WAVE, "The wave equation on 500 points: k = 1 and 4, let go at rest."),
     "heat-long": (_HEAT | _LONG, "The heat equation, larger and a hundred thousand steps; not run to its end here."),
     "burgers-long": (_BURGERS | _LONG, "Burgers' equation, likewise; not run to its end here."),
 }
@@ -264,11 +267,11 @@ class LossJump(AlsoMeasure):
         from lab.models.mlp import MLP, draw_uniform
 
         config, init = self.config, self.generator("init")
-        self.problem = Problem(config.equation, config.waves(), config.viscosity)
+        self.problem = Problem(config.equation, config.waves(), config.viscosity, config.speed)
         fine = self.problem.fine()
         self.times, self.fine = len(fine), fine.flatten(0, 1).to(self.device)
         self.inside = self.problem.inside(config.points, self.generator("data")).to(self.device)
-        self.edge = self.problem.edge().to(self.device)
+        self.edge, self.at_rest = (part.to(self.device) for part in (self.problem.edge(), self.problem.at_rest()))
         self.exact, self.exact_edge, self.exact_fine = map(self.problem.solution, (self.inside, self.edge, self.fine))
         widths = (self.fine.shape[1], *[config.width] * config.depth, 1)
         self.networks: Any = torch.nn.ModuleDict()
@@ -337,17 +340,18 @@ class LossJump(AlsoMeasure):
         return inner + self.config.beta * boundary
 
     def _terms(self, kind: str, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean square of slope or residual inside, and of u on the edge."""
+        """Mean square of slope or residual inside, and of u on the edge; where a wave starts, of ∂u/∂t too."""
         from lab.models.jets import jet
 
         network = self.networks[name]
-        u, u_x, u_xx = jet(network, self.inside)
+        space = jet(network, self.inside)
+        boundary = (network(self.edge)[:, 0] - self.exact_edge).square().mean()
         if kind == "derivative":
-            wrong = u_x - self.problem.slope(self.inside)
-        else:
-            u_t = jet(network, self.inside, axis=1)[1] if self.problem.timed else None
-            wrong = self.problem.residual(self.inside, u, u_x, u_xx, u_t)
-        return wrong.square().mean(), (network(self.edge)[:, 0] - self.exact_edge).square().mean()
+            return (space[1] - self.problem.slope(self.inside)).square().mean(), boundary
+        time = jet(network, self.inside, axis=1) if self.problem.timed else None
+        if len(self.at_rest):
+            boundary = boundary + jet(network, self.at_rest, axis=1)[1].square().mean()
+        return self.problem.residual(self.inside, space, time).square().mean(), boundary
 
     @action("Switch the loss now", help="To the second loss; pressed again, back to the first.")
     def switch_loss(self) -> None:

@@ -81,6 +81,14 @@ def test_every_step_after_the_switch_is_recorded_with_what_was_before():
     assert 0 < run.series("gradient_share")[1][0] < 1
 
 
+def test_a_wave_is_asked_to_start_at_rest():
+    experiment, _, _ = started("wave", width=8, points=60, switch_step=4, steps=8, beta=2.0)
+    network, start = experiment.networks["first"], experiment.at_rest.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(network(start).sum(), start)
+    edge = (network(experiment.edge)[:, 0] - experiment.exact_edge).square().mean() + slope[:, 1].square().mean()
+    torch.testing.assert_close(experiment._terms("model", "first")[1], edge, rtol=1e-10, atol=1e-12)
+
+
 def test_fresh_moments_and_a_rate_after_the_switch_are_taken():
     experiment, _, engine = started(moments="reset", lr_after=2e-3)
     for step in engine:
@@ -118,7 +126,7 @@ def test_two_networks_start_alike_and_part_by_their_losses():
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("preset", ["heat", "burgers"])
+@pytest.mark.parametrize("preset", ["heat", "burgers", "wave"])
 def test_equations_with_a_time_are_trained_on_their_residual(preset):
     experiment, run = finished(preset, width=8, depth=2, points=60, switch_step=4, steps=8)
     assert run.series("stage")[1][-1] == 1.0 and run.series("solution")[1].shape[1:] == (513,)
