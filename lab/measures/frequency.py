@@ -51,23 +51,31 @@ def amplitudes(x: Tensor, values: Tensor, frequencies: Tensor) -> Tensor:
     return nudft(x, values, frequencies).abs()
 
 
+def principal_direction(flat: Tensor) -> Tensor:
+    """First principal direction of inputs (n, D), a unit vector (D,), signed so that its largest component is positive.
+
+    Raises:
+        ValueError: All inputs are the same.
+    """
+    if len(flat) < 2 or not (flat != flat[0]).any():
+        raise ValueError(f"{len(flat)} equal samples have no principal direction; give one")
+    principal: Tensor = torch.linalg.svd((flat - flat.mean(0)).double(), full_matrices=False)[2][0]
+    return principal * principal[principal.abs().argmax()].sign()
+
+
 def project(inputs: Tensor, direction: Tensor | None = None) -> Tensor:
     """Positions d·x of samples along a unit direction, shape (n,).
 
     Args:
         inputs: Shape (n, ...), flattened to (n, D).
-        direction: d, shape (D,), made a unit vector; by default the first principal direction of the inputs, signed so
-            that its largest component is positive.
+        direction: d, shape (D,), made a unit vector; by default the first principal direction of the inputs.
 
     Raises:
         ValueError: The direction is zero, or all inputs are the same.
     """
     flat = inputs.detach().reshape(len(inputs), -1)
     if direction is None:
-        if len(flat) < 2 or not (flat != flat[0]).any():
-            raise ValueError(f"{len(flat)} equal samples have no principal direction; give one")
-        principal: Tensor = torch.linalg.svd((flat - flat.mean(0)).double(), full_matrices=False)[2][0]
-        direction = principal * principal[principal.abs().argmax()].sign()
+        direction = principal_direction(flat)
     direction = direction.detach().to(flat).reshape(-1)
     if not direction.norm() > 0:
         raise ValueError("the direction is zero")

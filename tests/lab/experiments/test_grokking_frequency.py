@@ -9,8 +9,9 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.grokking_frequency import FOUND, GrokkingFrequency
+from lab.experiments.grokking_frequency import GrokkingFrequency
 from lab.hosts.preview import preview
+from lab.measures.frequency_checks import FOUND
 from lab.stream import MemoryRun
 from lab.verdict import StudyRow, Verdict
 
@@ -127,6 +128,46 @@ def test_impossible_samples_are_refused_before_the_start():
         GrokkingFrequency.configure(values={"highest": 5})
 
 
+def small_images(**values: Any) -> dict[str, Any]:
+    return {"samples": 60, "batch": 20, "width": 16, "steps": 4, "record_every": 2} | values
+
+
+def test_spectra_of_images_are_those_along_their_principal_direction_over_all_classes():
+    experiment, run = finished("images", **small_images())
+    x, y = experiment.test_x.double().numpy(), experiment.test_y.double().numpy()
+    assert len(y) == 1000 and y.shape[1] == 10 and len(experiment.train_y) == 60
+    train = experiment.train_x.double().numpy()
+    direction = np.linalg.svd(train - train.mean(0))[2][0]
+    direction *= np.sign(direction[np.abs(direction).argmax()])
+    k = run.series("frequency")[1][-1]
+    assert k[-1] == pytest.approx(2 * math.pi)
+    transform = np.exp(-1j * np.outer(k, x @ direction)) @ y / len(y)
+    found = run.series("target_test_spectrum")[1][-1]
+    np.testing.assert_allclose(found, np.sqrt((np.abs(transform) ** 2).sum(1)), atol=1e-5)
+    right = experiment.answers(experiment.test_x).argmax(1) == experiment.test_y.argmax(1)
+    assert run.series("test_accuracy")[1][-1] == pytest.approx(right.double().mean().item())
+
+
+def test_images_go_through_mini_batches_and_can_be_moved_to_training_without_them():
+    _, _, engine = started("images", **small_images())
+    with pytest.raises(ConfigError, match="mini-batches"):
+        engine.act("add_samples", {"count": 3})
+    experiment, _, engine = started("images", **small_images(batch=0))
+    engine.act("add_samples", {"count": 3})
+    for _ in engine:
+        pass
+    assert len(experiment.train_x) == 63 and len(experiment.test_x) == 997
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"folder": "no such folder"}, "no folder"), ({"samples": 1800}, "leave none"), ({"batch": 61}, "61 is more")],
+)
+def test_images_that_cannot_be_had_are_refused_before_the_start(values, words):
+    with pytest.raises(ConfigError, match=words):
+        started("images", **small_images(**values))
+
+
 STEP = np.arange(0, 2501, 25)
 
 
@@ -194,3 +235,34 @@ def test_a_study_of_shares_asks_for_parity_to_be_found_the_sooner_the_more_is_tr
     assert wrong is not None and wrong.outcome == "not reproduced"
     assert GrokkingFrequency.study_verdict(shown[:1]) is None
     assert GrokkingFrequency.study_verdict([StudyRow("", GrokkingFrequency.configure(), "reproduced")]) is None
+
+
+def image_run(*, lag: float = 0.5, end: float = 0.57, low: float = 0.8, train: float = 1.0) -> MemoryRun:
+    """Half way at step 500; the training set is learnt at 1000, where the test accuracy is ``lag``."""
+    run = MemoryRun(test_loss=(STEP, np.ones(len(STEP))), train_loss=(STEP, np.ones(len(STEP))))
+    run.append("train_accuracy", STEP, np.where(STEP < 500, 0.3, np.where(STEP < 1000, 0.8, train)))
+    run.append("test_accuracy", STEP, np.where(STEP <= 1000, lag, end))
+    k = np.array([0.5, 3.0])
+    run.append("frequency", STEP, np.tile(k, (len(STEP), 1)))
+    run.append("target_test_spectrum", STEP, np.tile([1.0, 0.0], (len(STEP), 1)))
+    run.append("residual_test_spectrum", STEP, np.sqrt(np.tile([low, 1 - low], (len(STEP), 1))))
+    return run
+
+
+def test_images_are_reproduced_where_the_test_accuracy_follows_late_and_refused_by_what_misses():
+    config = GrokkingFrequency.configure("images", "images")
+    verdict = GrokkingFrequency.verdict(config, image_run())
+    assert verdict.outcome == "reproduced" and verdict.checks[1].note == "at step 1000"
+    assert check(verdict, "low frequencies' share").value == pytest.approx(0.8)
+    for change, words in (
+        ({"lag": 0.95, "end": 0.99}, "where that of training"),
+        ({"end": 0.51}, "gain"),
+        ({"low": 0.1}, "low frequencies' share"),
+    ):
+        verdict = GrokkingFrequency.verdict(config, image_run(**change))
+        assert verdict.outcome == "not reproduced", change
+        assert [words in item.name for item in verdict.checks if not item.passed] == [True], change
+    assert "never reached" in GrokkingFrequency.verdict(config, image_run(train=0.9)).reason
+    real = GrokkingFrequency.configure("images", values={"folder": "somewhere"})
+    assert GrokkingFrequency.verdict(real, image_run()).outcome == "reproduced"
+    assert "digits" in GrokkingFrequency.verdict(real, image_run(low=0.1)).reason
