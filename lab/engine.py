@@ -25,7 +25,7 @@ from lab.state import capture, restore, stored_boundary
 from lab.stream import Event, Sink, Source
 from lab.untouched import untouched
 
-FLUSH_SECONDS = 0.05  # rows wait at most so long for the sink
+FLUSH_SECONDS = 0.1  # rows wait at most so long for the sink; views are drawn less often
 
 
 class NonFinite(ArithmeticError):

@@ -338,7 +338,10 @@ class LabPlace(QMainWindow):
         self.chip.show_state()
         self.verdict.show_verdict(self.verdict.verdict)  # "so far" only while it goes on
         self.current_changed.emit()
-        self.recent.refresh()
+        if state in ACTIVE:
+            self.recent.refresh_when_calm()
+        else:
+            self.recent.refresh()
 
     def _judged(self) -> None:
         tab = self.tabs.shown()

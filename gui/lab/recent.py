@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui.background import Background
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 MOST_KNOBS = 2  # in a row
+CALM_MS = 1000
 
 
 def when(seconds: float, now: float | None = None) -> str:
@@ -137,12 +138,19 @@ class RecentRuns(QWidget):
         self.background = Background(self)
         self.background.done.connect(self._take)
         self.background.failed.connect(self.model.set_message)
+        self._soon = QTimer(self, singleShot=True, interval=CALM_MS)
+        self._soon.timeout.connect(self.refresh)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 0, 8, 8)
         layout.addWidget(self.list)
 
     def refresh(self) -> None:
+        self._soon.stop()
         self.background.follow(self._scan)
+
+    def refresh_when_calm(self) -> None:
+        """Once nothing of the kind was asked for a second: to read a live run's file takes time from its training."""
+        self._soon.start()
 
     def set_theme(self, theme: Theme) -> None:
         self.list.set_theme(theme)

@@ -29,7 +29,7 @@ from storage.reader import RunReader
 from storage.writer import RunWriter
 
 CALM = 0.3  # weight of the last half second in the rate that is told
-LOOK_SECONDS = 0.02  # commands are looked for so often: asking a pipe costs 30 microseconds
+LOOK_SECONDS = 0.05  # commands are looked for so often: asking a pipe takes a fifth of a millisecond of a training step
 
 
 def execute(request: Request, link: Link) -> tuple[str, str]:
