@@ -1,6 +1,6 @@
 """Neurons condense onto a few input directions: from a small start, in the condensed regime, or by dropout.
 
-Xu, Zhang, Zhou (2025), arXiv 2504.09484; Luo et al. (2021), JMLR 22; Zhang and Xu (2024), TPAMI 46. Scenes A, B, C.
+Xu, Zhang, Zhou (2025), arXiv 2504.09484; Luo et al. (2021), JMLR 22; Zhang and Xu (2024), TPAMI 46.
 """
 
 from __future__ import annotations
@@ -17,15 +17,7 @@ from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, numbers, param
 from lab.experiment import Arm, Batch, Preset, Series, action, instrument
 from lab.interventions import first_intervention
-from lab.measures.condensation_checks import (
-    boundary,
-    judge_dropout,
-    judge_phase,
-    judge_plane,
-    judge_start,
-    paper_slope,
-    phase_plane,
-)
+from lab.measures.condensation_checks import SCENES, boundary, judge_runs, known_scalings, paper_slope, phase_plane
 from lab.models import stacked_condensation as stacked
 from lab.stream import Source
 from lab.verdict import StudyRow, Verdict
@@ -38,14 +30,18 @@ if TYPE_CHECKING:
 FITTED = 1e-6  # the phase scene stops a network here
 SHOWN = 100  # neurons of the cosine matrix, those of the largest amplitude
 BIG = 0.1  # share of the largest amplitude from which a neuron counts as big
+PORTRAYED = 5000  # neurons whose directions are compared at most: the matrix of cosines takes their square
+TEST_POINTS = 301  # between the data
+SCALES = "β1", "β2", "α"  # of the phase scene's start
 
 
 class CondensationConfig(Config):
-    scene: Literal["start", "phase", "dropout"] = param(
+    scene: Literal["start", "growth", "phase", "dropout"] = param(
         "start",
         "Scene",
         group="Scene",
-        help="start: first steps from a small start. phase: how movement grows with width. dropout: with and without.",
+        help="start: first steps from a small start. growth: directions come one after another. phase: how movement "
+        "grows with width. dropout: with and without.",
     )
     gamma: float = param(
         4.0,
@@ -54,19 +50,35 @@ class CondensationConfig(Config):
         min=0.0,
         max=5.0,
         group="Initialisation",
-        help="start: every parameter has standard deviation (not variance) m^-γ. phase: κ = β1 β2/α = m^-γ.",
+        help="start, growth: every parameter has standard deviation (not variance) m^-γ. phase: κ = β1 β2/α = m^-γ.",
     )
     gamma_prime: float = param(
         0.0, "Ratio of the layers", symbol="γ'", min=-2.0, max=2.0, group="Initialisation", help="phase: β1/β2 = m^-γ'."
     )
-    activation: Literal["tanh", "x_tanh", "x2_tanh", "relu", "sigmoid", "softplus"] = param(
-        "tanh", "Activation", group="Network", help="start and dropout. x_tanh is x tanh x; phase has ReLU."
+    mirrored: bool = param(
+        True,
+        "Copy of opposite sign",
+        group="Initialisation",
+        help="phase: anti-symmetric initialisation (ASI): the network is 0 at the start, so that its first output "
+        "does not blur how far the parameters move.",
     )
-    width: int = param(50, "Hidden width", symbol="m", min=2, max=5000, group="Network", help="start and dropout.")
-    widths: str = param("200 1000 5000", "Widths", group="Network", help="phase: the middle one is portrayed.")
+    activation: Literal["tanh", "x_tanh", "x2_tanh", "relu", "sigmoid", "softplus"] = param(
+        "tanh", "Activation", group="Network", help="x_tanh is x tanh x; phase has ReLU."
+    )
+    width: int = param(50, "Hidden width", symbol="m", min=2, max=5000, group="Network", help="phase has its own.")
+    widths: str = param(
+        "200 1000 5000", "Widths", group="Network", help=f"phase. Portrayed: the middle one, up to {PORTRAYED}."
+    )
     samples: int = param(80, "Training points", symbol="n", min=2, max=1000, group="Data", help="phase has its own 4.")
+    inputs: int = param(5, "Inputs", symbol="d", min=1, max=1000, group="Data", help="start; the others have one.")
+    target: Literal["bump", "four hinges", "two hinges"] = param(
+        "bump", "Target on a line", group="Data", help="growth, dropout. bump: two tanh neurons. Hinges: ReLU neurons."
+    )
+    optimizer: Literal["adam", "gd"] = param(
+        "adam", "Optimiser", group="Training", help="phase descends by a step of its own."
+    )
     lr: float = param(1e-3, "Learning rate", symbol="η", min=1e-6, max=1.0, log=True, live=True, group="Training")
-    batch: int = param(0, "Batch", min=0, max=1000, group="Training", help="dropout: 0 is all points at once.")
+    batch: int = param(0, "Batch", min=0, max=1000, group="Training", help="0 is all points at once.")
     dropout: float = param(
         0.1,
         "Dropout",
@@ -84,6 +96,12 @@ class CondensationConfig(Config):
         help="explicit: no unit is dropped, the mean effect R₁ of dropping is added to the loss instead.",
     )
     threshold: float = param(0.95, "Cosine threshold", min=0.5, max=0.999, group="Measurement", help="of one direction")
+    up_to_sign: bool = param(
+        True,
+        "Opposite directions are one",
+        group="Measurement",
+        help="In groups of neurons. Right for odd activations; a ReLU of the opposite direction is another function.",
+    )
     steps: int = param(100, "Steps", min=1, max=1_000_000_000, group="Run")
     record_every: int = param(10, "Record every", unit="steps", min=1, max=1_000_000, group="Run")
 
@@ -92,8 +110,10 @@ class CondensationConfig(Config):
         widths = self.all_widths()
         if len(widths) < 1 or widths[0] < 2 or widths[-1] > 100_000:
             raise ValueError(f"widths: give numbers from 2 to 100000, not {self.widths!r}")
-        if widths[len(widths) // 2] > 5000:
-            raise ValueError("widths: the middle one is portrayed by its cosine matrix and may be 5000 at most")
+        if widths[0] > PORTRAYED:
+            raise ValueError(
+                f"widths: one of {PORTRAYED} at most is portrayed by its cosine matrix; the least is {widths[0]}"
+            )
         if self.batch > self.samples:
             raise ValueError(f"a batch of {self.batch} is more than the {self.samples} training points")
         return self
@@ -101,6 +121,11 @@ class CondensationConfig(Config):
     def all_widths(self) -> tuple[int, ...]:
         """m of each network of the phase scene, ascending."""
         return numbers("widths", self.widths, int)
+
+    def portrayed_width(self) -> int:
+        """m of the network of the phase scene whose neurons are shown: the middle one, or the widest that may be."""
+        widths = self.all_widths()
+        return min(widths[len(widths) // 2], max(width for width in widths if width <= PORTRAYED))
 
 
 _START: dict[str, Any] = {
@@ -112,6 +137,9 @@ _START: dict[str, Any] = {
     "steps": 100,
     "record_every": 10,
 }
+_GROWTH: dict[str, Any] = {"scene": "growth", "gamma": 2.0, "activation": "relu", "width": 100, "samples": 40}
+_GROWTH |= {"target": "four hinges", "optimizer": "gd", "lr": 0.1, "steps": 20_000, "record_every": 100}
+_GROWTH |= {"up_to_sign": False}
 _PHASE: dict[str, Any] = {"scene": "phase", "gamma": 1.75, "steps": 20_000, "record_every": 500, "gamma_prime": 0.0}
 _DROPOUT: dict[str, Any] = {"scene": "dropout", "width": 500, "samples": 8, "lr": 1e-3, "batch": 0, "steps": 12_000}
 _DROPOUT |= {"record_every": 500, "activation": "tanh", "dropout": 0.1}
@@ -120,6 +148,11 @@ _DROPOUT |= {"record_every": 500, "activation": "tanh", "dropout": 0.1}
 def has_one_input(config: Any) -> bool:
     """Whether the network has one input, so that its neurons have an angle and its output is a curve."""
     return config.scene != "start"
+
+
+def knows_target(config: Any) -> bool:
+    """Whether the target is known between the data."""
+    return config.scene in ("growth", "dropout")
 
 
 def compares_widths(config: Any) -> bool:
@@ -180,6 +213,15 @@ class Condensation(AlsoMeasure):
             y_label="f(x)",
             when=has_one_input,
         ),
+        Curves(
+            ("test_error", "twin_test_error"),
+            title="Test error",
+            help="Between the data, over the variance of the target. Few directions: few functions to choose from.",
+            y_label="relative error",
+            y_log=True,
+            floor=1e-8,
+            when=knows_target,
+        ),
         Profile(
             "widths",
             ("relative_distances",),
@@ -202,10 +244,10 @@ class Condensation(AlsoMeasure):
         ),
         Profile(
             "plane_gamma_prime",
-            ("plane_boundary", "plane_here"),
-            points=("plane_here",),
+            ("plane_boundary", "plane_here", "plane_ntk", "plane_mean_field", "plane_he"),
+            points=("plane_here", "plane_ntk", "plane_mean_field", "plane_he"),
             title="Phase plane",
-            help="Phase: above the line neurons condense. The dot is this run; a grid study fills the plane.",
+            help="Phase: above the line neurons condense. Dots: this run, known scalings. A grid study fills it.",
             x_label="γ'",
             y_label="γ",
             when=compares_widths,
@@ -217,6 +259,9 @@ class Condensation(AlsoMeasure):
                 TableRow("S_w, the paper's beside it", "movement_exponent", None, paper_slope),
                 TableRow("weighted fraction", "weighted_fraction"),
                 TableRow("weighted fraction of the twin", "twin_weighted_fraction"),
+                TableRow("test error", "test_error"),
+                TableRow("test error of the twin", "twin_test_error"),
+                *(TableRow(f"{symbol} of the width portrayed", "scales", i) for i, symbol in enumerate(SCALES)),
             ),
             title="Numbers",
         ),
@@ -246,6 +291,7 @@ class Condensation(AlsoMeasure):
     )
     presets = {
         "start": Preset(_START, "A: 80 points in five dimensions, tanh, 100 steps of Adam."),
+        "growth": Preset(_GROWTH, "100 ReLU neurons on a line: directions come one after another."),
         "phase": Preset(_PHASE, "B: ReLU networks of three widths side by side on four points."),
         "dropout": Preset(_DROPOUT, "C: twins from one start, one with dropout."),
     }
@@ -276,32 +322,35 @@ class Condensation(AlsoMeasure):
         self.losses: list[float] = []
         self.x, self.y = (part.to(self.device) for part in self._draw())
         if config.scene == "phase":
-            from lab.models.two_layer import mirrored_start
+            from lab.models.two_layer import drawn_start
 
             self.networks: Any = (
                 torch.nn.ParameterDict()
             )  # filled one by one: from a dict it would sort "1000" before "200"
             for width in config.all_widths():
-                start, self.alphas[str(width)] = mirrored_start(width, config.gamma, config.gamma_prime, init)
+                start, self.alphas[str(width)] = drawn_start(
+                    width, config.gamma, config.gamma_prime, init, mirrored=config.mirrored
+                )
                 self.networks[str(width)] = torch.nn.Parameter(start.to(self.device), requires_grad=False)
             self.losses = [np.inf] * len(self.networks)
         else:
             self.networks = self._twins(init)
-        self.start = [p.detach().clone() for p in self.networks.parameters()]
+        self.start = [rows.clone() for rows in self._input_weights()]
 
     def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         from lab.data import few_points
 
-        if self.config.scene == "start":
-            return few_points.sine_sum(self.config.samples, self.generator("data"))
-        return few_points.four() if self.config.scene == "phase" else few_points.bump(self.config.samples)
+        config = self.config
+        if config.scene == "start":
+            return few_points.sine_sum(config.samples, self.generator("data"), config.inputs)
+        return few_points.four() if config.scene == "phase" else few_points.on_a_line(config.target, config.samples)
 
     def _twins(self, init: torch.Generator) -> torch.nn.ModuleDict:
         """The network, and in the dropout scene its twin from the same start."""
         from lab.models.mlp import LECUN, MLP
 
         config, networks = self.config, {}
-        small = config.scene == "start"
+        small = config.scene != "dropout"
         std = config.width**-config.gamma
         for name in ("net",) if small else ("net", "twin"):
             drawn = torch.Generator()
@@ -315,7 +364,8 @@ class Condensation(AlsoMeasure):
                 generator=drawn,
                 dtype=torch.float64,
             ).to(self.device)
-            self.optimizers[name] = torch.optim.Adam(networks[name].parameters(), lr=config.lr, fused=True)
+            make = torch.optim.Adam if config.optimizer == "adam" else torch.optim.SGD
+            self.optimizers[name] = make(networks[name].parameters(), lr=config.lr, fused=True)
         return torch.nn.ModuleDict(networks)
 
     def step(self) -> Mapping[str, Any]:
@@ -325,7 +375,7 @@ class Condensation(AlsoMeasure):
         return {"train_loss": loss} | ({"twin_loss": self._update("twin", 0.0)} if "twin" in self.networks else {})
 
     def _update(self, name: str, dropout: float) -> torch.Tensor:
-        """One step of Adam on (1/2n) Σ (f - y)²; scene A on the mean square, as its paper."""
+        """One step on (1/2n) Σ (f - y)²; without dropout's scene on the mean square, as their papers."""
         from lab.measures.condensation import dropout_regulariser
         from lab.models.mlp import activation_by_name
 
@@ -338,7 +388,7 @@ class Condensation(AlsoMeasure):
         if dropout and config.noise == "dropped":
             mask = torch.rand(hidden.shape, generator=self.generator("order", "dropout")) >= dropout
             kept = hidden * mask.to(self.device) / (1 - dropout)
-        loss = (last(kept) - y).square().mean() * (1.0 if config.scene == "start" else 0.5)
+        loss = (last(kept) - y).square().mean() * (0.5 if config.scene == "dropout" else 1.0)
         total = loss
         if dropout and config.noise == "explicit":
             total = loss + dropout_regulariser(hidden, last.weight, 1 - dropout)
@@ -349,7 +399,7 @@ class Condensation(AlsoMeasure):
 
     def objective(self) -> tuple[Loss, Params] | None:
         """The loss of the network without dropout and its regulariser."""
-        factor = 1.0 if self.config.scene == "start" else 0.5
+        factor = 0.5 if self.config.scene == "dropout" else 1.0
 
         def criterion(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             return (output - target).square().mean() * factor
@@ -399,14 +449,16 @@ class Condensation(AlsoMeasure):
         from lab.models.mlp import neurons_of
 
         if self.config.scene == "phase":
-            width = self._portrayed()
+            width = self.config.portrayed_width()
             rows = self.networks[str(width)].detach()[:width]
             return rows[:, :2], rows[:, 2]
         return neurons_of(self.networks[name])
 
-    def _portrayed(self) -> int:
-        widths = self.config.all_widths()
-        return widths[len(widths) // 2]
+    def _input_weights(self) -> list[torch.Tensor]:
+        """(w, b) of each width of the phase scene, its copy too, or of the network, shape (m, d + 1) each."""
+        if self.config.scene == "phase":
+            return [p.detach()[:, :2] for p in self.networks.values()]
+        return [self._neurons()[0]]
 
     @instrument(
         every="record_every",
@@ -415,11 +467,11 @@ class Condensation(AlsoMeasure):
             Series("condensed_fraction", "Pairs of one direction", statistic="share of pairs, up to sign"),
             Series("weighted_fraction", "Pairs by amplitude", statistic="share of Σ A_i A_j with |cos| > 0.99"),
             Series("twin_weighted_fraction", "The same without dropout"),
-            Series("effective_neurons", "Groups of neurons", "m_eff", estimator="greedy cover, up to sign"),
+            Series("effective_neurons", "Groups of neurons", "m_eff", estimator="greedy cover"),
             Series("effective_ratio", "Groups over neurons", "m_eff/m"),
             Series("big_groups", "Groups of big neurons", statistic=f"amplitude above {BIG:g} of the largest"),
-            Series("relative_distance", "Movement", "RD", statistic="‖θ - θ(0)‖/‖θ(0)‖"),
-            Series("relative_distances", "Movement of each width", "RD"),
+            Series("relative_distance", "Movement", "RD", statistic="of input weights, ‖θ_w - θ_w(0)‖/‖θ_w(0)‖"),
+            Series("relative_distances", "Movement of each width", "RD", statistic="of input weights"),
             Series("movement_exponent", "Exponent of movement", "S_w", statistic="slope of ln RD over ln m"),
         ),
     )
@@ -427,24 +479,21 @@ class Condensation(AlsoMeasure):
         from lab.measures import condensation as measure
         from lab.measures.weights import movement_exponent, relative_distance
 
-        threshold, scene = self.config.threshold, self.config.scene
+        config, threshold = self.config, self.config.threshold
         rows, out = self._neurons()
         size = measure.amplitudes(rows, out)
-        groups = measure.effective_neuron_number(rows, threshold)
-        big = measure.effective_neuron_number(rows[size > BIG * size.max()], threshold)
+        groups = measure.effective_neuron_number(rows, threshold, up_to_sign=config.up_to_sign)
+        big = measure.effective_neuron_number(rows[size >= BIG * size.max()], threshold, up_to_sign=config.up_to_sign)
         twin = None
-        if scene == "dropout":
+        if config.scene == "dropout":
             other, other_out = self._neurons("twin")
             twin = measure.weighted_condensed_fraction(other, measure.amplitudes(other, other_out))
-        now = list(self.networks.parameters())
-        distances = slope = None
-        if scene == "phase":
-            distances = np.array([relative_distance(p, s) for p, s in zip(now, self.start, strict=True)])
-            slope = movement_exponent(self.config.all_widths(), distances) if self.now else None
-            distance = distances[len(distances) // 2]
-        else:
-            count = len(list(self.networks["net"].parameters()))
-            distance = relative_distance(now[:count], self.start[:count])
+        moved = [relative_distance(now, then) for now, then in zip(self._input_weights(), self.start, strict=True)]
+        distance, distances, slope = moved[0], None, None
+        if config.scene == "phase":
+            widths, distances = config.all_widths(), np.array(moved)
+            slope = movement_exponent(widths, distances) if self.now else None
+            distance = moved[widths.index(config.portrayed_width())]
         fraction = measure.condensed_fraction(rows, threshold)
         weighted = measure.weighted_condensed_fraction(rows, size)
         return fraction, weighted, twin, groups, groups / len(rows), big, distance, distances, slope
@@ -476,12 +525,34 @@ class Condensation(AlsoMeasure):
         angle = torch.nan_to_num(measure.angles(rows[:, 0], rows[:, 1]))  # a pruned neuron has amplitude 0 anywhere
         grid = few_points.shown_grid(self.x, self.y)[0].to(self.device)
         if self.config.scene == "phase":
-            width = str(self._portrayed())
+            width = str(self.config.portrayed_width())
             output, twin = outputs(self.networks[width], self.alphas[width], grid), None
         else:
-            with torch.no_grad():
-                output, twin = (self.networks[name](grid[:, None])[:, 0] for name in ("net", "twin"))
+            output, twin = self._outputs(grid[:, None])
         return cosines, order, numbers, angle, size / size.max(), output, twin
+
+    def _outputs(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """f at x, shape (N, 1), of the network and of its twin, where there is one; shape (N,) each."""
+        with torch.no_grad():
+            both = {name: net(x)[:, 0] for name, net in self.networks.items()}
+        return both["net"], both.get("twin")
+
+    @instrument(
+        every="record_every",
+        exact=True,
+        series=(
+            Series("test_error", "Test error", statistic="mean square between the data over the target's variance"),
+            Series("twin_test_error", "Test error without dropout", statistic="the same"),
+        ),
+    )
+    def generalisation(self) -> tuple[Any, ...] | None:
+        from lab.data import few_points
+
+        if not knows_target(self.config):
+            return None
+        x, y = (part.to(self.device) for part in few_points.on_a_line(self.config.target, TEST_POINTS))
+        scale = y.var(correction=0)
+        return tuple(None if f is None else (f - y[:, 0]).square().mean() / scale for f in self._outputs(x))
 
     @instrument(
         every="steps",
@@ -493,18 +564,26 @@ class Condensation(AlsoMeasure):
             Series("plane_gamma_prime", "Ratio of the layers", "γ'"),
             Series("plane_boundary", "Boundary of the condensed regime", "γ"),
             Series("plane_here", "This run", "γ"),
+            Series("plane_ntk", "NTK", "γ"),
+            Series("plane_mean_field", "Mean field, Xavier", "γ"),
+            Series("plane_he", "LeCun, He", "γ"),
+            Series("scales", "Scales of the start", statistic=", ".join(SCALES)),
         ),
     )
     def frame(self) -> tuple[Any, ...] | None:
         from lab.data import few_points
+        from lab.models.two_layer import scales
 
         config = self.config
         if self.now or config.scene == "start":
             return None
         grid, data = few_points.shown_grid(self.x, self.y)
-        if config.scene == "dropout":
-            return grid, data, None, None, None, None
-        return grid, data, np.array(config.all_widths(), float), *phase_plane(config.gamma, config.gamma_prime)
+        if config.scene != "phase":
+            return grid, data, *[None] * 8
+        plane, theory, here = phase_plane(config.gamma, config.gamma_prime)
+        start = scales(config.portrayed_width(), config.gamma, config.gamma_prime)
+        widths = np.array(config.all_widths(), float)
+        return grid, data, widths, plane, theory, here, *known_scalings(plane), np.array(start)
 
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:
@@ -512,7 +591,7 @@ class Condensation(AlsoMeasure):
 
     @classmethod
     def study_verdict(cls, rows: Sequence[StudyRow]) -> Verdict | None:
-        return judge_plane(rows)
+        return judge_runs(rows)
 
     @classmethod
     def batch_key(cls, config: Any) -> Hashable | None:
@@ -531,4 +610,4 @@ def judge(config: Any, run: Source) -> Verdict:
     step, _ = run.series("condensed_fraction")
     if not len(step) or step[-1] < config.steps:
         return Verdict.not_comparable("not finished: the last reading is the one that counts")
-    return {"start": judge_start, "phase": judge_phase, "dropout": judge_dropout}[config.scene](config, run)
+    return SCENES[config.scene](config, run)

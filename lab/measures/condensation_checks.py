@@ -1,6 +1,6 @@
 """How the scenes of condensation are judged: the phase scene beside theory and numbers of Luo et al. (2021), JMLR 22.
 
-The thresholds of the other two are ours.
+The thresholds of the others are ours.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from lab.verdict import Check, StudyRow, Verdict, unlike
 
 PAPER_SLOPES = {0.5: -0.506, 1.0: 0.007, 1.75: 0.372}  # S_w at γ' = 0: Luo et al. (2021), Fig. 3
 MARGIN = 0.25  # in γ, on both sides of the boundary
+SMALL = 2.0  # γ of the start scene from which tanh keeps one direction
 
 
 def boundary(gamma_prime: np.ndarray) -> np.ndarray:
@@ -24,8 +25,16 @@ def boundary(gamma_prime: np.ndarray) -> np.ndarray:
 
 def phase_plane(gamma: float, gamma_prime: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """γ' from -2 to 2, the boundary's γ there, and this run's γ where it stands, NaN elsewhere; shape (N,) each."""
-    plane = np.unique(np.append(np.linspace(-2, 2, 41), gamma_prime))
+    plane = np.unique([*np.arange(-20, 21) / 10, gamma_prime])
     return plane, boundary(plane), np.where(plane == gamma_prime, gamma, np.nan)
+
+
+def known_scalings(plane: np.ndarray) -> list[np.ndarray]:
+    """γ of the NTK, the mean field (also Xavier) and LeCun (also He) where they stand over γ', NaN elsewhere.
+
+    Luo et al. (2021), Table 1.
+    """
+    return [np.where(plane == at, gamma, np.nan) for gamma, at in ((0.5, 0.0), (1.0, 0.0), (0.5, 0.5))]
 
 
 def paper_slope(config: Any) -> float:
@@ -33,7 +42,25 @@ def paper_slope(config: Any) -> float:
     return PAPER_SLOPES.get(config.gamma, np.nan) if config.gamma_prime == 0 else np.nan
 
 
-def judge_plane(rows: Sequence[StudyRow]) -> Verdict | None:
+def judge_runs(rows: Sequence[StudyRow]) -> Verdict | None:
+    """What needs several runs: both regimes of the phase plane, and the multiplicity of activations."""
+    checks = [*_plane(rows), *_multiplicity(rows)]
+    return Verdict.of(*checks) if checks else None
+
+
+def _multiplicity(rows: Sequence[StudyRow]) -> list[Check]:
+    """From small starts x tanh x, of multiplicity 2 at 0, keeps more directions than tanh. Xu et al. (2025)."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.config.scene == "start" and row.config.gamma >= SMALL:
+            found.setdefault(row.config.activation, []).append(row.numbers.get("effective_neurons", np.nan))
+    if not {"tanh", "x_tanh"} <= set(found):
+        return []
+    more = min(found["x_tanh"]) - max(found["tanh"])
+    return [Check("directions of x tanh x beyond those of tanh, at least", more, 1.0)]
+
+
+def _plane(rows: Sequence[StudyRow]) -> list[Check]:
     """The regimes over (γ', γ): S_w is negative below the boundary and positive above it. Luo et al. (2021), Sec. 4.
 
     Runs nearer to the boundary than MARGIN are left out: there S_w is near zero, and finite widths shift it.
@@ -45,13 +72,11 @@ def judge_plane(rows: Sequence[StudyRow]) -> Verdict | None:
         if row.config.scene == "phase" and abs(above) >= MARGIN and np.isfinite(slope):
             sides[above > 0].append((slope > 0) == (above > 0))
     if not (sides[False] and sides[True]):
-        return None
-    return Verdict.of(
-        *(
-            Check(f"share with S_w {sign} {where} the boundary", float(np.mean(right)), 0.9, 1.0, f"{len(right)} runs")
-            for right, sign, where in ((sides[False], "< 0", "below"), (sides[True], "> 0", "above"))
-        )
-    )
+        return []
+    return [
+        Check(f"share with S_w {sign} {where} the boundary", float(np.mean(right)), 0.9, 1.0, f"{len(right)} runs")
+        for right, sign, where in ((sides[False], "< 0", "below"), (sides[True], "> 0", "above"))
+    ]
 
 
 def judge_start(config: Any, run: Source) -> Verdict:
@@ -64,7 +89,21 @@ def judge_start(config: Any, run: Source) -> Verdict:
     return Verdict.of(
         Check("pairs of one direction at the start", float(fraction[0]), 0, 0.1),
         Check("pairs of one direction at the end", float(fraction[-1]), 0.95, 1),
-    ).excused(unlike(config, {"lr": 1e-3, "samples": 80}))
+    ).excused(unlike(config, {"lr": 1e-3, "samples": 80, "inputs": 5, "optimizer": "adam", "batch": 0}))
+
+
+def judge_growth(config: Any, run: Source) -> Verdict:
+    """The big neurons gather in one direction, and more directions come later."""
+    if config.steps < 20_000:
+        return Verdict.not_comparable(f"too short: {config.steps} of 20000 steps")
+    if outside := unlike(config, {"threshold": 0.95, "up_to_sign": False}):
+        return Verdict.not_comparable(outside)
+    step, groups = run.series("big_groups")
+    fewest = int(groups[1:].argmin()) + 1
+    return Verdict.of(
+        Check("fewest groups of big neurons", float(groups[fewest]), 1, 1, f"at step {step[fewest]}"),
+        Check("groups that come later", float(groups[-1] - groups[fewest]), 1),
+    ).excused(unlike(config, {"target": "four hinges", "activation": "relu", "optimizer": "gd", "lr": 0.1, "batch": 0}))
 
 
 def judge_phase(config: Any, run: Source) -> Verdict:
@@ -79,7 +118,7 @@ def judge_phase(config: Any, run: Source) -> Verdict:
     checks = [Check("S_w: movement grows with width", slope, 0.1)]
     if np.isfinite(known):
         checks.append(Check("S_w beside the paper's", slope, known - 0.1, known + 0.1, f"the paper's is {known:g}"))
-    return Verdict.of(*checks)
+    return Verdict.of(*checks).excused(unlike(config, {"mirrored": True}))
 
 
 def judge_dropout(config: Any, run: Source) -> Verdict:
@@ -88,5 +127,9 @@ def judge_dropout(config: Any, run: Source) -> Verdict:
         return Verdict.not_comparable(f"too short: {config.steps} of 12000 steps")
     net, twin = (float(run.series(name)[1][-1]) for name in ("weighted_fraction", "twin_weighted_fraction"))
     check = Check("weighted fraction over the twin's", net / twin, 3.0, note=f"{net:.3f} and {twin:.3f}")
-    same = {"lr": 1e-3, "samples": 8, "activation": "tanh", "noise": "dropped"}
+    same = {"lr": 1e-3, "samples": 8, "target": "bump", "activation": "tanh", "optimizer": "adam", "noise": "dropped"}
     return Verdict.of(check).excused(unlike(config, same, {"width": 500}))
+
+
+SCENES = {"start": judge_start, "growth": judge_growth, "phase": judge_phase, "dropout": judge_dropout}
+"""How a run of each scene is judged, from its config and record."""

@@ -16,13 +16,14 @@ Readings = Mapping[str, np.ndarray]
 
 def key(config: Any) -> Hashable | None:
     """What networks trained together must share; γ, γ', rate and seed are each their own."""
-    if config.scene == "start" and not config.batch:
-        shape = (config.width, config.samples, config.activation)
+    if config.scene == "start" and config.optimizer == "adam" and not config.batch:
+        shape = (config.width, config.samples, config.inputs, config.activation)
     elif config.scene == "phase":
-        shape = config.all_widths()
+        shape = (config.all_widths(), config.mirrored)
     else:
-        return None  # dropout and batches draw for each network alone
-    return config.scene, shape, config.steps, config.record_every, config.threshold, config.threads
+        return None  # dropout and batches draw for each network alone, and gradient descent is not stacked
+    measured = config.threshold, config.up_to_sign, config.record_every
+    return config.scene, shape, measured, config.steps, config.threads
 
 
 class Starts:

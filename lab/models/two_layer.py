@@ -10,17 +10,23 @@ from torch import Tensor
 STEADIEST = 0.02  # largest relative change of a neuron in a step, where neurons grow exponentially
 
 
-def mirrored_start(
-    width: int, gamma: float, gamma_prime: float, generator: torch.Generator | None = None
-) -> tuple[Tensor, float]:
-    """Neurons of both copies, rows (w, b, a), shape (2m, 3), float64; and α.
-
-    a ~ N(0, β1²), (w, b) ~ N(0, β2² I) with β2 = 1, κ' = β1/β2 = m^-γ' and κ = β1 β2/α = m^-γ.
-    """
+def scales(width: int, gamma: float, gamma_prime: float) -> tuple[float, float, float]:
+    """β1, β2 and α with β2 = 1, κ' = β1/β2 = m^-γ' and κ = β1 β2/α = m^-γ."""
     beta = width**-gamma_prime
+    return beta, 1.0, beta * width**gamma
+
+
+def drawn_start(
+    width: int, gamma: float, gamma_prime: float, generator: torch.Generator | None = None, *, mirrored: bool = True
+) -> tuple[Tensor, float]:
+    """Neurons, rows (w, b, a) with a ~ N(0, β1²) and (w, b) ~ N(0, β2² I), float64; and α.
+
+    Shape (2m, 3), the second half the copy of opposite sign; without it (m, 3).
+    """
+    beta, _, alpha = scales(width, gamma, gamma_prime)
     drawn = torch.randn(width, 3, generator=generator, dtype=torch.float64)
     drawn[:, 2] *= beta
-    return torch.cat([drawn, drawn * drawn.new_tensor([1, 1, -1])]), beta * width**gamma
+    return torch.cat([drawn, drawn * drawn.new_tensor([1, 1, -1])]) if mirrored else drawn, alpha
 
 
 def outputs(neurons: Tensor, alpha: float, x: Tensor) -> Tensor:
@@ -38,7 +44,7 @@ def descend(neurons: Tensor, alpha: float, x: Tensor, y: Tensor) -> tuple[Tensor
         The neurons after it; and L before it.
     """
     inputs = torch.stack([x, torch.ones_like(x)], dim=1)
-    pre = inputs @ neurons[:, :2].T  # (N, 2m)
+    pre = inputs @ neurons[:, :2].T  # (N, 2m), or (N, m) without the copy
     hidden, out = torch.relu(pre), neurons[:, 2]
     residual = hidden @ out / alpha - y
     active = (pre > 0).to(x.dtype)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lab.data.few_points import bump, four, shown_grid, sine_sum
+from lab.data.few_points import four, on_a_line, shown_grid, sine_sum
 
 
 def test_sine_sums_lie_on_their_formula_over_the_cube():
@@ -22,9 +22,19 @@ def test_four_points_bend_outside_a_third():
 
 
 def test_a_bump_is_even_and_flat_in_the_middle():
-    x, y = bump(9)
+    x, y = on_a_line("bump", 9)
     torch.testing.assert_close(y, y.flip(0))
     assert float(y[4]) == pytest.approx(2 * math.tanh(1.8)) and float(x[0]) == -1.5
+
+
+def test_hinges_bend_where_their_neurons_switch_on():
+    x, y = on_a_line("four hinges", 2001)
+    slopes = torch.diff(y[:, 0]) / torch.diff(x[:, 0])
+    expected = {-0.5: 0, -0.2: 2, 0.2: 1, 0.6: -0.5, 0.9: 0}
+    for at, slope in expected.items():
+        assert float(slopes[int((at + 1) * 1000)]) == pytest.approx(slope, abs=1e-9)
+    x, y = on_a_line("two hinges", 4)
+    assert y[:, 0].tolist() == pytest.approx([0.4 / 3, 0, 0, 0.4 / 3])
 
 
 def test_an_output_is_drawn_evenly_and_at_the_data():

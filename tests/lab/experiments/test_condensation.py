@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from lab.config import ConfigError
+from lab.data.few_points import on_a_line
 from lab.engine import Engine
 from lab.experiments.condensation import Condensation
-from lab.measures.condensation_checks import boundary
-from lab.models.two_layer import descend, mirrored_start, outputs
+from lab.measures.condensation_checks import boundary, known_scalings, phase_plane
+from lab.models.two_layer import descend, drawn_start, outputs
 from lab.stream import MemoryRun
 from lab.verdict import StudyRow
 
@@ -34,8 +35,8 @@ def points() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor([-0.5, 0.1, 0.4], dtype=torch.float64), torch.tensor([0.2, 0.0, 0.3], dtype=torch.float64)
 
 
-def test_a_mirrored_start_is_zero_and_has_the_scales_of_its_exponents():
-    neurons, alpha = mirrored_start(20_000, 1.3, 0.4, torch.Generator().manual_seed(0))
+def test_a_drawn_start_is_zero_and_has_the_scales_of_its_exponents():
+    neurons, alpha = drawn_start(20_000, 1.3, 0.4, torch.Generator().manual_seed(0))
     assert float(outputs(neurons, alpha, points()[0]).abs().max()) < 1e-12
     scales = neurons.std(0)
     torch.testing.assert_close(scales[:2], torch.ones(2, dtype=torch.float64), rtol=0.02, atol=0)
@@ -44,7 +45,7 @@ def test_a_mirrored_start_is_zero_and_has_the_scales_of_its_exponents():
 
 
 def test_descent_goes_along_the_gradient_by_the_step_that_the_tangent_kernel_allows():
-    neurons, alpha = mirrored_start(6, 0.5, 0.0, torch.Generator().manual_seed(0))
+    neurons, alpha = drawn_start(6, 0.5, 0.0, torch.Generator().manual_seed(0))
     neurons = (neurons + 0.1 * torch.randn(12, 3, generator=torch.Generator().manual_seed(1)).double()).requires_grad_()
     x, y = points()
     loss = (outputs(neurons, alpha, x) - y).square().mean() / 2
@@ -58,7 +59,7 @@ def test_descent_goes_along_the_gradient_by_the_step_that_the_tangent_kernel_all
 
 
 def test_descent_never_raises_the_loss_and_fits_its_points():
-    neurons, alpha = mirrored_start(100, 0.5, 0.0, torch.Generator().manual_seed(0))
+    neurons, alpha = drawn_start(100, 0.5, 0.0, torch.Generator().manual_seed(0))
     x, y = points()
     losses = []
     for _ in range(300):
@@ -137,6 +138,52 @@ def test_below_the_boundary_wider_networks_move_less():
     assert np.nanmax(run.series("plane_here")[1]) == 0.5
 
 
+def test_without_the_copy_of_opposite_sign_a_network_says_something_at_the_start():
+    _, run = finished("phase", "linear", widths="50", steps=1, record_every=1)
+    bare, single = finished("phase", "linear", widths="50", steps=1, record_every=1, mirrored=False)
+    assert np.abs(run.series("output")[1][0]).max() < 1e-12 < np.abs(single.series("output")[1][0]).max()
+    assert bare.networks["50"].shape == (50, 3)
+
+
+def test_movement_is_that_of_the_input_weights_alone():
+    experiment, run, engine = started("phase", widths="20 40", steps=1, record_every=1, gamma_prime=-1.0)
+    with torch.no_grad():
+        for neurons in experiment.networks.values():
+            neurons[:, 2] *= 3.0
+    for _ in engine:
+        pass
+    assert run.series("relative_distances")[1][0].tolist() == [0, 0]
+
+
+def test_the_widths_of_the_paper_run_and_their_widest_matrix_of_cosines_is_bounded():
+    config = Condensation.configure("phase", values={"widths": "1000 5000 10000 20000 40000"})
+    assert config.portrayed_width() == 5000
+    assert Condensation.configure("phase").portrayed_width() == 1000
+
+
+def test_growth_is_gradient_descent_on_the_mean_square():
+    experiment, _, engine = started("growth", steps=1, gamma=0.5)
+    before = [p.detach().clone().requires_grad_() for p in experiment.networks["net"].parameters()]
+    weight, bias, out = before
+    loss = (torch.relu(experiment.x @ weight.T + bias) @ out.T - experiment.y).square().mean()
+    slopes = torch.autograd.grad(loss, before)
+    next(iter(engine))
+    for now, then, slope in zip(experiment.networks["net"].parameters(), before, slopes, strict=True):
+        torch.testing.assert_close(now, then - 0.1 * slope)
+
+
+def test_the_test_error_of_a_network_that_says_the_mean_is_one():
+    experiment, run, engine = started("dropout", width=4, steps=1)
+    with torch.no_grad():
+        experiment.networks["net"].layers[1].weight.zero_()
+        experiment.networks["twin"].load_state_dict(experiment.networks["net"].state_dict())
+    for _ in engine:
+        pass
+    _, y = on_a_line("bump", 301)
+    expected = float(y.square().mean() / y.var(correction=0))
+    assert run.series("test_error")[1][0] == run.series("twin_test_error")[1][0] == pytest.approx(expected)
+
+
 def test_the_boundary_is_that_of_the_phase_diagram():
     np.testing.assert_allclose(boundary(np.array([-2.0, 0.0, 0.5, 1.0])), [1, 1, 1.5, 2])
 
@@ -189,11 +236,50 @@ def test_a_run_that_cannot_tell_is_not_comparable():
 
 
 @pytest.mark.parametrize(
-    ("values", "message"), [({"widths": "1"}, "from 2 to 100000"), ({"batch": 90}, "more than the 80 training points")]
+    ("values", "message"),
+    [
+        ({"widths": "1"}, "from 2 to 100000"),
+        ({"widths": "6000 20000"}, "the least is 6000"),
+        ({"batch": 90}, "more than the 80 training points"),
+    ],
 )
 def test_a_scene_that_cannot_run_is_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         Condensation.configure(values=values)
+
+
+@pytest.mark.parametrize(
+    ("groups", "outcome"),
+    [
+        ([14, 1, 4, 3], "reproduced"),
+        ([14, 1, 1, 1], "not reproduced"),  # a single direction, and no growth
+        ([14, 6, 8, 9], "not reproduced"),
+    ],
+)
+def test_growth_needs_one_direction_first_and_more_later(groups, outcome):
+    config = Condensation.configure("growth")
+    run = MemoryRun(big_groups=([0, 100, 10_000, 20_000], groups), condensed_fraction=([20_000], [0.2]))
+    assert Condensation.verdict(config, run).outcome == outcome
+    slow = Condensation.configure("growth", values={"lr": 0.01})
+    same = Condensation.verdict(slow, run)
+    assert same.outcome == outcome if outcome == "reproduced" else "measured at 0.1" in same.reason
+
+
+def test_x_tanh_x_has_to_keep_more_directions_than_tanh():
+    def row(activation: str, groups: float) -> StudyRow:
+        config = Condensation.configure(values={"activation": activation})
+        return StudyRow("", config, "reproduced", numbers={"effective_neurons": groups})
+
+    assert Condensation.study_verdict([row("tanh", 1)]) is None
+    for groups, outcome in ((3, "reproduced"), (1, "not reproduced")):
+        verdict = Condensation.study_verdict([row("tanh", 1), row("x_tanh", groups)])
+        assert verdict is not None and verdict.outcome == outcome
+
+
+def test_known_scalings_stand_on_the_plane_where_the_table_has_them():
+    plane = phase_plane(1.75, 0.3)[0]
+    found = [(float(plane[np.isfinite(m)].item()), float(m[np.isfinite(m)].item())) for m in known_scalings(plane)]
+    assert found == [(0.0, 0.5), (0.0, 1.0), (0.5, 0.5)]
 
 
 def slope_at(gamma: float, gamma_prime: float, slope: float) -> StudyRow:
@@ -216,5 +302,6 @@ def test_each_scene_opens_the_views_of_what_it_records():
         for preset in Condensation.presets
     }
     assert shown["phase"] - shown["dropout"] == {"Movement against width", "Exponent of movement", "Phase plane"}
-    assert shown["dropout"] - shown["start"] == {"Orientation and amplitude", "Output"}
-    assert {"Cosine similarity", "Loss"} < shown["start"] < shown["dropout"] < shown["phase"]
+    assert shown["dropout"] - shown["phase"] == {"Test error"}
+    assert shown["dropout"] - shown["start"] == {"Orientation and amplitude", "Output", "Test error"}
+    assert {"Cosine similarity", "Loss"} < shown["start"] < shown["growth"] == shown["dropout"]
