@@ -17,37 +17,51 @@ from pydantic import model_validator
 from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, numbers, param
 from lab.experiment import Arm, Preset, Series, action, instrument
+from lab.measures import recovery_targets
 from lab.measures.rank_points import RANKS
-from lab.measures.recovery_checks import RECOVERED, TARGETS, empirical_size, judge, judge_runs
+from lab.measures.recovery_checks import RECOVERED, empirical_size, judge, judge_runs
 from lab.memory import require_memory
 from lab.stream import Source
 from lab.verdict import StudyRow, Verdict
-from lab.views import Curves, Line, Matrix, Table, TableRow
+from lab.views import Curves, Line, Matrix, Profile, Table, TableRow
 
 if TYPE_CHECKING:
     from lab.measures.directions import Params
     from lab.measures.landscape import Loss
 
-SIZES = {"matrix": range(1, 17), "plane": range(1, 5), "linear": range(1, 5)}
-SIZES |= {"cnn": (5, 7, 8, 10, 15, 18, 21, 22, 24, 28, 35), "dense": (5, 7, 8, 10, 15, 18, 21, 22, 24, 28, 35)}
-
 
 class OptimisticEstimateConfig(Config):
-    family: Literal["matrix", "plane", "linear", "cnn", "dense"] = param(
+    family: Literal["matrix", "plane", "linear", "diagonal", "cnn", "unshared", "dense"] = param(
         "matrix",
         "Model",
         group="Model",
-        help="matrix: A B, 4 x 4. plane: θ0 + θ1 x1 + θ2 θ3 x2. linear: the same with one θ2. cnn, dense: tanh nets.",
+        help="matrix: A B. plane: θ0 + θ1 x1 + θ2 θ3 x2. linear: the same with one θ2. diagonal: Σ_j a_j b_j x_j. cnn, "
+        "unshared, dense: tanh nets, one kernel for all places, one for each place, free units.",
     )
-    target: str = param("all", "Target", group="Model", help="One target of the model, or all, a row each.")
+    target: str = param(
+        "all",
+        "Target",
+        group="Model",
+        help="One target of the model, or all, a row each. Of matrices not 4 x 4: rank 2.",
+    )
+    inputs: int = param(
+        0, "Size", symbol="d", min=0, max=64, group="Model", help="d x d matrices, d inputs. 0: the paper's 4 and 5."
+    )
+    kernel: int = param(
+        3, "Kernel size", symbol="s", min=1, max=64, group="Model", help="cnn, unshared, and their target."
+    )
+    terms: int = param(
+        1, "Terms of the target", symbol="k", min=1, max=20, group="Model", help="Nets: kernels. diagonal: inputs used."
+    )
+    depth: int = param(2, "Factors", symbol="L", min=2, max=6, group="Model", help="diagonal: of each coefficient.")
     width: int = param(
-        3, "Hidden width", symbol="m", min=1, max=100, group="Model", help="dense: units. cnn: kernels.", paper=100
+        3, "Hidden width", symbol="m", min=1, max=300, group="Model", help="dense: units. cnn: kernels.", paper=100
     )
-    sweep: Literal["targets", "start"] = param(
+    sweep: Literal["targets", "start", "width"] = param(
         "targets",
         "Rows",
         group="Study",
-        help="targets: a row each. start: one target, a row for each size of the start.",
+        help="targets: a row each. start, width: one target, a row for each size of the start or hidden width.",
     )
     init_std: float = param(
         1e-4,
@@ -60,48 +74,72 @@ class OptimisticEstimateConfig(Config):
         help="Standard deviation.",
     )
     starts: str = param("1e-4 1e-2 1e-1 1", "Sizes of the start", group="Study", help="Rows where rows are starts.")
+    widths: str = param("1 3 10", "Hidden widths", group="Study", help="Rows where rows are widths.")
     sizes: str = param("", "Sample sizes", symbol="n", group="Study", help="Empty: those of the model.")
     trials: int = param(8, "Trials a cell", min=1, max=100, group="Study", paper=50)
-    pattern: Literal["nested", "random"] = param(
-        "nested", "Observed entries", group="Study", help="matrix: a cross that grows, or drawn anew for each trial."
+    pattern: Literal["nested", "random", "completable"] = param(
+        "nested",
+        "Observed entries",
+        group="Study",
+        help="matrix: a growing cross, or drawn for each trial, completable from the closed form on if you like.",
     )
     optimizer: Literal["gd", "adam"] = param(
         "gd", "Optimiser", group="Training", help="adam: its rate falls to 1/100 along a cosine."
     )
     lr: float = param(0.01, "Learning rate", symbol="η", min=1e-5, max=1.0, log=True, live=True, group="Training")
+    stop: float = param(
+        0.0, "Stop a cell below", min=0.0, max=1.0, group="Training", help="Training error. 0: never.", paper=1e-9
+    )
+    precision: Literal["of the model", "single", "double"] = param(
+        "of the model", "Precision", group="Training", help="Of the model: single for nets, double for the rest."
+    )
     steps: int = param(30_000, "Steps", min=1, max=10_000_000, group="Run")
     record_every: int = param(300, "Record every", unit="steps", min=1, max=100_000, group="Run")
 
     @model_validator(mode="after")
     def _study_exists(self) -> Self:
-        known = TARGETS[self.family]
+        if why := recovery_targets.why_impossible(self):
+            raise ValueError(why)
+        known = recovery_targets.names(self)
         if self.target != "all" and self.target not in known:
             raise ValueError(f"{self.family} has no target {self.target!r}; it has {', '.join(known)}")
-        sizes, starts = self.sample_sizes(), self.row_starts()
-        if self.family == "matrix" and sizes[-1] > 16:
-            raise ValueError(f"sizes: a 4 x 4 matrix has 16 entries, not {sizes[-1]}")
-        if not starts or min(starts) <= 0:
+        sizes, entries = self.sample_sizes(), recovery_targets.linear_size(self)
+        if self.family == "matrix" and entries and sizes[-1] > entries:
+            raise ValueError(f"sizes: the matrix has {entries} entries, not {sizes[-1]}")
+        if min(self.row_starts()) <= 0:
             raise ValueError("starts: give positive standard deviations, such as 1e-4 1e-2 1")
+        if self.sweep == "width":
+            least = recovery_targets.units_needed(self)
+            if self.family not in recovery_targets.NETS:
+                raise ValueError(f"sweep: {self.family} has no hidden width")
+            if self.row_widths()[0] < least:
+                raise ValueError(f"widths: {self.row_widths()[0]} cannot express the target, which takes {least}")
         return self
 
     def sample_sizes(self) -> tuple[int, ...]:
         """n of each column, ascending."""
-        sizes = numbers("sizes", self.sizes, int) or tuple(SIZES[self.family])
+        sizes = numbers("sizes", self.sizes, int) or recovery_targets.default_sizes(self)
         if sizes[0] < 1:
             raise ValueError(f"sizes: a sample has at least one point, got {sizes[0]}")
         return sizes
 
     def row_targets(self) -> tuple[str, ...]:
         """The target of each row."""
-        known = TARGETS[self.family] if self.target == "all" else (self.target,)
-        return known if self.sweep == "targets" else known[:1] * len(self.row_starts())
+        known = recovery_targets.names(self) if self.target == "all" else (self.target,)
+        rows = {"start": self.row_starts, "width": self.row_widths}
+        return known if self.sweep == "targets" else known[:1] * len(rows[self.sweep]())
 
     def row_starts(self) -> tuple[float, ...]:
         """Sizes of the start to compare, ascending; the one that is judged is always among them."""
         return tuple(sorted({self.init_std, *numbers("starts", self.starts)}))
 
+    def row_widths(self) -> tuple[int, ...]:
+        """Hidden widths to compare, ascending; the one that is judged is always among them."""
+        return tuple(sorted({self.width, *numbers("widths", self.widths, int)}))
+
 
 _START = {"sweep": "start", "target": "M1"}
+_NET: dict[str, Any] = {"optimizer": "adam", "steps": 8000, "init_std": 1e-3, "trials": 3}
 _MAP: dict[str, Any] = {
     "rows": "row_coordinate",
     "columns": "sample_size",
@@ -114,6 +152,10 @@ _MAP |= {"y_label": "row", "z_log": True, "z_range": (1e-8, 1.0)}
 
 def of_matrices(config: Any) -> bool:
     return config.family == "matrix"
+
+
+def stops_cells(config: Any) -> bool:
+    return config.stop > 0
 
 
 class OptimisticEstimate(AlsoMeasure):
@@ -134,6 +176,13 @@ class OptimisticEstimate(AlsoMeasure):
             **_MAP,
         ),
         Matrix("train_error", title="Training error", help="Small everywhere.", z_label="training error", **_MAP),
+        Matrix(
+            "recovered_share",
+            title="Share of trials recovered",
+            help="The trials behind the medians.",
+            z_label="share",
+            **{**_MAP, "z_log": False, "z_range": (0.0, 1.0)},
+        ),
         Curves(
             ("test_error_edge", "train_error_edge"),
             title="Errors at the edge",
@@ -159,6 +208,42 @@ class OptimisticEstimate(AlsoMeasure):
             title="Model ranks",
             help="Closed form beside singular values of the tangent matrix.",
         ),
+        Profile(
+            "row_coordinate",
+            ("optimistic_size", "target_rank"),
+            points=("target_rank",),
+            title="Closed form and rank of each row",
+            help="The dots, ranks read off singular values, sit on the line.",
+            x_label="row",
+            y_label="samples",
+        ),
+        Profile(
+            "spectrum_number",
+            ("target_spectrum",),
+            title="Spectrum of the tangent matrix",
+            help="Of the first row's target: as many values above the gap as samples are needed.",
+            x_label="number",
+            y_label="σ / σ_max",
+            y_log=True,
+            primary=False,
+        ),
+        Matrix(
+            "learned_rank",
+            title="Rank of the recovered matrix",
+            help="Matrices: below the dashes the fit has another rank, often a lower one.",
+            z_label="rank",
+            when=of_matrices,
+            primary=False,
+            **{**_MAP, "z_log": False, "z_range": None},
+        ),
+        Matrix(
+            "steps_used",
+            title="Steps used",
+            help="Until the training error fell below the threshold that stops a cell.",
+            z_label="steps",
+            when=stops_cells,
+            **{**_MAP, "z_range": None},
+        ),
         Matrix(
             "completable",
             title="Completable",
@@ -172,14 +257,9 @@ class OptimisticEstimate(AlsoMeasure):
         "matrix": Preset({}, "4 x 4 matrices of rank 1 to 4, all sample sizes, eight trials each."),
         "start": Preset(_START, "Rank 1, from four sizes of the start."),
         "plane": Preset({"family": "plane", "trials": 20, "lr": 0.1}, "Seven functions of the plane."),
-        "cnn": Preset(
-            {"family": "cnn", "width": 1, "optimizer": "adam", "steps": 8000, "init_std": 1e-3, "trials": 3},
-            "One tanh kernel shared over three positions.",
-        ),
-        "dense": Preset(
-            {"family": "dense", "width": 3, "optimizer": "adam", "steps": 8000, "init_std": 1e-3, "trials": 3},
-            "The same function by three free tanh units.",
-        ),
+        "cnn": Preset({**_NET, "family": "cnn", "width": 1}, "One tanh kernel shared over three positions."),
+        "unshared": Preset({**_NET, "family": "unshared", "width": 1}, "The same function by a kernel for each place."),
+        "dense": Preset({**_NET, "family": "dense", "width": 3}, "The same function by three free tanh units."),
     }
     arms = {
         "small-start": Arm({}, "reproduced", "The edge sits on the closed form."),
@@ -191,22 +271,20 @@ class OptimisticEstimate(AlsoMeasure):
         ),
         "full-rank": Arm({"target": "M7"}, "not reproduced", "Rank 4 costs all 16 entries.", whole=True),
     }
-    state = ("model", "optimizer", "row_on")
+    state = ("model", "optimizer", "row_on", "taken")
 
     def setup(self) -> None:
-        from lab.models.recovery import MatrixFactors, Plane, TanhNet
+        from lab.models.recovery import family_of
 
         config = self.config
-        net = config.family in ("cnn", "dense")
-        if net:
-            self.family = TanhNet(shared=config.family == "cnn", width=config.width)
-        elif config.family == "matrix":
-            self.family = MatrixFactors(nested=config.pattern == "nested")
-        else:
-            self.family = Plane(linear=config.family == "linear")
-        dtype = torch.float32 if net else torch.float64
-        sizes, targets = config.sample_sizes(), config.row_targets()
-        units = 3 * config.width if net else 4
+        net = config.family in recovery_targets.NETS
+        single = config.precision == "single" or (net and config.precision == "of the model")
+        dtype = torch.float32 if single else torch.float64
+        sizes, targets, width = config.sample_sizes(), config.row_targets(), config.width
+        if config.sweep == "width":
+            width = config.row_widths()[-1]  # narrower rows begin with units at zero, and those stay there
+        self.family = family_of(config, width, self.generator("data", "target"))
+        units = width * (1 if config.family == "dense" else recovery_targets.positions(config)) if net else 4
         entries = len(targets) * len(sizes) * config.trials * max(sizes[-1], 1000 if net else 16)
         needed = 4 * entries * units * dtype.itemsize  # an activation, its gradient and what they are made of
         require_memory(needed, "the cells are too large; lower trials, width, sizes or their number")
@@ -222,6 +300,7 @@ class OptimisticEstimate(AlsoMeasure):
         starts = torch.tensor(config.row_starts() if config.sweep == "start" else [config.init_std] * len(targets))
         self.model = self._start(starts.double(), len(sizes), dtype)
         self.row_on = torch.ones(len(targets), dtype=dtype, device=self.device)
+        self.taken = torch.zeros(len(targets), len(sizes), config.trials, dtype=torch.int64, device=self.device)
         parameters = list(self.model.parameters())
         make = torch.optim.SGD if config.optimizer == "gd" else torch.optim.Adam
         self.optimizer = make(parameters, lr=config.lr)
@@ -232,7 +311,10 @@ class OptimisticEstimate(AlsoMeasure):
         for name, shape in self.family.shapes.items():
             one = torch.randn(1, 1, self.config.trials, *shape, generator=self.generator("init"), dtype=torch.float64)
             scale = starts.reshape(-1, *[1] * (one.ndim - 1))
-            full = (scale * one).expand(-1, sizes, *one.shape[2:])
+            full = (scale * one).expand(-1, sizes, *one.shape[2:]).clone()
+            if self.config.sweep == "width":
+                for row, width in zip(full, self.config.row_widths(), strict=True):
+                    row[:, :, width:] = 0
             model[name] = torch.nn.Parameter(full.to(dtype).contiguous().to(self.device))
         return model
 
@@ -255,7 +337,8 @@ class OptimisticEstimate(AlsoMeasure):
     def _edge(self) -> int:
         """Number of the sample size that is the first row's optimistic one."""
         sizes = self.config.sample_sizes()
-        place = int(np.searchsorted(sizes, self.family.optimistic_size(self.config.row_targets()[0])))
+        first = recovery_targets.closed_form(self.config, self.config.row_targets()[0])
+        place = int(np.searchsorted(sizes, first))
         return min(place, len(sizes) - 1)
 
     def step(self) -> Mapping[str, Any]:
@@ -265,9 +348,21 @@ class OptimisticEstimate(AlsoMeasure):
             self.optimizer.param_groups[0]["lr"] = config.lr * falling
         self.optimizer.zero_grad(set_to_none=True)
         errors = self._errors()
-        (errors * self.row_on[:, None, None]).sum().backward()
+        on = self.row_on[:, None, None]
+        if config.stop:
+            on = on * (errors.detach() >= config.stop)
+            self.taken += on > 0
+            self._halt(on == 0)
+        (errors * on).sum().backward()
         self.optimizer.step()
         return {"train_loss": errors.detach().mean()}
+
+    def _halt(self, cells: torch.Tensor) -> None:
+        """Take what moves of Adam from these cells, shape (R, S, T), without which they would coast on."""
+        for kept in self.optimizer.state.values():
+            if "exp_avg" in kept:
+                mean = kept["exp_avg"]
+                mean.masked_fill_(cells.reshape(*cells.shape, *[1] * (mean.ndim - 3)), 0.0)
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
         self.optimizer.param_groups[0]["lr"] = self.config.lr
@@ -277,10 +372,9 @@ class OptimisticEstimate(AlsoMeasure):
         if not 0 <= row < len(self.row_on):
             raise ConfigError({"row": f"there is no row {row}; rows are 0 to {len(self.row_on) - 1}"})
         self.row_on[row] = 1 - self.row_on[row]
-        for kept in self.optimizer.state.values():  # Adam would coast on
-            for value in kept.values():
-                if value.ndim:
-                    value[row] = 0
+        stopped = torch.zeros_like(self.taken, dtype=torch.bool)
+        stopped[row] = True
+        self._halt(stopped)
 
     @instrument(
         every="record_every",
@@ -293,6 +387,11 @@ class OptimisticEstimate(AlsoMeasure):
             Series("test_error_edge", "Test error at the optimistic size", statistic="first row, median"),
             Series("train_error_edge", "Training error at the optimistic size", statistic="first row, median"),
             Series("singular_values", "Singular values of the product", "σ_i", statistic="first row, first trial"),
+            Series("recovered_share", "Share of trials recovered", statistic=f"test error below {RECOVERED:g}"),
+            Series(
+                "learned_rank", "Rank of the product", statistic="singular values above 1e-2 of the largest, median"
+            ),
+            Series("steps_used", "Steps used", statistic="median over trials"),
         ),
     )
     def errors(self) -> tuple[Any, ...]:
@@ -305,32 +404,48 @@ class OptimisticEstimate(AlsoMeasure):
             median, train_median = np.median(test, axis=2), np.median(train, axis=2)
             sizes = self.config.sample_sizes()
             edge = self._edge()
-            values = torch.linalg.svdvals((theta["a"] @ theta["b"])[0, edge, 0]) if "b" in theta else None
+            spectra = torch.linalg.svdvals(theta["a"] @ theta["b"]) if "b" in theta else None
         empirical = [empirical_size(row, sizes) for row in median]
-        return median, train_median, test, np.array(empirical), median[0, edge], train_median[0, edge], values
+        values = rank = None
+        if spectra is not None:
+            values, above = spectra[0, edge, 0], spectra > 1e-2 * spectra[..., :1]
+            rank = np.median(above.sum(-1).cpu().numpy(), axis=2)
+        used = np.median(self.taken.cpu().numpy(), axis=2) if self.config.stop else None
+        first = np.array(empirical), median[0, edge], train_median[0, edge], values
+        return median, train_median, test, *first, (test < RECOVERED).mean(2), rank, used
 
     @instrument(
         every="steps",
         exact=True,
         series=(
             Series("sample_size", "Sample sizes", "n"),
-            Series("row_coordinate", "Rows", statistic="the target's number, or log10 of the start's size"),
+            Series("row_coordinate", "Rows", statistic="the target's number, log10 of the start's size, or the width"),
             Series("optimistic_size", "Optimistic sample size", "n", statistic="closed form"),
             Series("numerical_rank", "Model rank", "R", estimator="singular values above 1e-9 of the largest"),
             Series("rank_gap", "Gap behind the rank", "σ_r/σ_{r+1}"),
             Series("completable", "Completable trials", statistic="share; matrices"),
+            Series("target_rank", "Model rank of each row's target", "R", estimator="the same singular values"),
+            Series("spectrum_number", "Number of the singular value"),
+            Series(
+                "target_spectrum", "Singular values of the tangent matrix", "σ/σ_max", statistic="first row's target"
+            ),
+            Series("observed", "Samples in their order", statistic="matrices: numbers of entries, each trial's"),
         ),
     )
     def closed_forms(self) -> tuple[Any, ...] | None:
-        from lab.measures.rank_points import numerical_ranks
+        from lab.measures.rank_points import numerical_ranks, spectra_of_targets
 
         if self.now:
             return None
-        config, sizes = self.config, self.config.sample_sizes()
-        expected = [self.family.optimistic_size(t) for t in config.row_targets()]
-        rows = np.log10(config.row_starts()) if config.sweep == "start" else np.arange(len(expected)).astype(float)
+        config, targets = self.config, self.config.row_targets()
+        expected = [recovery_targets.closed_form(config, target) for target in targets]
+        rows = {"start": np.log10(config.row_starts()), "width": np.array(config.row_widths(), float)}
+        at = rows.get(config.sweep, np.arange(len(expected)).astype(float))
         ranks, gaps = numerical_ranks(self.generator("data", "ranks"))
-        return np.array(sizes), rows, np.array(expected), ranks, gaps, self._completable(expected)
+        own, spectra = spectra_of_targets(self.family, targets, self.generator("data", "targets' ranks"))
+        seen = self.x if config.family == "matrix" else None
+        forms = np.array(config.sample_sizes()), at, np.array(expected), ranks, gaps, self._completable(expected)
+        return *forms, own, np.arange(1, spectra.shape[1] + 1), spectra[0], seen
 
     def _completable(self, expected: list[int]) -> np.ndarray | None:
         """Share of trials whose first n entries span the tangent space at the target, shape (R, S)."""

@@ -11,7 +11,8 @@ from lab.engine import Engine
 from lab.experiments.optimistic_estimate import OptimisticEstimate
 from lab.measures.rank_points import RANKS, numerical_ranks
 from lab.measures.recovery_checks import empirical_size
-from lab.models.recovery import MatrixFactors, Plane, TanhNet
+from lab.measures.recovery_targets import PLANE, PRINTED
+from lab.models.recovery import Diagonal, Family, MatrixFactors, Plane, Sharing, TanhNet
 from lab.stream import MemoryRun
 from lab.verdict import StudyRow
 
@@ -34,12 +35,20 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def targets_of(family: Family) -> tuple[str, ...]:
+    return tuple(family.matrices) if isinstance(family, MatrixFactors) else tuple(PLANE)
+
+
+SHARINGS: tuple[Sharing, ...] = ("cnn", "unshared", "dense")
 FAMILIES = [
     MatrixFactors(),
     Plane(),
     Plane(linear=True),
-    TanhNet(shared=True, width=2),
-    TanhNet(shared=False, width=4),
+    Diagonal(6, 2),
+    Diagonal(5, 3, depth=3),
+    *(TanhNet(sharing=sharing, width=4) for sharing in SHARINGS),
+    *(TanhNet(sharing=s, width=9, inputs=6, kernel=4, terms=2, generator=seeded()) for s in SHARINGS),
+    MatrixFactors(3, generator=seeded()),
 ]
 
 
@@ -53,7 +62,7 @@ def test_numerical_ranks_are_the_closed_forms_with_a_wide_gap(seed):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_teacher_expresses_its_target(family):
     x = family.inputs(3, 6, seeded())
-    for target in family.targets:
+    for target in targets_of(family):
         teacher = {name: value.expand(1, 1, 3, *value.shape) for name, value in family.teacher(target).items()}
         torch.testing.assert_close(family.predict(teacher, x)[0, 0], family.value(target, x), rtol=1e-9, atol=1e-9)
 
@@ -69,7 +78,7 @@ def test_a_batch_of_copies_predicts_as_each_copy_alone(family):
 
 
 def test_the_kernel_net_is_a_convolution():
-    family = TanhNet(shared=True, width=2)
+    family = TanhNet(sharing="cnn", width=2)
     w, a = (torch.randn(*s, generator=seeded(), dtype=torch.float64) for s in ((2, 4), (2, 3)))
     x = family.inputs(1, 7, seeded(1))
     hidden = torch.tanh(torch.nn.functional.conv1d(x[0][:, None], w[:, None, :3], w[:, 3]))
@@ -81,7 +90,7 @@ def test_the_kernel_net_is_a_convolution():
 
 def test_the_printed_matrices_have_their_ranks():
     family = MatrixFactors()
-    for target, (_, rank) in family.matrices.items():
+    for target, rank in PRINTED.items():
         assert int(torch.linalg.matrix_rank(family.value(target, torch.arange(16)).view(4, 4), rtol=1e-8)) == rank
 
 
@@ -128,6 +137,82 @@ def test_a_nested_mask_is_completable_from_the_closed_form_on_and_a_random_one_i
     assert share[5] == 0 and share[15] == 1 and (np.diff(share) >= 0).all()
 
 
+def test_completable_masks_are_random_and_determine_every_target_from_its_closed_form_on():
+    experiment, run = finished(steps=1, trials=12, pattern="completable")
+    assert [int(np.argmax(row == 1)) + 1 for row in run.series("completable")[1][0]] == [7, 12, 15, 16]
+    orders = run.series("observed")[1][0]
+    assert (np.sort(orders, axis=1) == np.arange(16)).all() and len(np.unique(orders[:, :7], axis=0)) > 6
+    assert torch.equal(experiment.x, torch.from_numpy(orders))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"family": "matrix", "inputs": 3},
+        {"family": "matrix", "inputs": 6, "sizes": "11 20"},
+        {"family": "diagonal", "terms": 3, "inputs": 7, "depth": 3},
+        {"family": "cnn", "inputs": 7, "kernel": 4, "terms": 2, "width": 3},
+        {"family": "unshared", "inputs": 6, "kernel": 2, "terms": 2, "width": 2},
+        {"family": "dense", "inputs": 4, "kernel": 2, "terms": 2, "width": 8},
+    ],
+)
+def test_at_any_sizes_the_rank_of_each_target_is_its_closed_form(values):
+    experiment, run = finished(steps=1, trials=3, **values)
+    expected = run.series("optimistic_size")[1][0]
+    assert run.series("target_rank")[1][0].tolist() == expected.tolist()
+    d = values.get("inputs", 4)
+    if values["family"] == "matrix":
+        assert expected.tolist() == [2 * r * d - r * r for r in range(1, d + 1)]
+    assert (run.series("target_spectrum")[1][0] > 1e-9).sum() == expected[0]
+    assert OptimisticEstimate.verdict(experiment.config, run).outcome == "not comparable"
+
+
+def test_a_cell_stops_where_its_training_error_falls_below_the_threshold():
+    options = {"target": "M1", "trials": 3, "sizes": "7 9", "lr": 0.1, "steps": 600, "init_std": 0.1}
+    free, _ = finished(**options)
+    stopped, run = finished(**options, stop=1e-3)
+    errors = stopped._errors().detach()
+    assert (errors < 1e-3).all() and (free._errors() < errors).all()
+    used = run.series("steps_used")[1][-1]
+    assert (used > 0).all() and (used < 600).all()
+    assert run.series("learned_rank")[1][-1, 0, 1] >= 1
+
+
+def test_a_stopped_cell_does_not_coast_on_under_adam():
+    stopped, _, engine = started("cnn", trials=3, sizes="5", steps=60, lr=0.05, stop=1.0)
+    for _ in engine:
+        if int(stopped.taken.min()) < stopped.now - 10:
+            break
+    at_stop = stopped.model["w"].detach().clone()
+    for _ in engine:
+        pass
+    halted = stopped.taken < 50
+    assert halted.any() and torch.equal(stopped.model["w"].detach()[halted], at_stop[halted])
+
+
+def test_rows_of_widths_are_nets_of_these_widths():
+    options = {"trials": 2, "sizes": "9", "steps": 5}
+    rows, run = finished("dense", sweep="width", widths="3 5", **options)
+    assert run.series("row_coordinate")[1][0].tolist() == [3, 5]
+    assert run.series("optimistic_size")[1][0].tolist() == [21, 21]
+    assert not rows.model["w"][0, :, :, 3:].any() and rows.model["w"][1, :, :, 3:].all()
+    alone, _, engine = started("dense", **options)
+    with torch.no_grad():
+        start = started("dense", sweep="width", widths="3 5", **options)[0].model
+        for name, value in alone.model.items():
+            value.copy_(start[name][:1, :, :, :3])
+    for _ in engine:
+        pass
+    torch.testing.assert_close(alone.model["w"][0], rows.model["w"][0, :, :, :3])
+
+
+def test_precision_is_that_of_the_model_unless_said():
+    assert started("cnn", trials=1)[0].model["w"].dtype == torch.float32
+    assert started("cnn", trials=1, precision="double")[0].model["w"].dtype == torch.float64
+    single, run = finished(trials=1, steps=2, precision="single")
+    assert single.model["a"].dtype == torch.float32 and np.isfinite(run.series("test_error")[1]).all()
+
+
 def test_the_edge_is_the_first_size_from_which_all_are_recovered():
     assert empirical_size(np.array([1, 1e-9, 1, 1e-9, 1e-9]), (1, 2, 4, 8, 16)) == 8
     assert empirical_size(np.array([1, 1]), (1, 2)) == np.inf
@@ -151,6 +236,16 @@ def test_a_rank_one_matrix_is_recovered_from_seven_entries_and_not_from_a_large_
         ({"sizes": "4 17"}, "16 entries, not 17"),
         ({"sizes": "0"}, "at least one point"),
         ({"starts": "0 1"}, "positive standard deviations"),
+        ({"inputs": 9}, "take 8 at most"),
+        ({"inputs": 3, "sizes": "10"}, "the matrix has 9 entries"),
+        ({"inputs": 3, "target": "M1"}, "it has rank 1, rank 2, rank 3"),
+        ({"sweep": "width"}, "no hidden width"),
+        ({"family": "plane", "inputs": 5}, "the plane has 2"),
+        ({"family": "dense", "width": 2}, "which takes 3"),
+        ({"family": "cnn", "kernel": 6}, "6 inputs of 5"),
+        ({"family": "cnn", "terms": 4}, "cannot express"),
+        ({"family": "dense", "sweep": "width", "widths": "2 9"}, "widths: 2 cannot express"),
+        ({"family": "diagonal", "terms": 11}, "of 10 inputs"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused(values, message):
