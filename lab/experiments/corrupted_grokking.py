@@ -305,6 +305,15 @@ class CorruptedGrokking(AlsoMeasure):
             "Weight decay 15.",
             whole=True,
         ),
+        "dropout": Arm(
+            {"claim": "partial inversion", "dropout": 0.35}, "reproduced", "Dropout 0.35, no weight decay.", whole=True
+        ),
+        "multiplication": Arm(
+            {"claim": "coexistence", "operation": "multiply"},
+            "reproduced",
+            "Products instead of sums, no regulariser.",
+            whole=True,
+        ),
         "batch-norm": Arm(
             {"claim": "scale of neurons", **_BN}, "reproduced", "Batches of 64, no weight decay.", whole=True
         ),
@@ -545,8 +554,8 @@ def judge(config: Any, run: Source) -> Verdict:
     if is_map(config):
         return judge_map(config, run)
     step = run.series("test_accuracy")[0]
-    if (config.p, config.width, config.operation) != (97, 500, "add"):
-        return Verdict.not_comparable("the thresholds are those of addition with p = 97 and N = 500")
+    if (config.p, config.width) != (97, 500):
+        return Verdict.not_comparable("the thresholds are those of p = 97 and N = 500")
     if step[0] > 0:
         return Verdict.not_comparable(f"a branch from step {step[0]}: what came before is in its parent")
     if step[-1] < config.steps or step[-1] < 300:

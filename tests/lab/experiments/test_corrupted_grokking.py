@@ -11,7 +11,7 @@ import torch
 from lab.config import ConfigError
 from lab.engine import Engine
 from lab.experiments.corrupted_grokking import ACCURACIES, CorruptedGrokking
-from lab.measures.corruption_checks import PHASES, POINTS, ignoring, phase_number
+from lab.measures.corruption_checks import PHASES, POINTS, ignoring, inversion_step, phase_number
 from lab.stream import MemoryRun
 
 SMALL = {"p": 11, "width": 60, "alpha": 0.6, "xi": 0.3, "steps": 20}
@@ -190,6 +190,36 @@ def test_full_inversion_needs_two_stages(train, outcome):
     assert ignoring(config) == pytest.approx(0.6536, abs=1e-4)
     run = made_up(config, train, test_accuracy=1.0, given_accuracy=0.01)
     assert CorruptedGrokking.verdict(config, run).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("train", "step"),
+    [
+        ([0.1, 0.99, 0.9, 0.8, 0.65], 30),  # 1 - ξ/2 is 0.825
+        ([0.1, 0.5, 0.6, 0.65, 0.65], None),  # never learnt
+        ([0.1, 1.0, 1.0, 1.0, 0.9], None),  # never lost
+        ([0.1, 0.99, 0.6, 1.0, 1.0], 20),
+    ],
+)
+def test_inversion_is_when_what_was_learnt_is_first_lost(train, step):
+    assert inversion_step(np.arange(5) * 10, np.array(train), 0.35) == step
+
+
+def test_the_verdict_says_when_the_labels_were_given_up():
+    config = CorruptedGrokking.configure("demo", "full-inversion")
+    run = made_up(config, [0, 1.0, 0.7, 0.6536], test_accuracy=1.0, given_accuracy=0.01)
+    notes = [check.note for check in CorruptedGrokking.verdict(config, run).checks]
+    assert "training at 0.99 from step 166; inverted at step 333" in notes
+
+
+def test_products_and_dropout_can_show_a_claim_but_not_refute_it():
+    series = {"test_accuracy": 1.0, "given_accuracy": 0.5}
+    for values, name in (({"dropout": 0.35}, "dropout = 0.35"), ({"operation": "multiply"}, "operation = multiply")):
+        config = CorruptedGrokking.configure("demo", "partial-inversion", values)
+        shown = CorruptedGrokking.verdict(config, made_up(config, [0, 1.0, 0.8], **series))
+        assert shown.outcome == "reproduced"
+        missed = CorruptedGrokking.verdict(config, made_up(config, [0, 1.0, 1.0], **series))
+        assert missed.outcome == "not comparable" and name in missed.reason
 
 
 def test_nothing_corrupted_is_no_inversion():
