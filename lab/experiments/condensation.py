@@ -334,7 +334,16 @@ class Condensation(AlsoMeasure):
                 self.networks[str(width)] = torch.nn.Parameter(start.to(self.device), requires_grad=False)
             self.losses = [np.inf] * len(self.networks)
         else:
-            self.networks = self._twins(init)
+            from lab.models.twins import twins
+
+            linear = config.scene == "dropout"
+            names, std = ("net", "twin") if linear else ("net",), None if linear else config.width**-config.gamma
+            widths = (self.x.shape[1], config.width, 1)
+            self.networks = twins(names, widths, config.activation, init, std).to(self.device)
+            make = torch.optim.Adam if config.optimizer == "adam" else torch.optim.SGD
+            self.optimizers = {
+                name: make(net.parameters(), lr=config.lr, fused=True) for name, net in self.networks.items()
+            }
         self.start = [rows.clone() for rows in self._input_weights()]
 
     def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -345,61 +354,32 @@ class Condensation(AlsoMeasure):
             return few_points.sine_sum(config.samples, self.generator("data"), config.inputs)
         return few_points.four() if config.scene == "phase" else few_points.on_a_line(config.target, config.samples)
 
-    def _twins(self, init: torch.Generator) -> torch.nn.ModuleDict:
-        """The network, and in the dropout scene its twin from the same start."""
-        from lab.models.mlp import LECUN, MLP
-
-        config, networks = self.config, {}
-        small = config.scene != "dropout"
-        std = config.width**-config.gamma
-        for name in ("net",) if small else ("net", "twin"):
-            drawn = torch.Generator()
-            drawn.set_state(init.get_state())
-            networks[name] = MLP(
-                (self.x.shape[1], config.width, 1),
-                config.activation,
-                output_bias=False,
-                weight_std=std if small else LECUN,
-                bias_std=std if small else 1.0,
-                generator=drawn,
-                dtype=torch.float64,
-            ).to(self.device)
-            make = torch.optim.Adam if config.optimizer == "adam" else torch.optim.SGD
-            self.optimizers[name] = make(networks[name].parameters(), lr=config.lr, fused=True)
-        return torch.nn.ModuleDict(networks)
-
     def step(self) -> Mapping[str, Any]:
-        if self.config.scene == "phase":
+        from lab.models.twins import fit
+
+        config, x, y = self.config, self.x, self.y
+        if config.scene == "phase":
             return self._descend()
-        loss = self._update("net", self.config.dropout if self.config.scene == "dropout" else 0.0)
-        return {"train_loss": loss} | ({"twin_loss": self._update("twin", 0.0)} if "twin" in self.networks else {})
+        losses = {}
+        for name, net in self.networks.items():
+            rows, options = slice(None), {}
+            if name == "net" and config.batch:
+                order = torch.randperm(len(x), generator=self.generator("order", "batch"))
+                rows = order[: config.batch].to(self.device)
+            if name == "net" and config.scene == "dropout":
+                options = {"dropout": config.dropout, "explicit": config.noise == "explicit"}
+                options["generator"] = self.generator("order", "dropout")
+            loss = fit(net, self.optimizers[name], x[rows], y[rows], factor=self._factor(), **options)
+            losses["train_loss" if name == "net" else "twin_loss"] = loss
+        return losses
 
-    def _update(self, name: str, dropout: float) -> torch.Tensor:
-        """One step on (1/2n) Σ (f - y)²; without dropout's scene on the mean square, as their papers."""
-        from lab.measures.condensation import dropout_regulariser
-        from lab.models.mlp import activation_by_name
-
-        config, net, x, y = self.config, self.networks[name], self.x, self.y
-        if config.batch and name == "net":
-            rows = torch.randperm(len(x), generator=self.generator("order", "batch"))[: config.batch].to(self.device)
-            x, y = x[rows], y[rows]
-        first, last = net.layers
-        hidden = kept = activation_by_name(config.activation)(first(x))
-        if dropout and config.noise == "dropped":
-            mask = torch.rand(hidden.shape, generator=self.generator("order", "dropout")) >= dropout
-            kept = hidden * mask.to(self.device) / (1 - dropout)
-        loss = (last(kept) - y).square().mean() * (0.5 if config.scene == "dropout" else 1.0)
-        total = loss
-        if dropout and config.noise == "explicit":
-            total = loss + dropout_regulariser(hidden, last.weight, 1 - dropout)
-        first.weight.grad = first.bias.grad = last.weight.grad = None  # zero_grad takes a tenth of so short a step
-        total.backward()
-        self.optimizers[name].step()
-        return loss.detach()
+    def _factor(self) -> float:
+        """Of the mean square in the loss: 1/2 in dropout's scene, as its paper."""
+        return 0.5 if self.config.scene == "dropout" else 1.0
 
     def objective(self) -> tuple[Loss, Params] | None:
         """The loss of the network without dropout and its regulariser."""
-        factor = 0.5 if self.config.scene == "dropout" else 1.0
+        factor = self._factor()
 
         def criterion(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             return (output - target).square().mean() * factor
