@@ -68,13 +68,19 @@ class ReadOut(QWidget):
 
 
 class Title(QLabel):
-    """A title that takes a smaller font where room is short, and then ends in an ellipsis."""
+    """A title that takes a smaller font where room is short, and then leaves out its end, or its middle."""
 
     SIZES = (13, 12, 11)
 
-    def __init__(self, text: str, help_text: str = "", sizes: tuple[int, ...] = SIZES) -> None:
+    def __init__(
+        self,
+        text: str,
+        help_text: str = "",
+        sizes: tuple[int, ...] = SIZES,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+    ) -> None:
         super().__init__()
-        self._help, self._sizes = help_text, sizes
+        self._help, self._sizes, self._elide = help_text, sizes, elide
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.show_text(text)
 
@@ -100,7 +106,7 @@ class Title(QLabel):
         fits = [f for f in fonts if QFontMetricsF(f).horizontalAdvance(self.full) <= self.width()]
         chosen = (fits or fonts[-1:])[0]
         self.setFont(chosen)
-        self.setText(QFontMetricsF(chosen).elidedText(self.full, Qt.TextElideMode.ElideRight, self.width()))
+        self.setText(QFontMetricsF(chosen).elidedText(self.full, self._elide, self.width()))
         told = [self.full if self.text() != self.full else "", self._help]
         self.setToolTip("\n".join(filter(None, told)))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not any(told))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -221,6 +221,17 @@ class Experiment(ABC):
     @abstractmethod
     def step(self) -> Mapping[str, Reading]:
         """Take one step and return what it knows anyway: the ``readings``, at the state BEFORE the update."""
+
+    @classmethod
+    def every_view(cls) -> tuple[View, ...]:
+        """The views that are declared, then those of optional instruments."""
+        return *cls.views, *cls.also_views
+
+    @classmethod
+    def views_of(cls, config: Config, recorded: Collection[str]) -> list[View]:
+        """The views of a run that recorded these series; of optional instruments those that were read."""
+        declared = [view for view in cls.views if view.applies(config)]
+        return declared + [view for view in cls.also_views if {*view.names} <= {*recorded}]
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
         """Called after live knobs took new values: name -> (old, new). ``self.config`` holds the new ones already."""

@@ -99,6 +99,7 @@ def describe(cls: type[Experiment]) -> dict[str, Any]:
         "presets": list(cls.presets),
         "arms": {name: arm.expect for name, arm in cls.arms.items()},
         "views": [view.id for view in cls.views],
+        "also_views": [view.id for view in cls.also_views],
         "instruments": {
             item.method: {
                 "series": [series.name for series in item.series],

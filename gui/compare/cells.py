@@ -7,8 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from gui.panel import HEAD_PX, ReadOut
-from gui.style import font
+from gui.panel import HEAD_PX, ReadOut, Title
 from gui.theme import Theme
 
 CELL_PX = 268  # least height
@@ -30,15 +29,13 @@ class Cell(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumHeight(CELL_PX)
         self.view = view
-        self._mark = f'<span style="color:{colour}">\N{BLACK CIRCLE}</span>&nbsp; ' if colour else ""
-        self.title = QLabel(self._mark + title)
-        self.title.setFont(font(13, bold=True))
-        self.title.setToolTip(help)
-        self.title.setMinimumWidth(1)  # else a long title would widen the whole column
+        self.title = Title(title, help, elide=Qt.TextElideMode.ElideMiddle)  # its end tells it from its neighbours
         self.readout = ReadOut()
         titled = QHBoxLayout()
         titled.setContentsMargins(12, 0, 8, 0)
         titled.setSpacing(12)
+        if colour:
+            titled.addWidget(QLabel(f'<span style="color:{colour}">\N{BLACK CIRCLE}</span>'))
         titled.addWidget(self.title)
         titled.addWidget(self.readout, 1)
         bar = QWidget()

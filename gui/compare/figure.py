@@ -39,7 +39,7 @@ def figure_panels(recipe: Recipe, members: Sequence[Member], only: View | None =
         for experiment in dict.fromkeys(member.experiment for member in drawn):
             there = [member for member in drawn if member.experiment is experiment]
             own = [there[run] for (run,) in groups(there, "")]
-            if view.id in {other.id for other in getattr(experiment, "views", ())}:
+            if experiment is not None and view.id in {other.id for other in experiment.every_view()}:
                 found += _panels(view, recipe, own, reference)
     return found
 

@@ -89,8 +89,7 @@ def specs(members: Sequence[Member]) -> list[View]:
     found = {
         view.id: view
         for member in members
-        for view in (member.experiment.views if member.experiment else ())
-        if view.applies(member.config)
+        for view in (member.experiment.views_of(member.config, member.source.names()) if member.experiment else ())
     }
     return list(found.values())
 

@@ -21,7 +21,7 @@ from gui.compare.stroke import FarStroke, Floats, Path, Stroke
 from gui.compare.strokes import Ink, Strokes, gaps, path_of, pen_of
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, font_px
-from gui.views.plot import Canvas
+from gui.views.plot import LONGEST, Canvas
 from gui.views.text import rich, short
 from lab.compare import Along
 from lab.views import Curves
@@ -194,7 +194,7 @@ class Overlay(Compared):
 
     def _ink(self, line: Drawn, *, faint: bool = False) -> Ink:
         opacity = SINGLE_ALPHA if faint and line.count is not None else 255
-        return self.groups.colours[line.group], opacity, self.spec.series.index(line.series)
+        return self.groups.colours[line.group], opacity, line.dash
 
     def _put_strokes(self, lines: Sequence[Drawn], mains: Sequence[Path], singles: Sequence[Path]) -> None:
         owners = [line for line in lines for _ in line.single]
@@ -227,15 +227,17 @@ class Overlay(Compared):
     def _put_names(self, lines: Sequence[Drawn], paths: Sequence[Path], right: float, floor: float) -> None:
         ends = []
         drawn = list(zip(lines, paths, strict=True)) if paths else []  # a crowd has no paths
-        several = len({line.series for line in lines}) > 1
+        several = len({line.dash for line in lines}) > 1
         lone = len(self.groups.shown) == 1  # its panel is called by it
         many = len(drawn) > MOST_NAMES
         if many:  # the colours are told at the left; what a dash pattern means is said here alone
-            drawn = list({line.series: (line, path) for line, path in drawn}.values()) if several else []
+            drawn = list({line.dash: (line, path) for line, path in drawn}.values()) if several else []
+        called = [f"{self.groups.names[line.group]} {line.symbol}" for line, _ in drawn]
+        short_of_room = any(len(text) > LONGEST for text in called)  # the colours tell the groups
         for line, (x, y) in drawn:
             kept = np.flatnonzero((x <= right) & np.isfinite(y))[-1:]
             if len(kept):
-                name = "" if (lone or many) and several else self.groups.names[line.group]
+                name = "" if (lone or many or short_of_room) and several else self.groups.names[line.group]
                 text = f"{name} {line.symbol}".strip() if several else name
                 colour = self.theme.muted if many else self.ink(line.group)
                 ends.append((text, colour, right, float(y[kept[0]])))

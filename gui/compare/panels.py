@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -49,6 +50,8 @@ class Panels(QObject):
         panels = {v: found.panels[v.id] for v in shown_views(recipe, found.members) if v.id in found.panels}
         self.said = [panel.why for panel in panels.values() if panel.why]
         self.cells = [cell for view, panel in panels.items() for cell in self._cells(view, panel)]
+        for view in panels:
+            zoom_together([cell.view for cell in self.cells if cell.view.spec.id == view.id])
         return self.cells
 
     def _of_the_same(self, recipe: Recipe) -> bool:
@@ -106,9 +109,11 @@ class Panels(QObject):
 
     def _has(self, view: View, panel: Panel, group: int) -> bool:
         """Whether a group's first run can be shown in a view."""
-        first = self._grouping.groups[group][0]
-        experiment = self._member(group).experiment
-        if experiment is None or view.id not in {known.id for known in experiment.views}:
+        first, member = self._grouping.groups[group][0], self._member(group)
+        if member.experiment is None:
+            return False
+        own = (*member.experiment.views, *member.experiment.views_of(member.config, member.source.names()))
+        if view.id not in {known.id for known in own}:
             return False
         return self._recipe.layout != "difference" or (first != self._reference_run and first not in panel.apart)
 
@@ -183,3 +188,13 @@ class Panels(QObject):
         reaches = [reach(member, self._recipe.along) for member in self._found.members]
         there = [ends for ends in reaches if ends]
         return (min(low for low, _ in there), max(high for _, high in there)) if there else (0.0, 1.0)
+
+
+def zoom_together(views: Sequence[Any]) -> None:
+    """Let views of single runs, if they have axes, follow each other's zoom; overlays do so by their common axis."""
+    plots = [view for view in views if hasattr(view, "zoom_as")]
+    for one in plots:
+        for other in plots:
+            if other is not one:
+                one.zoomed.connect(functools.partial(other.zoom_as, one))
+                one.all_action.triggered.connect(other.show_all)

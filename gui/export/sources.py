@@ -221,11 +221,11 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReade
         raise FigureError(f"a view belongs to one experiment; these runs are of {', '.join(sorted(names))}")
     try:
         cls = registry.experiment(names.pop())
-        registry.pick("view", recipe.view, [spec.id for spec in cls.views])
+        registry.pick("view", recipe.view, [spec.id for spec in cls.every_view()])
         configs = [cls.Config.parse(reader.config) for reader in readers]
     except (registry.UnknownName, ConfigError) as error:
         raise FigureError(str(error)) from None
-    spec = next(spec for spec in cls.views if spec.id == recipe.view)
+    spec = next(spec for spec in cls.every_view() if spec.id == recipe.view)
     drawn = [i for i, reader in enumerate(readers) if spec.shows(reader.names())]
     if drawn and isinstance(spec, Curves | Ribbon):
         drawn = _placed(recipe, readers, drawn)

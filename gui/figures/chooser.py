@@ -98,7 +98,7 @@ class Chooser(QWidget):
         else:
             self.hint.setText(f"{len(chosen)} run{'s' * (len(chosen) > 1)}")
             try:
-                for view in views_of(chosen):
+                for view in views_of(chosen, also=True):
                     self.views.addItem(view.title, view.id)
             except UnknownView as error:
                 self.hint.setText(str(error))
@@ -111,7 +111,7 @@ class Chooser(QWidget):
     def _leave_out(self, names: set[str]) -> None:
         """Take views away that these runs recorded nothing for."""
         try:
-            shown = {view.id for view in views_of(self.selected()) if not names or view.shows(names)}
+            shown = {view.id for view in views_of(self.selected(), also=True) if not names or view.shows(names)}
         except UnknownView:
             return
         for place in reversed(range(self.views.count())):

@@ -36,12 +36,11 @@ def specs_of(run: OpenRun) -> list[View]:
     if run.experiment is None:
         return []
     there = set(run.source.names())
-    declared = [spec for spec in run.experiment.views if spec.applies(run.config)]
     if run.state == "preview":
-        return [spec for spec in declared if there.issuperset(spec.names)]
+        return [spec for spec in run.experiment.views_of(run.config, ()) if there.issuperset(spec.names)]
     on = instruments_asked(run.also)
     there |= {s.name for i in run.experiment.instruments() if i.method in on for s in i.series}
-    return declared + [spec for spec in run.experiment.also_views if there.issuperset(spec.names)]
+    return run.experiment.views_of(run.config, there)
 
 
 class RunPage(QWidget):

@@ -150,8 +150,12 @@ class UnknownView(Exception):
     """Runs whose views are not known; one line that says why."""
 
 
-def views_of(runs: Sequence[RunEntry]) -> list[View]:
+def views_of(runs: Sequence[RunEntry], *, also: bool = False) -> list[View]:
     """Views that some of the runs have something to show in.
+
+    Args:
+        runs: Of one experiment.
+        also: With those of optional instruments; which run read them, its file alone knows.
 
     Raises:
         UnknownView: The runs are of several experiments, or of one that is not known here.
@@ -170,8 +174,9 @@ def views_of(runs: Sequence[RunEntry]) -> list[View]:
         try:
             configs.append(cls.Config.parse(json.loads(text)))
         except ValueError:  # knobs of another version of the experiment: any view may be theirs
-            return list(cls.views)
-    return [view for view in cls.views if any(view.applies(config) for config in configs)]
+            return list(cls.every_view() if also else cls.views)
+    declared = [view for view in cls.views if any(view.applies(config) for config in configs)]
+    return [*declared, *(cls.also_views if also else ())]
 
 
 def seeds_repeat(runs: Sequence[RunEntry]) -> bool:

@@ -261,6 +261,7 @@ class Plot(ViewWidget[Spec]):
         limits: What the user holds the values on the vertical axis to; None where they follow the data.
     """
 
+    zoomed = Signal()  # the user panned or zoomed
     valued = False  # its vertical axis shows values, whose limits can be set
 
     def __init__(self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None, bottom: Axis, left: Axis) -> None:
@@ -278,10 +279,8 @@ class Plot(ViewWidget[Spec]):
         self.box.menu_requested.connect(self._open_menu)
         self.canvas.hovered.connect(self._hovered)
         self.canvas.left.connect(self._mouse_left)
-        self._shortcuts = [
-            self._shortcut("Show all", "A", self.show_all),
-            self._shortcut("Follow the newest step", "F", self.follow),
-        ]
+        self.all_action = self._shortcut("Show all", "A", self.show_all)
+        self._shortcuts = [self.all_action, self._shortcut("Follow the newest step", "F", self.follow)]
 
     def _name_ends(self, names: list[tuple[str, str, float, float]]) -> None:
         """Put names at the ends of lines, and make the margin as wide as they need."""
@@ -370,6 +369,13 @@ class Plot(ViewWidget[Spec]):
 
     @Slot(object)
     def _moved_by_hand(self, _: object) -> None:
+        self._held_by_hand()
+        self.zoomed.emit()
+
+    def zoom_as(self, other: "Plot[Any]") -> None:
+        """Show the stretches that another panel of the same kind shows."""
+        across, up = other.box.viewRange()
+        self.box.setRange(xRange=across, yRange=up, padding=0)
         self._held_by_hand()
 
     @Slot()

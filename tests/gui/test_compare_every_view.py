@@ -9,7 +9,7 @@ import pytest
 
 from gui.compare.figure import figure_page, figure_panels
 from gui.compare.kinds import overlaid, why_alone, why_whole
-from gui.compare.members import opened
+from gui.compare.members import opened, specs
 from gui.compare.place import ComparePlace
 from gui.compare.prepare import step_at
 from gui.compare.recipe import Recipe
@@ -21,7 +21,8 @@ from gui.export.sources import opened as contents_of
 from gui.theme import DARK, LIGHT
 from lab.compare import Along
 from lab.views import Heatmap, Landscape, Matrix, Ribbon, Scatter
-from tests.gui.everything import SPECS, written
+from storage.writer import RunWriter
+from tests.gui.everything import SPECS, Everything, written
 from tests.made_up_views import SOURCE
 
 ALL = tuple(spec.id for spec in SPECS)
@@ -151,6 +152,44 @@ def test_profiles_of_several_runs_zoom_together(qtbot, place, runs):
     qtbot.waitUntil(lambda: other.box.viewRange() == [[0.1, 0.2], [-0.5, 0.5]])
     other.show_all()
     qtbot.waitUntil(lambda: one.box.viewRange() == other.box.viewRange() == whole)
+
+
+@pytest.mark.parametrize("view", ["loss-landscape", "heatmap-over-time", "matrix"])
+def test_fields_of_several_runs_zoom_together(qtbot, place, runs, view):
+    place.show()
+    show(qtbot, place, Recipe(tuple(runs[::2]), views=(view,)))
+    one, other = (cell.view for cell in place.grid.cells)
+    for shown in (one, other):
+        shown.refresh()
+    whole = other.box.viewRange()
+    (left, right), (low, high) = one.box.viewRange()
+    one.box.setRange(xRange=(left, (left + right) / 2), yRange=(low, (low + high) / 2), padding=0)
+    one.box.sigRangeChangedManually.emit([True, True])
+    qtbot.waitUntil(lambda: np.allclose(other.box.viewRange(), one.box.viewRange()))
+    assert not np.allclose(other.box.viewRange(), whole)
+    one.all_action.trigger()
+    half = 0.6 * (right - left)
+    qtbot.waitUntil(lambda: all(np.diff(view.box.viewRange()[0])[0] > half for view in (one, other)))
+
+
+def test_views_of_optional_instruments_are_compared_where_they_were_read(qtbot, place, tmp_path):
+    paths = []
+    for seed in range(3):
+        path = tmp_path / f"{seed}.h5"
+        config = Everything.configure(values={"seed": seed}).model_dump(mode="json")
+        with RunWriter.create(path, {"experiment": "tests.gui.everything:", "seed": seed}, config, {}) as writer:
+            writer.append("train_loss", np.arange(3), np.ones(3))
+            if seed:
+                writer.append("largest", np.arange(3), np.ones(3) * seed)
+        paths.append(str(path))
+    assert "Also: largest parameter" not in {view.title for view in specs(opened(paths[:1])[0])}
+    show(qtbot, place, Recipe(tuple(paths), views=("also-largest-parameter",), layout="side by side"))
+    assert [cell.view.title for cell in place.grid.cells] == [
+        f"Also: largest parameter \N{EN DASH} seed {n}" for n in (1, 2)
+    ]
+    recipe = replace(place.recipe, layout="overlay", band="")
+    written = write_recipe(figure_page(recipe, place.members, "double", data=True), tmp_path / "figure.pdf")
+    assert next(path for path in written if path.suffix == ".csv").read_text().count("largest") >= 6
 
 
 def test_ribbons_lie_below_one_another_along_the_common_axis(qtbot, place, runs):

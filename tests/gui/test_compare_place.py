@@ -615,3 +615,21 @@ def test_differences_lie_where_their_runs_do_on_screen_and_on_paper(runs, along,
     written = write_recipe(figure_page(recipe, found.members, "double", data=True), tmp_path / "f.pdf")
     told = next(path for path in written if path.suffix == ".csv").read_text().splitlines()
     assert [float(x) for x in told[-1].split(",")[-2:]] == [line.x[-1], line.y[-1]]
+
+
+def test_components_of_a_vector_series_are_lines_that_dashes_tell_apart(qtbot, place, tmp_path):
+    spec = Curves(("train_loss", "spread"), title="Both")
+    members = []
+    for seed in range(3):
+        path = tmp_path / f"{seed}.h5"
+        with RunWriter.create(path, {"experiment": NAME, "seed": seed}, {"seed": seed}, {}) as writer:
+            step = np.arange(5)
+            writer.append("train_loss", step, np.ones(5))
+            writer.append("spread", step, seed + np.arange(20.0)[None, :] + step[:, None])
+            writer.append("field", step, np.ones((5, 2, 2)))
+        members += opened([str(path)])[0]
+    found = contents(spec, members, [[0, 1, 2]], Along(), "SD").lines
+    assert [line.series for line in found] == ["train_loss", *(f"spread {n}" for n in (1, 4, 6, 9, 12, 15, 17, 20))]
+    assert [line.dash for line in found] == list(range(9))
+    assert found[-1].line.y.tolist() == [20.0, 21.0, 22.0, 23.0, 24.0] and found[-1].count.tolist() == [3] * 5
+    assert not contents(Curves(("field",), title="Field"), members, [[0]], Along(), "").lines
