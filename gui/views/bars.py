@@ -17,7 +17,9 @@ from gui.views.text import rich, short
 from lab.views import Bars
 
 WIDTH = 0.68
+ROOM = 0.2  # of the stretch, above the highest bar, for the number that stands on it
 MOST_VALUES = 24  # up to so many bars have their value written on top
+FEW = 8  # bars with room for three digits
 
 
 class BarsView(SnapshotPlot[Bars]):
@@ -45,7 +47,7 @@ class BarsView(SnapshotPlot[Bars]):
         bottom.name([self.label(number) for number in range(count)])
         levels = self._references.values(self.config) if self.spec.lines else np.empty(0)
         if count:
-            low, high = self.spec.y_range or stretch_of(values, levels, np.zeros(1), margin=0.1)
+            low, high = self.spec.y_range or stretch_of(values, levels, np.zeros(1), margin=ROOM)
             low = 0.0 if self.spec.y_range is None and not (values < 0).any() else low
             self._fit((-0.2, count + 0.2), (low, high))
         kept = np.flatnonzero(np.isfinite(values))
@@ -90,10 +92,11 @@ class BarsView(SnapshotPlot[Bars]):
             item.setVisible(number < len(shown))
             if number < len(shown):
                 value = float(shown[number])
-                item.setText(short(value, 2), self.theme.muted)
-                # over a full bar there is no room, so its number stands in the bar
+                item.setText(short(value, 3 if len(shown) <= FEW else 2))
                 place = min(max(value, 0.0), top) if math.isfinite(value) else 0.0
-                item.setAnchor((0.5, 1.0))
+                full = place > (1 - ROOM / 2) * top  # there is no room over it: its number stands in the bar
+                item.setColor(self.theme.ground if full else self.theme.muted)
+                item.setAnchor((0.5, 0.0 if full else 1.0))
                 item.setPos(number + 0.5, place)
 
     def _said(self) -> str:

@@ -105,7 +105,7 @@ def branching(config: Any) -> bool:
 
 
 BRANCHES = "Each branch drops below the run that goes on: the walls' part leaves, the progress stays."
-PARTS = ("hill_loss", "branch_hill", "river_loss", "branch_river")
+HILL, RIVER = ("hill_loss", "branch_hill"), ("river_loss", "branch_river")
 
 _VIEWS = (
     Curves(("total_loss", "branch_loss"), title="Loss and its decay branches", y_label="L", help=BRANCHES, when=valley),
@@ -117,10 +117,13 @@ _VIEWS = (
         help=BRANCHES,
         when=bigram,
     ),
-    Curves(PARTS, title="Hill and river loss", y_label="L", when=valley),
-    Curves(PARTS, title="Hill and river part of the excess loss", y_label="L", y_log=True, when=bigram),
+    Curves(HILL, title="Hill part", y_label="L_hill", when=valley, help="What the walls add: a decay takes it off."),
+    Curves(RIVER, title="River part", y_label="L_river", when=valley, help="The way along: a decay keeps it."),
+    Curves(HILL, title="Hill part of the excess loss", y_label="L_hill", y_log=True, when=bigram),
+    Curves(RIVER, title="River part of the excess loss", y_label="L_river", y_log=True, when=bigram),
     Curves(("lr", "branch_lr"), title="Learning rate", y_label="η", when=branching),
     Landscape("map", x="map_x", y="map_y", trajectory="walker", title="Valley", z_log=False, z_label="L", when=valley),
+    Curves(("across",), title="Across the river", y_label="y", when=valley, help="One walker bounces between walls."),
     Scatter("walkers_x", "walkers_y", title="Walkers", x_label="x", y_label="y", initial=False, when=valley),
     Scatter(
         "eigenvalue_context",
@@ -175,7 +178,8 @@ _VIEWS = (
     Curves(
         tuple(f"loss_{name}" for name in SCHEDULES),
         title="Schedules",
-        x_label="steps of compute",
+        help="Over steps of compute: those of decayed copies count.",
+        x_label="compute",
         y_label="L, less the irreducible",
         y_log=True,
         when=schedules,
@@ -183,7 +187,7 @@ _VIEWS = (
     Curves(
         tuple(f"lr_{name}" for name in SCHEDULES),
         title="Rates of the schedules",
-        x_label="steps of compute",
+        x_label="compute",
         y_label="η",
         when=schedules,
     ),
@@ -384,16 +388,16 @@ class RiverValley(AlsoMeasure):
             Series("lr", "Learning rate", "η"),
             Series("clock", "Sum of the rates so far", "Ση", statistic="per rate"),
             Series("total_loss", "Loss", "L", statistic="less the irreducible; mean over replicates"),
-            Series("hill_loss", "Hill part", statistic="mean over replicates"),
-            Series("river_loss", "River part", statistic="mean over replicates"),
+            Series("hill_loss", "Hill part", "L_hill", statistic="mean over replicates"),
+            Series("river_loss", "River part", "L_river", statistic="mean over replicates"),
             Series("loss_by_rate", "Loss of every rate", "L", statistic="mean over replicates"),
             Series("hill_by_rate", "Hill part of every rate", statistic="mean over replicates"),
             Series("river_by_rate", "River part of every rate", statistic="mean over replicates"),
             Series(
                 "branch_loss", "Loss of the branches", "L_branch", statistic="of the rate η; NaN where there is none"
             ),
-            Series("branch_hill", "Hill part of the branches", statistic="of the rate η"),
-            Series("branch_river", "River part of the branches", statistic="of the rate η"),
+            Series("branch_hill", "Hill part of the branches", "branch", statistic="of the rate η"),
+            Series("branch_river", "River part of the branches", "branch", statistic="of the rate η"),
             Series("branch_lr", "Learning rate of the branches", "η_branch"),
         ),
     )
@@ -417,13 +421,15 @@ class RiverValley(AlsoMeasure):
             Series("walkers_x", "Walkers along the river", "x"),
             Series("walkers_y", "Walkers across", "y"),
             Series("walker", "One walker", "(x, y)"),
+            Series("across", "The same walker across", "y"),
         ),
     )
     def positions(self) -> tuple[torch.Tensor, ...] | None:
         if not valley(self.config):
             return None
         shown = self.theta[0, 0, :SHOWN].float()
-        return shown[:, 0], shown[:, 1], self.problem.point(self.theta)
+        point = self.problem.point(self.theta)
+        return shown[:, 0], shown[:, 1], point, point[1]
 
     @instrument(
         every=10**9,
