@@ -174,6 +174,16 @@ def test_bars_are_as_high_as_their_values(qtbot) -> None:
     assert "key&nbsp;0.2" in view.readout
 
 
+def test_the_number_of_a_full_bar_stands_in_it_and_others_on_top(qtbot) -> None:
+    spec = Bars("v", labels=("low", "full"), title="B", y_range=(0.0, 1.0))
+    view = show(qtbot, spec, MemoryRun(v=(0, [[0.12345, 1.0]])))
+    low, full = view._texts
+    assert (low.anchor.y(), full.anchor.y()) == (1.0, 0.0)
+    assert low.toPlainText() == "0.123"
+    free = show(qtbot, Bars("v", labels=(), title="B"), MemoryRun(v=(0, [[1.0, 3.0]])))
+    assert free.box.viewRange()[1][1] > 3.5 and free._texts[1].anchor.y() == 1.0
+
+
 def test_a_declared_range_holds_whatever_the_values(qtbot) -> None:
     view = show(qtbot, Bars("v", labels=("a",), title="B", y_range=(0.0, 1.0)), MemoryRun(v=(0, [[0.2]])))
     np.testing.assert_allclose(view.box.viewRange()[1], [0, 1])
