@@ -1,6 +1,9 @@
 """Sections, planes, projections and rivers against closed forms, in float64."""
 
 import copy
+import platform
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -368,6 +371,30 @@ def test_in_a_straight_valley_the_hill_loss_is_the_wall_s_quadratic():
 def test_no_points_give_no_values():
     loss, like = bowl([1.0, 1.0, 1.0])
     assert losses(loss, like, lambda a, b: torch.zeros(b - a, 3), 0)[0].shape == (0,)
+
+
+FAULTS = """
+import resource
+import torch
+from lab.measures.landscape import Evaluation
+
+def wide(params):
+    grown = [params["w"] * torch.ones(1_000_000) for _ in range(4)]
+    return sum(grown)[0]
+
+evaluation = Evaluation(wide, {"w": torch.zeros(1)}, torch.zeros(1), batch=1)
+faults = []
+for _ in range(12):
+    evaluation(lambda a, b: torch.zeros(b - a, 1), 1)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(faults[-1] - faults[-5])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back after every batch")
+def test_a_batch_finds_the_memory_of_the_one_before():
+    ran = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 4000  # four times 16 MB in pages of 4 kB are 16,000, were they asked for anew
 
 
 @pytest.mark.gpu
