@@ -171,7 +171,8 @@ class OptimisticEstimate(AlsoMeasure):
         Matrix(
             "test_error",
             title="Test error",
-            help="Bright cells are not recovered. The dashes are the closed form: the edge should sit on them.",
+            help="Bright cells are not recovered. The dashes are the closed form: the edge should sit on them. Rows: ranks "
+            "of matrices, numbers of targets, log₁₀ σ₀ or widths.",
             z_label="relative test error",
             **_MAP,
         ),
@@ -419,7 +420,11 @@ class OptimisticEstimate(AlsoMeasure):
         exact=True,
         series=(
             Series("sample_size", "Sample sizes", "n"),
-            Series("row_coordinate", "Rows", statistic="the target's number, log10 of the start's size, or the width"),
+            Series(
+                "row_coordinate",
+                "Rows",
+                statistic="the target's rank or number, log10 of the start's size, or the width",
+            ),
             Series("optimistic_size", "Optimistic sample size", "n", statistic="closed form"),
             Series("numerical_rank", "Model rank", "R", estimator="singular values above 1e-9 of the largest"),
             Series("rank_gap", "Gap behind the rank", "σ_r/σ_{r+1}"),
@@ -440,7 +445,8 @@ class OptimisticEstimate(AlsoMeasure):
         config, targets = self.config, self.config.row_targets()
         expected = [recovery_targets.closed_form(config, target) for target in targets]
         rows = {"start": np.log10(config.row_starts()), "width": np.array(config.row_widths(), float)}
-        at = rows.get(config.sweep, np.arange(len(expected)).astype(float))
+        ranks_or_numbers = map(recovery_targets.matrix_rank, targets) if of_matrices(config) else range(len(targets))
+        at = rows.get(config.sweep, np.array([*ranks_or_numbers], float))
         ranks, gaps = numerical_ranks(self.generator("data", "ranks"))
         own, spectra = spectra_of_targets(self.family, targets, self.generator("data", "targets' ranks"))
         seen = self.x if config.family == "matrix" else None

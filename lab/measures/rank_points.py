@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lab.models.recovery import Family
 
 RANKS: tuple[tuple[str, int], ...] = (
-    *((f"A B, ranks {r} and {r}", optimistic.factorisation_rank(4, r, r)) for r in range(5)),
-    ("A B, A the identity, B of rank 1", optimistic.factorisation_rank(4, 4, 1)),
+    *((f"r = {r}: A and B of this rank", optimistic.factorisation_rank(4, r, r)) for r in range(5)),
+    ("r = 1: B of this rank, A the identity", optimistic.factorisation_rank(4, 4, 1)),
     ("plane, no x2", optimistic.shared_factor_size(0)),
     ("plane, with x2", optimistic.shared_factor_size(1)),
     ("linear plane", 3),
