@@ -171,8 +171,8 @@ class OptimisticEstimate(AlsoMeasure):
         Matrix(
             "test_error",
             title="Test error",
-            help="Bright cells are not recovered. The dashes are the closed form: the edge should sit on them. Rows: ranks "
-            "of matrices, numbers of targets, log₁₀ σ₀ or widths.",
+            help="Bright cells are not recovered. The dashes are the closed form: the edge should sit on them. "
+            "Rows: ranks of matrices, numbers of targets, log₁₀ σ₀ or widths.",
             z_label="relative test error",
             **_MAP,
         ),
