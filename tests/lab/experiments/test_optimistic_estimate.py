@@ -335,6 +335,9 @@ def test_runs_together_show_what_a_start_a_product_and_a_shared_kernel_are_worth
         ("dense", 21, "reproduced"),
         ("dense", 24, "reproduced"),
         ("dense", 28, "not reproduced"),
+        ("unshared", 10, "not reproduced"),
+        ("unshared", 15, "reproduced"),
+        ("unshared", 21, "not reproduced"),
         ("cnn", 5, "reproduced"),
         ("cnn", 8, "reproduced"),
         ("cnn", 10, "not reproduced"),
@@ -343,7 +346,7 @@ def test_runs_together_show_what_a_start_a_product_and_a_shared_kernel_are_worth
 def test_free_units_are_recovered_from_21_to_24_samples_and_a_shared_kernel_from_8_at_most(family, edge, outcome):
     config = OptimisticEstimate.configure(family)
     run = made_up(config, (edge,))
-    closed_form = {"dense": 21, "cnn": 7}[family]
+    closed_form = {"dense": 21, "unshared": 15, "cnn": 7}[family]
     judged = MemoryRun(**{name: run.series(name) for name in ("test_error", "train_error", "numerical_rank")})
     judged.append("optimistic_size", [0], np.array([[closed_form]]))
     assert OptimisticEstimate.verdict(config, judged).outcome == outcome
