@@ -189,10 +189,10 @@ class MatchingReasoning(DecoderExperiment):
         FlowGraph(
             "attention",
             title="Information flow",
-            help="The query hops along its chain, a layer a hop. Click an edge to mask it.",
+            help="The query a hops along its chain to b and c, a layer a hop. Click an edge to mask it.",
             tokens="shown_tokens",
             marks="shown_chain",
-            mark_labels=("first pair", "second token", "second pair", "its second token"),
+            mark_labels=("a", "b", "b", "c"),  # of the pairs (a, b) and (b, c)
             action="mask_edge",
             clear="clear_masks",
         ),

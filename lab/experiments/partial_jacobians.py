@@ -86,12 +86,6 @@ class PartialJacobiansConfig(Config):
         return self
 
 
-def chi_star(config: Any) -> float:
-    """χ_J after 500 blocks of infinite width: its fixed point, or close to it."""
-    kinds: dict[str, Any] = {"mu": config.mu, "norm": config.norm, "start": config.variance0}
-    return float(propagate(config.activation, 500, config.sigma_w2, config.sigma_b2, **kinds).chi_j[-1])
-
-
 def in_depth(config: Any) -> bool:
     """Whether the run's axis is depth."""
     return config.scene != "training"
@@ -99,6 +93,16 @@ def in_depth(config: Any) -> bool:
 
 def training(config: Any) -> bool:
     return config.scene == "training"
+
+
+def mapped(config: Any) -> bool:
+    """Whether a grid is measured in depth."""
+    return config.scene == "map"
+
+
+def gridded(config: Any) -> bool:
+    """Whether there is a grid."""
+    return config.scene != "curve"
 
 
 _PLANE: dict[str, Any] = {"rows": "map_sigma_b2", "columns": "map_sigma_w2", "x_label": "σ_w²", "y_label": "σ_b²"}
@@ -180,13 +184,12 @@ class PartialJacobians(Experiment):
             when=training,
             **_PLANE,
         ),
-        Matrix(
-            "chi_map", title="Phase map", help="Scene map. White and the contour are χ_J = 1.", when=in_depth, **_CHI
-        ),
-        Matrix("theory_chi_map", title="Phase map of the theory", help="At infinite width.", **_CHI),
+        Matrix("chi_map", title="Phase map", help="Scene map. White and the contour are χ_J = 1.", when=mapped, **_CHI),
+        Matrix("theory_chi_map", title="Phase map of the theory", help="At infinite width.", when=gridded, **_CHI),
         Table(
             (
-                TableRow("χ_J of the last block", "block_apjn", expected=chi_star),
+                TableRow("χ_J of the last block, measured", "block_apjn"),
+                TableRow("χ_J of the last block, theory", "theory_block_apjn"),
                 TableRow("depth over which J changes by e", "correlation_depth"),
                 TableRow("power of depth ζ, measured", "exponent"),
                 TableRow("power of depth ζ, theory", "theory_exponent"),

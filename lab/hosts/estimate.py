@@ -13,6 +13,8 @@ from lab.engine import Engine
 from lab.request import Estimate, Request
 from lab.stream import MemoryRun
 
+FEWEST = 3  # training steps, however long the first readings took: the first of them pays for warming up
+
 
 def estimate(request: Request, seconds: float = 0.8, hurry: Callable[[], bool] = lambda: False) -> Estimate | None:
     """What a whole run and each reading will take, from running its first steps for a moment.
@@ -42,7 +44,7 @@ def estimate(request: Request, seconds: float = 0.8, hurry: Callable[[], bool] =
         taken = step
         if hurry():
             return None
-        if time.perf_counter() > until:
+        if time.perf_counter() > until and engine.schedule.steps >= FEWEST:
             break
     waited = (time.perf_counter() - begun) / max(clock() - worked, 1e-9)
     engine.flush()

@@ -240,6 +240,11 @@ def test_an_estimate_scales_with_the_steps():
     assert long.seconds > 100 * short.seconds > 0 and short.size > 0
 
 
+def test_an_estimate_has_seen_training_steps_however_long_the_first_reading_took():
+    found = estimate(Request(experiment=NAME, config={"steps": 1000}), seconds=0.0)
+    assert found and 0 < found.share < 1 and all(price["steps"] > 0 for price in found.prices.values())
+
+
 def test_an_estimate_says_what_a_reading_of_each_instrument_costs_before_the_run():
     found = estimate(Request(experiment=NAME, config={"steps": 1000}, also=("largest",)), seconds=0.1)
     assert found and set(found.prices) == {"sharpness", "where", "largest"}
