@@ -19,12 +19,13 @@ import torch
 
 from lab.config import ConfigError
 from lab.experiment import Experiment, Instrument, UnreadableError
-from lab.request import instruments_asked, steps_chosen
+from lab.request import in_force, instruments_asked, steps_chosen
 from lab.schedule import Checkpoints, Schedule, in_words
 from lab.state import capture, restore, stored_boundary
 from lab.stream import Event, Sink, Source
 from lab.untouched import untouched
 
+ACTS = ("knobs", "action", "instruments")  # events that a replay does again
 FLUSH_SECONDS = 0.1  # rows wait at most so long for the sink; views are drawn less often
 
 
@@ -40,10 +41,11 @@ class Engine:
         sink: Where rows, events and checkpoints go.
         step: Steps taken before; with ``start``, the state at that step.
         start: A checkpoint to go on from; the experiment has the knobs that were in force there.
-        replay: Events to take part in again at their steps: knobs turned and actions done.
+        replay: Events to take part in again at their steps: knobs turned, actions done, instruments switched.
         history: What was recorded before the first step of this engine; detectors look back at it.
         checkpoints: When to store the state; None for never.
-        also: Instruments beyond those that always read, as ``Request.also`` names them.
+        also: Instruments beyond those that always read, as ``Request.also`` names them; ``replay`` may have switched
+            others by now.
         clock: How steps and readings are timed, in seconds.
 
     Raises:
@@ -70,28 +72,24 @@ class Engine:
         boundary = stored_boundary(start) if start is not None else {}
         if start is not None:
             restore(experiment, start)
-        acts = [e for e in replay if e["kind"] in ("knobs", "action")]
+        acts = [e for e in replay if e["kind"] in ACTS]
         done = [e for e in acts if e["step"] == self.step][: boundary.get("acts", 0)]
         self._replay = sorted((e for e in acts if e["step"] >= self.step and e not in done), key=lambda e: e["step"])
         self._acts_here = len(done)
         self._checkpoints = checkpoints
-        also = tuple(also)
-        asked, experiment.chosen = instruments_asked(also), steps_chosen(also)
         self._unreadable: set[tuple[str, str]] = set()  # said in the log once
-        on = [i for i in experiment.instruments() if not i.optional or i.method in asked]
-        self._on = on
-        forced = {name: every for name, every in asked.items() if every}
-        self.schedule = Schedule(on, experiment.config, self.step, forced)
+        self._methods: dict[str, Callable[[], Any]] = {}
+        for spec in experiment.readings:
+            sink.declare(spec.name, spec.attrs)
+        self.schedule = Schedule((), experiment.config, self.step)
+        self._measure(in_force(also, [e for e in acts if e["step"] < self.step or e in done]))
         if boundary:
             self.schedule.remember(boundary, self.step)
-        self._methods: dict[str, Callable[[], Any]] = {i.method: getattr(experiment, i.method) for i in on}
         self._rows: defaultdict[str, tuple[list[int], list[Any]]] = defaultdict(lambda: ([], []))
         self.flushed = clock()  # when rows were last handed to the sink
         self._unchecked = False  # device tensors whose finiteness is not known yet
         self._machines = [(d.inputs, d.start(experiment.config)) for d in experiment.detectors]
         self._look_back(history)
-        for spec in (*experiment.readings, *(s for i in on for s in i.series)):
-            sink.declare(spec.name, spec.attrs)
 
     def __iter__(self) -> Iterator[int]:
         """Yield the number of steps taken, after each.
@@ -188,6 +186,28 @@ class Engine:
         self._acts_here += 1
         self._event("action", {"action": action, "arguments": dict(arguments)})
 
+    def switch(self, on: Sequence[str] = (), off: Sequence[str] = ()) -> None:
+        """Read other instruments from this boundary on; recorded as an event.
+
+        Args:
+            on: As ``Request.also`` names them; one that is on already goes on as it is asked for here.
+            off: Names of those to leave.
+
+        Raises:
+            ConfigError: There is no such instrument, or it is not optional. Nothing has changed then.
+        """
+        known = [i.method for i in self.experiment.instruments() if i.optional]
+        wanted = (*instruments_asked(on), *steps_chosen(on), *off)
+        if unknown := [name for name in wanted if name not in known]:
+            raise ConfigError(dict.fromkeys(unknown, f"cannot be switched; known: {', '.join(known) or 'none'}"))
+        payload = {"on": [*on], "off": [*off]}
+        after = in_force(self.also, [Event(step=self.step, time=0.0, kind="instruments", payload=payload)])
+        if after == self.also:
+            return
+        self._measure(after)
+        self._acts_here += 1
+        self._event("instruments", payload)
+
     def checkpoint(self) -> None:
         """Store the state of this boundary, unless it is stored already."""
         if self._checkpoints is None or self._checkpoints.last == self.step:
@@ -240,8 +260,10 @@ class Engine:
             event = self._replay.pop(0)
             if event["kind"] == "knobs":
                 self.set_knobs({name: pair[1] for name, pair in event["payload"]["changed"].items()})
-            else:
+            elif event["kind"] == "action":
                 self.act(event["payload"]["action"], event["payload"]["arguments"])
+            else:
+                self.switch(event["payload"]["on"], event["payload"]["off"])
         due = self.schedule.due(self.step, last=last)
         if due:
             with untouched(self.experiment):
@@ -254,10 +276,22 @@ class Engine:
         if self._checkpoints is not None and (last or self._checkpoints.due(self.step)):
             self.checkpoint()
 
+    def _measure(self, also: tuple[str, ...]) -> None:
+        """Read these beside the instruments that always read, from this boundary on."""
+        self.also, asked = also, instruments_asked(also)
+        self.experiment.chosen = steps_chosen(also)
+        on = [i for i in self.experiment.instruments() if not i.optional or i.method in asked]
+        self.schedule.switch(on, {name: every for name, every in asked.items() if every}, self.step)
+        for item in on:
+            if item.method not in self._methods:
+                self._methods[item.method] = getattr(self.experiment, item.method)
+                for spec in item.series:
+                    self.sink.declare(spec.name, spec.attrs)
+
     def _declare_costs(self) -> None:
         """Keep with every series what a reading of it took."""
         prices = self.schedule.prices()
-        for item in self._on:
+        for item in self.experiment.instruments():
             if price := prices.get(item.method):
                 for spec in item.series:
                     self.sink.declare(spec.name, spec.attrs | {"cost": in_words(price)})

@@ -23,7 +23,7 @@ class Request:
         config: Knobs; for a branch only the changed ones.
         out: The run file to write; for ``resume`` the one to go on with.
         parent: Run file to branch from, at step ``at``.
-        replay: Events whose knobs and actions are to happen again at their steps; of a branch, those it begins with.
+        replay: Events: what was done to the run is to happen again at its steps; of a branch, what it begins with.
         also: Instruments beyond those that always read: "NAME" switches an optional one on, "NAME=K" reads any every K
             steps, whatever the measurement budget. "NAME@A,B,C" has it use steps A, B and C; see ``Instrument.choice``.
     """
@@ -51,12 +51,26 @@ def instruments_asked(also: Iterable[str]) -> dict[str, int | None]:
 
     asked: dict[str, int | None] = {}
     for item in also:
-        asking, sign, every = item.partition("=")
-        name = asking.partition("@")[0]
+        name, (_, sign, every) = _method(item), item.partition("=")
         if sign and not (every.isdecimal() and int(every)):
             raise ConfigError({name: f"is read every K steps by {name}=K with K at least 1, not by {item!r}"})
         asked[name] = int(every) if sign else None
     return asked
+
+
+def in_force(also: Iterable[str], events: Iterable[Event]) -> tuple[str, ...]:
+    """Instruments as ``Request.also`` names them, after those that ``events`` switched on and off."""
+    on = {_method(item): item for item in also}
+    for event in events:
+        if event["kind"] == "instruments":
+            for item in event["payload"]["off"]:
+                on.pop(_method(item), None)
+            on |= {_method(item): item for item in event["payload"]["on"]}
+    return tuple(on.values())
+
+
+def _method(item: str) -> str:
+    return item.partition("=")[0].partition("@")[0]
 
 
 def steps_chosen(also: Iterable[str]) -> dict[str, tuple[int, ...]]:

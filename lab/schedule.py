@@ -22,6 +22,7 @@ class _Cost:
     count: int = 0
     spacing: int = 1  # multiple of the instrument's own period
     last: int = -1  # step of the last reading
+    since: int = -1  # step at which it was switched on: read there, whatever its period; -1 where a resumed run goes on
 
     @property
     def mean(self) -> float:
@@ -40,16 +41,21 @@ class Schedule:
     def __init__(
         self, instruments: Sequence[Instrument], config: Config, start: int, forced: Mapping[str, int] | None = None
     ) -> None:
-        self._instruments = tuple(instruments)
         self._config = config
-        self._start = start
-        self._forced = dict(forced or {})
-        self.costs = {i.method: _Cost() for i in instruments}
+        self._instruments: tuple[Instrument, ...] = ()
+        self.costs: dict[str, _Cost] = {}
+        self.switch(instruments, forced or {}, start)
         self.training_seconds = 0.0
         self.steps = 0
         self._reviewed = time.perf_counter()
-        self._next = start  # no instrument is due earlier
-        self._resumed = False
+
+    def switch(self, instruments: Sequence[Instrument], forced: Mapping[str, int], step: int) -> None:
+        """Read these from ``step`` on, a new one at that boundary first; what others have cost is kept in mind."""
+        for item in instruments:
+            if item not in self._instruments:
+                self.costs.setdefault(item.method, _Cost()).since = step
+        self._instruments, self._forced = tuple(instruments), dict(forced)
+        self._next = step  # no instrument is due earlier
 
     def due(self, step: int, *, last: bool = False) -> list[Instrument]:
         """Instruments to read at the boundary before ``step``."""
@@ -60,8 +66,7 @@ class Schedule:
         for item in self._instruments:
             cost = self.costs[item.method]
             every = self._every(item)
-            first = step == self._start and not self._resumed  # a branch begins at any step
-            if cost.last != step and (first or last or step % every == 0):
+            if cost.last != step and (step == cost.since or last or step % every == 0):
                 chosen.append(item)
         return chosen
 
@@ -72,7 +77,7 @@ class Schedule:
 
     def read(self, item: Instrument, seconds: float, step: int) -> None:
         cost = self.costs[item.method]
-        if step == self._start and not cost.first:
+        if step == cost.since and not cost.first:
             cost.first = seconds
         else:
             cost.seconds += seconds
@@ -88,8 +93,8 @@ class Schedule:
 
     def remember(self, memory: Mapping[str, Any], step: int) -> None:
         """Go on as the run did whose :meth:`memory` this is."""
-        self._resumed = True
         for name, cost in self.costs.items():
+            cost.since = -1
             cost.spacing = memory["spacing"].get(name, 1)
             cost.last = step if name in memory["read"] else -1
 

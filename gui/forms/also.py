@@ -1,5 +1,7 @@
 """Instruments that are off unless asked for: a folded group of boxes."""
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QRegularExpression, Qt, Signal
 from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QWidget
@@ -10,7 +12,7 @@ from gui.named import named
 from gui.theme import Theme
 from lab.experiment import Experiment, Instrument
 
-LATE = "Chosen before a run. Of a run that is over: Measure afterwards, in the menu Run."
+LIVE = "A box switches on or off at the next step; the measurement budget says how often it reads."
 INDENT = 22  # pixels: what belongs to a box stands under its text
 
 
@@ -73,9 +75,10 @@ def choices(experiment: type[Experiment]) -> dict[str, Choice]:
 
 
 class AlsoGroup(Group):
-    """ "Also measure" in the form of a new run."""
+    """ "Also measure" in the form of a new run, and of one that goes on."""
 
     changed = Signal()
+    switched = Signal(tuple, tuple)  # while a run goes on: what to read from now on, and what to leave
 
     def __init__(self, experiment: type[Experiment], theme: Theme) -> None:
         super().__init__("Also measure", theme, folded=True)
@@ -92,24 +95,59 @@ class AlsoGroup(Group):
             if name in self.choices:
                 row.addWidget(self.choices[name], 1)
                 box.toggled.connect(self.choices[name].setVisible)
+                self.choices[name].editingFinished.connect(self._switch)
             box.toggled.connect(self.changed)
+            box.toggled.connect(self._switch)
             self.every[name].valueChanged.connect(self.changed)
-        self.late = named(QLabel(LATE, wordWrap=True), "muted")
-        self.late.hide()
-        self.rows.addWidget(self.late)
+            self.every[name].editingFinished.connect(self._switch)
+        self.running = False
+        self._on: dict[str, str] = {}  # of the run that goes on
+        self.live = named(QLabel(LIVE, wordWrap=True), "muted")
+        self.live.hide()
+        self.rows.addWidget(self.live)
         note = experiment.also_note or ("" if self.boxes else "This experiment has no optional instruments.")
         if note:
             self.rows.addWidget(named(QLabel(note, wordWrap=True), "muted"))
 
     def set_running(self, running: bool) -> None:
-        """While a run goes on nothing can be switched on: say when it can."""
-        for name, box in self.boxes.items():
-            box.setDisabled(running)
-            self.every[name].setDisabled(running)
-        self.late.setVisible(running and bool(self.boxes))
+        """While a run goes on a box switches its instrument at once: say so."""
+        self.running = running
+        self.live.setVisible(running and bool(self.boxes))
 
     def chosen(self) -> tuple[str, ...]:
         """The instruments that are on, as ``Request.also`` names them."""
-        on = [(name, self.every[name].value()) for name, box in self.boxes.items() if box.isChecked()]
-        chosen = {name: field.steps() for name, field in self.choices.items()}
-        return tuple(name + chosen.get(name, "") + (f"={every}" if every else "") for name, every in on)
+        return tuple(self._asked().values())
+
+    def show_run(self, also: Iterable[str]) -> None:
+        """Put the boxes as a run has them."""
+        on = {item.partition("=")[0].partition("@")[0]: item for item in also}
+        self._on = {name: item for name, item in on.items() if name in self.boxes}
+        for name, box in self.boxes.items():
+            asking, _, every = self._on.get(name, "").partition("=")
+            for widget in (box, self.every[name]):
+                widget.blockSignals(True)
+            box.setChecked(name in self._on)
+            self.every[name].setValue(int(every or 0))
+            self.every[name].setVisible(name in self._on)
+            for widget in (box, self.every[name]):
+                widget.blockSignals(False)
+            if name in self.choices:
+                self.choices[name].setText(asking.partition("@")[2])
+                self.choices[name].setVisible(name in self._on)
+
+    def _asked(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, box in self.boxes.items():
+            if box.isChecked():
+                steps = self.choices[name].steps() if name in self.choices else ""
+                every = self.every[name].value()
+                found[name] = name + steps + (f"={every}" if every else "")
+        return found
+
+    def _switch(self) -> None:
+        """Tell the run that goes on what is different now."""
+        before, now = self._on, self._asked()
+        if self.running and now != before:
+            self._on = now
+            on = tuple(item for name, item in now.items() if before.get(name) != item)
+            self.switched.emit(on, tuple(before.keys() - now.keys()))

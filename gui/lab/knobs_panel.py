@@ -142,6 +142,7 @@ class KnobsPanel(QWidget):
         form = self._new_form(run.experiment)
         header = run.header
         form.show_run(run.config, str(header.get("preset", "")), str(header.get("arm", "")))
+        form.also.show_run(run.also)
         self._show_state()
 
     def clear(self, name: str = "") -> None:
@@ -161,10 +162,12 @@ class KnobsPanel(QWidget):
         if self.run is not None:
             self.run.state_changed.disconnect(self._show_state)
             self.run.config_changed.disconnect(self._take_config)
+            self.run.also_changed.disconnect(self._take_also)
         self.run = run
         if run is not None:
             run.state_changed.connect(self._show_state)
             run.config_changed.connect(self._take_config)
+            run.also_changed.connect(self._take_also)
 
     def _new_form(self, experiment: type[Experiment]) -> Form:
         from gui.forms import Form  # brings pydantic, which the first paint does without
@@ -174,6 +177,7 @@ class KnobsPanel(QWidget):
         form.hinted.connect(self._hint)
         form.live_changed.connect(self._set_knobs)
         form.action_requested.connect(self._act)
+        form.also.switched.connect(self._switch_instruments)
         form.changed.connect(self._show_state)
         form.changed.connect(self.form_changed)
         self.scroll_area.setWidget(form)
@@ -185,6 +189,12 @@ class KnobsPanel(QWidget):
             live = {name for name, row in self.form.rows.items() if row.knob.live}
             values: Mapping[str, Any] = self.run.config.model_dump()
             self.form.set_values({name: values[name] for name in live if not self.form.rows[name].editor.hasFocus()})
+            self.form.also.show_run(self.run.also)
+
+    def _take_also(self) -> None:
+        """Instruments switched elsewhere, for example replayed ones."""
+        if self.form is not None and self.run is not None:
+            self.form.also.show_run(self.run.also)
 
     def _show_state(self) -> None:
         active = self.run is not None and self.run.live and self.run.state in ACTIVE
@@ -213,6 +223,10 @@ class KnobsPanel(QWidget):
     def _set_knobs(self, values: dict[str, Any]) -> None:
         if self.run is not None:
             self.run.set_knobs(values)
+
+    def _switch_instruments(self, on: tuple[str, ...], off: tuple[str, ...]) -> None:
+        if self.run is not None:
+            self.run.switch_instruments(on, off)
 
     def _act(self, name: str) -> None:
         from gui.forms.action_form import ActionForm, arguments

@@ -26,7 +26,12 @@ class Measuring(QObject):
     def ask(self, run: OpenRun | None, step: int) -> None:
         """Ask what to read of a run that is over: at all of its checkpoints, or at ``step``."""
         if run is None or run.experiment is None or run.state in ACTIVE or not run.checkpoints():
-            self.message.emit("Only a run that is over, with checkpoints in its file, can be measured afterwards.")
+            over = run is None or run.state not in ACTIVE
+            self.message.emit(
+                "Only a run with checkpoints in its file can be measured afterwards."
+                if over
+                else "While a run goes on, switch instruments on under Also measure, below its knobs."
+            )
             return
         if not any(item.optional for item in run.experiment.instruments()):
             self.message.emit(f"{run.experiment.title} can measure no more afterwards. {run.experiment.also_note}")

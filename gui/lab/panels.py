@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QByteArray, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
@@ -48,11 +48,38 @@ class Panels(QMainWindow):
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockNestingEnabled(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        self._maximised: tuple[Panel, QByteArray] | None = None
-        self._wide: QByteArray | None = None  # where the panels were before the page became narrow
+        self._menu: QMenu | None = None
+        self._maximised: tuple[Panel, QByteArray, set[str]] | None = None
+        self._wide: tuple[QByteArray, set[str]] | None = None  # where the panels were before the page became narrow
         self.all = [self._panel(view) for view in views]
         self._arrange()
-        self._initial = self.saveState()
+        self._initial = self._kept()
+
+    def add(self, view: ViewWidget) -> None:
+        """Add a panel below the others, which stay as they are."""
+        panel = self._panel(view)
+        view.setMinimumHeight(LEAST_PX)
+        self.all.append(panel)
+        if self._menu is not None:
+            self._menu.insertAction(self._menu.actions()[-2], panel.toggleViewAction())
+        if self._maximised is None:
+            self._below(panel)
+        else:
+            panel.hide()
+
+    def _below(self, panel: Panel) -> None:
+        self.addDockWidget(Qt.DockWidgetArea.TopDockWidgetArea, panel, Qt.Orientation.Vertical)
+        panel.setVisible(panel.view.spec.primary)
+
+    def _kept(self) -> tuple[QByteArray, set[str]]:
+        return self.saveState(), {panel.view.spec.id for panel in self.all}
+
+    def put_back(self, state: QByteArray, known: Collection[str]) -> None:
+        """Let the panels stand as they were; below them those that were not ``known`` then."""
+        if self.restoreState(state):
+            for panel in self.all:
+                if panel.view.spec.id not in known:  # Qt would squeeze it in at the side
+                    self._below(panel)
 
     def _panel(self, view: ViewWidget) -> Panel:
         panel = Panel(view, self)
@@ -67,6 +94,7 @@ class Panels(QMainWindow):
             menu.addAction(panel.toggleViewAction())
         menu.addSeparator()
         menu.addAction("Reset layout").triggered.connect(self.reset)
+        self._menu = menu
         return menu
 
     # Where they stand.
@@ -118,11 +146,11 @@ class Panels(QMainWindow):
         """Stand beside other pages, or alone again with the panels as they were."""
         if narrow and self._wide is None:
             self.restore_all()
-            self._wide = self.saveState()
+            self._wide = self._kept()
             self._arrange(stacked=True)
         elif not narrow and self._wide is not None:
             self.restore_all()
-            self.restoreState(self._wide)
+            self.put_back(*self._wide)
             self._wide = None
 
     @Slot()
@@ -132,11 +160,12 @@ class Panels(QMainWindow):
         for panel in self.all:
             panel.setFloating(False)
             panel.show()
-        self.restoreState(self._initial)
+        self.put_back(*self._initial)
 
     def state(self) -> QByteArray:
         """Where the panels are while none fills the page and it stands alone."""
-        return self._wide or (self._maximised[1] if self._maximised else self.saveState())
+        kept = self._wide or (self._maximised[1:] if self._maximised else self._kept())
+        return kept[0]
 
     # One that fills the page.
 
@@ -150,7 +179,7 @@ class Panels(QMainWindow):
         if self._maximised is not None:
             self.restore_all()
             return
-        self._maximised = (panel, self.saveState())
+        self._maximised = (panel, *self._kept())
         for other in self.all:
             if other is not panel:
                 other.hide()
@@ -162,11 +191,11 @@ class Panels(QMainWindow):
     def restore_all(self) -> None:
         """Go back from a maximised panel."""
         if self._maximised is not None:
-            panel, state = self._maximised
+            panel, state, known = self._maximised
             self._maximised = None
             if isinstance(panel.view.spec, Ribbon):
                 panel.view.setMaximumHeight(RIBBON_PX)
-            self.restoreState(state)
+            self.put_back(state, known)
             panel.view.setFocus()  # Qt would give it to the first button of the page
             self.maximise_changed.emit("")
 

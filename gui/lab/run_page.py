@@ -66,11 +66,7 @@ class RunPage(QWidget):
         self._judged_at = 0.0
         self._turned: tuple[ViewWidget[Any], float] | None = None  # the last turn's view, processor time before it
         self.share = SHARE
-        views = [make_view(spec, run, theme, self.axis) for spec in specs_of(run)]
-        for view in views:
-            view.share(self.selection)
-            view.figure_requested.connect(lambda view=view: self._send(view))
-        self.docks = Panels(views, self)
+        self.docks = Panels([self._view(spec) for spec in specs_of(run)], self)
         self.docks.maximise_changed.connect(self.maximise_changed)
         self.docks.shown.connect(self._visibility_changed)
         self.head = PageHead(self.docks.menu(self), theme, self, beside=beside is not None)
@@ -85,8 +81,15 @@ class RunPage(QWidget):
         self._timer.timeout.connect(self._turn)
         run.state_changed.connect(self._state_changed)
         run.config_changed.connect(self._config_changed)
+        run.also_changed.connect(self._also_changed)
         self.set_theme(theme)
         self.refresh()
+
+    def _view(self, spec: View) -> ViewWidget:
+        view = make_view(spec, self.run, self.theme, self.axis)
+        view.share(self.selection)
+        view.figure_requested.connect(lambda: self._send(view))
+        return view
 
     @property
     def panels(self) -> list[Panel]:
@@ -139,8 +142,8 @@ class RunPage(QWidget):
 
     def restore_layout(self, layout: dict[str, Any]) -> None:
         """Take back what :meth:`save_layout` gave; parts that do not fit this run are left alone."""
-        self.docks.restoreState(QByteArray.fromBase64(str(layout.get("docks", "")).encode()))
         settings = layout.get("views", {})
+        self.docks.put_back(QByteArray.fromBase64(str(layout.get("docks", "")).encode()), settings)
         for view in self.views:
             view.restore(settings.get(view.spec.id, {}))
 
@@ -227,6 +230,13 @@ class RunPage(QWidget):
             view.invalidate()
         if self.isVisible():
             self._timer.start()
+
+    @Slot()
+    def _also_changed(self) -> None:
+        known = {view.spec.id for view in self.views}
+        for spec in specs_of(self.run):
+            if spec.id not in known:
+                self.docks.add(self._view(spec))
 
     @Slot(bool)
     def _visibility_changed(self, visible: bool) -> None:

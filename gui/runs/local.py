@@ -114,7 +114,8 @@ class LocalRuns:
             preset=str(run.header.get("preset") or ""),
             arm=str(run.header.get("arm") or ""),
             device=str(run.header.get("device") or "cpu"),
-            replay=tuple(event for event in run.source.events() if event["kind"] in ("knobs", "action")),
+            replay=tuple(run.source.events()),
+            also=tuple(str(run.header.get("also") or "").split()),
         )
         return self._start(request)
 

@@ -25,12 +25,13 @@ class OpenRun(QObject):
         header: Root attributes of the run file: run_id, experiment, preset, arm, title, created, device, ...
         path: The run file.
         state: preparing | running | paused | finished | stopped | failed | interrupted.
-        also: Instruments that are on beyond those that always are: "NAME", or "NAME=K" for every K steps.
+        also: Instruments that are on beyond those that always are, as ``Request.also`` names them.
         problem: One clear line when ``state`` is failed, or while paused because the disk is full; else empty.
     """
 
     state_changed = Signal(str)  # states only; data never travels by signal
     config_changed = Signal()
+    also_changed = Signal()  # other instruments are on, or a run that is written elsewhere has new series
 
     experiment: type[Experiment] | None
     config: Any
@@ -100,6 +101,9 @@ class OpenRun(QObject):
     def set_knobs(self, values: dict[str, Any]) -> None: ...
 
     def act(self, action: str, arguments: dict[str, Any]) -> None: ...
+
+    def switch_instruments(self, on: tuple[str, ...], off: tuple[str, ...]) -> None:
+        """Read ``on``, as ``Request.also`` names them, from the next step on; leave the instruments ``off``."""
 
     def checkpoint(self) -> None: ...
 

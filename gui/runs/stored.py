@@ -30,7 +30,7 @@ class StoredRun(OpenRun):
         self.config = self._config()
         self.state = self.reader.state
         self.problem = self._failure() if self.state == "failed" else ""
-        self._step = self.reader.last_step()
+        self._step, self._names = self.reader.last_step(), self.reader.names()
         self._checkpoints: list[int] | None = None  # those of a run that is over stay as they are
         self._timer = QTimer(self, interval=PERIOD)
         self._timer.timeout.connect(self._follow)
@@ -70,7 +70,10 @@ class StoredRun(OpenRun):
 
     def _follow(self) -> None:
         before, self.state = self.state, self.reader.state
-        self._step = self.reader.last_step()
+        self._step, known = self.reader.last_step(), self._names
+        self._names = self.reader.names()
+        if self._names != known:
+            self.also_changed.emit()
         if self.state not in LIVE_STATES:
             self._timer.stop()
         if self.state != before:

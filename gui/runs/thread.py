@@ -13,7 +13,7 @@ from lab import registry
 from lab.columns import WIDE
 from lab.hosts.children import Spare
 from lab.hosts.link import Command, Message, QueueLink
-from lab.request import Request
+from lab.request import Request, in_force
 from lab.stream import Event, MemoryRun, Rows
 from storage.errors import RunFileError
 from storage.reader import RunReader
@@ -27,6 +27,7 @@ class RunThread(QThread):
     opened = Signal(str, dict, object)  # path, header, the knobs it began with; None when it only moved
     state_came = Signal(str, str)  # state, problem
     config_came = Signal(dict)
+    instruments_came = Signal()  # an event that switched some
     ended = Signal(str, str)
 
     def __init__(self, request: Request, buffer: MemoryRun, host: HostKind, spare: Spare) -> None:
@@ -64,6 +65,8 @@ class RunThread(QThread):
                     self._buffer.declare(name, attrs)
                 case ("event", event) if _key(event) not in self._known:
                     self._buffer.event(event["step"], event["kind"], event["payload"], at=event["time"])
+                    if event["kind"] == "instruments":
+                        self.instruments_came.emit()
                 case ("progress", step, rate):
                     self.step, self.rate = step, rate
                     self.reached = max(self.reached, step)
@@ -148,6 +151,7 @@ class LiveRun(OpenRun):
         self._thread.state_came.connect(self._came)
         self._thread.ended.connect(self._ended)
         self._thread.config_came.connect(self._configured)
+        self._thread.instruments_came.connect(self._switched)
 
     def start(self) -> None:
         self._thread.start()
@@ -204,6 +208,9 @@ class LiveRun(OpenRun):
     def act(self, action: str, arguments: dict[str, Any]) -> None:
         self._thread.commands.put(("act", action, arguments))
 
+    def switch_instruments(self, on: tuple[str, ...], off: tuple[str, ...]) -> None:
+        self._thread.commands.put(("instruments", on, off))
+
     def checkpoint(self) -> None:
         self._thread.commands.put(("checkpoint",))
 
@@ -216,10 +223,18 @@ class LiveRun(OpenRun):
     @Slot(str, dict, object)
     def _opened(self, path: str, header: dict[str, Any], begun: dict[str, Any] | None) -> None:
         self.path, self.header = path, header
-        self.also = tuple(str(header.get("also") or "").split())  # of a resumed run its own, of a branch its parent's
+        self._switched()
         if begun is not None:
             self._configured(begun)
             self._begun = self.config
+
+    @Slot()
+    def _switched(self) -> None:
+        """What is on, by the file's own word: of a resumed run its own, of a branch its parent's."""
+        before, begun = self.also, str(self.header.get("also") or "").split()
+        self.also = in_force(begun, self.source.events())
+        if self.also != before:
+            self.also_changed.emit()
 
     @Slot(dict)
     def _configured(self, knobs: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gui.runs.open_run import OpenRun
-from gui.views.marks import ACTS
+from gui.views.marks import CHANGES
 
 if TYPE_CHECKING:
     from lab.stream import Event
@@ -23,7 +23,7 @@ class History:
         """Read new events; whether there were any."""
         new = self._run.source.events(len(self.events))
         self.events.extend(new)
-        self._acts.extend(event for event in new if event["kind"] in ACTS)
+        self._acts.extend(event for event in new if event["kind"] in CHANGES)
         return bool(new)
 
     def last_act(self, step: int) -> Event | None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from lab.stream import Event
 
 GLYPHS = {"knobs": "d", "action": "d", "spike": "t", "crossing": "t1", "branch": "s", "failure": "x", "nonfinite": "x"}
-ACTS = ("knobs", "action", "branch")  # what somebody did to the run: marked on every view
+CHANGES = ("knobs", "action", "branch")  # what somebody did to the training
+ACTS = (*CHANGES, "instruments")  # what somebody did to the run: marked on every view
 UNMARKED = ("schedule", "checkpoint")  # housekeeping of the engine, marked only where a view asks for it
 
 
@@ -31,7 +32,7 @@ def event_colour(kind: str, theme: Theme) -> str:
     """Colour of the marks of a kind of event."""
     if kind in ("spike", "failure", "nonfinite"):
         return theme.bad
-    if kind in ("knobs", "action"):
+    if kind in ("knobs", "action", "instruments"):
         return theme.accent
     return theme.good if kind == "branch" else theme.warn
 

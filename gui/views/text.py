@@ -65,6 +65,8 @@ def changes(payload: dict[str, Any]) -> str:
         return ", ".join([action, *(f"{name} {_value(value)}" for name, value in arguments.items())])
     if isinstance(changed := payload.get("changed"), dict):
         return ", ".join(f"{name} {_value(old)} → {_value(new)}" for name, (old, new) in changed.items())
+    if isinstance(on := payload.get("on"), list) and isinstance(off := payload.get("off"), list):
+        return ", ".join([*(f"{name} on" for name in on), *(f"{name} off" for name in off)])
     return ", ".join(f"{name} {_value(value)}" for name, value in payload.items())
 
 

@@ -5,7 +5,7 @@ Messages are plain tuples: ("opened", path, header, the knobs it began with) ("d
 ("progress", step, steps per second) ("state", state, problem) and last ("end", state, problem).
 
 Commands: ("pause",) ("go",) ("step", count) ("slow", seconds) ("stop",) ("set", {knob: value})
-("act", action, {name: value}) ("checkpoint",) ("goto", step) ("relocate", path).
+("act", action, {name: value}) ("instruments", on, off) ("checkpoint",) ("goto", step) ("relocate", path).
 """
 
 from __future__ import annotations

@@ -227,6 +227,7 @@ class Run:
                 self._do(*command)
             except (ConfigError, RunFileError) as error:
                 self._outbox.put(("log", str(error)))
+                self._outbox.put(("config", self.experiment.config.model_dump(mode="json")))  # as it still is
         if commands:
             self._outbox.send()
 
@@ -249,6 +250,9 @@ class Run:
             case "act":
                 self._refuse_in_the_past()
                 self.engine.act(*arguments)
+            case "instruments":
+                self._refuse_in_the_past()
+                self.engine.switch(*arguments)
             case "checkpoint":
                 self.engine.checkpoint()
             case "relocate":

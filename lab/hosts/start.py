@@ -11,7 +11,7 @@ import numpy as np
 from lab import environment
 from lab.engine import Engine
 from lab.experiment import Experiment
-from lab.request import Request, new_path
+from lab.request import Request, in_force, new_path
 from lab.schedule import Checkpoints
 from lab.state import StateError, stored_config, without_boundary
 from lab.stream import Event, MemoryRun
@@ -58,7 +58,8 @@ class Start:
     @classmethod
     def _branched(cls, request: Request, experiment: type[Experiment]) -> Start:
         with RunReader(request.parent) as reader:
-            at, events, also = request.at, tuple(reader.events()), request.also or reader.also
+            at, events = request.at, tuple(reader.events())
+            also = request.also or in_force(reader.also, [event for event in events if event["step"] <= at])
             earlier = [step for step in reader.checkpoints() if step <= at]
             if not earlier:
                 first = next(iter(reader.checkpoints()), "none at all")
@@ -130,11 +131,11 @@ def advance(
     until: int,
     events: tuple[Event, ...],
 ) -> Mapping[str, np.ndarray]:
-    """The state at step ``until``, recomputed from an earlier checkpoint with everything that was done in between."""
+    """The state at step ``until``, recomputed from an earlier checkpoint with all that was done to it in between."""
     twin = experiment(experiment.Config.parse(stored_config(state)), device)
     twin.setup()
     memory = MemoryRun()
-    before = tuple(event for event in events if event["step"] < until)
+    before = tuple(event for event in events if event["step"] < until and event["kind"] != "instruments")
     engine = Engine(
         twin, memory, step=step, start=state, replay=before, checkpoints=Checkpoints(until, every=until + 1)
     )

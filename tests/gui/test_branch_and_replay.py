@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtWidgets import QWidget
 
 from gui.lab.branch_dialog import BranchDialog
@@ -12,8 +12,11 @@ from gui.lab.run_page import RunPage
 from gui.lab.transport import Transport
 from gui.main_window import MainWindow
 from gui.runs.local import LocalRuns
+from gui.runs.stored import StoredRun
 from gui.theme import LIGHT
+from gui.views.marks import event_text
 from storage.reader import RunReader
+from storage.writer import RunWriter
 from tests.fakes import Tiny
 
 NAME = "tests.fakes:"
@@ -81,6 +84,69 @@ def test_a_branch_of_named_changes_and_a_replay_bit_for_bit(window, qtbot) -> No
         for name in first.names():
             for one, two in zip(first.series(name), second.series(name), strict=True):
                 np.testing.assert_array_equal(one, two)
+
+
+def test_an_instrument_switched_on_in_mid_run_gets_its_view_and_mark_and_a_replay_reads_the_same(window, qtbot) -> None:
+    lab = window.lab
+    lab.knobs.form.rows["steps"].set_value(200)
+    lab.knobs.form.rows["pause"].set_value(0.002)
+    lab.knobs.form._check()
+    lab.start()
+    run, page, also = lab.current(), lab.tabs.currentWidget().page, lab.knobs.form.also
+    qtbot.waitUntil(lambda: run.state == "running" and run.step > 5, timeout=60_000)
+    page.docks.maximise(page.panels[0])
+    also.open()
+    qtbot.mouseClick(also.boxes["largest"], Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    qtbot.waitUntil(lambda: run.also == ("largest",), timeout=20_000)
+    panel = page.panels[-1]
+    assert panel.view.spec.title == "Also: largest parameter" and panel.isHidden(), "the maximised one keeps the page"
+    page.docks.restore_all()
+    assert panel.isVisible() and panel.geometry().top() >= max(p.geometry().bottom() for p in page.panels[:-1])
+    assert panel.toggleViewAction() in page.docks._menu.actions()
+    also.every["largest"].setValue(3)
+    qtbot.keyClick(also.every["largest"], Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: run.also == ("largest=3",), timeout=20_000)
+    qtbot.mouseClick(also.boxes["largest"], Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    qtbot.waitUntil(lambda: run.also == (), timeout=20_000)
+    _until(qtbot, run, "finished")
+    events = [event for event in run.source.events() if event["kind"] == "instruments"]
+    assert [event["payload"] for event in events] == [
+        {"on": ["largest"], "off": []},
+        {"on": ["largest=3"], "off": []},
+        {"on": [], "off": ["largest"]},
+    ]
+    page.refresh()
+    for view in (page.views[0], panel.view):
+        assert {event["step"] for event in events} <= {event["step"] for event in view.marked_events()}
+    assert not panel.view.message
+    assert event_text(events[2]).startswith(f"step {events[2]['step']}: instruments (largest off)")
+    window.actions_by_id["replay"].trigger()
+    again = lab.current()
+    assert again is not run
+    _until(qtbot, again, "finished")
+    with RunReader(run.path) as first, RunReader(again.path) as second:
+        assert len(first.series("largest")[0])
+        for name in first.names():
+            for one, two in zip(first.series(name), second.series(name), strict=True):
+                np.testing.assert_array_equal(one, two)
+        assert first.series("largest")[0][0] == events[0]["step"]
+
+
+def test_a_run_that_another_process_writes_shows_the_view_of_an_instrument_switched_on_there(qtbot, tmp_path) -> None:
+    config = Tiny.configure().model_dump(mode="json")
+    with RunWriter.create(tmp_path / "run.h5", {"experiment": NAME}, config, {}) as file:
+        file.declare("train_loss", {})
+        file.append("train_loss", [0, 1], [1.0, 0.5])
+        file.flush()
+        run = StoredRun(str(tmp_path / "run.h5"))
+        page = RunPage(run, LIGHT)
+        qtbot.addWidget(page)
+        assert len(page.views) == len(Tiny.views)
+        file.declare("largest", {})
+        file.append("largest", [1], [0.25])
+        file.flush()
+        qtbot.waitUntil(lambda: page.views[-1].spec.title == "Also: largest parameter", timeout=5000)
+        run.close()
 
 
 def test_a_live_run_goes_back_to_a_step_waits_there_and_repeats_nothing(window, qtbot) -> None:

@@ -253,6 +253,15 @@ def test_the_layout_and_settings_come_back(qtbot) -> None:
     assert not any(panel.isHidden() for panel in other.panels)
 
 
+def test_a_view_that_a_saved_layout_does_not_know_stands_below_the_others(qtbot) -> None:
+    run = MadeUpRun(_source())
+    run.also = ("largest",)
+    page = _page(qtbot, run)
+    page.restore_layout(_page(qtbot, MadeUpRun(_source())).save_layout())
+    *others, last = page.panels
+    qtbot.waitUntil(lambda: last.geometry().top() >= max(panel.geometry().bottom() for panel in others))
+
+
 @pytest.mark.parametrize("layout", [{}, {"docks": "rubbish!", "views": {"loss": {"smoothing": -3}}}])
 def test_a_layout_that_does_not_fit_is_left_alone(qtbot, layout: dict) -> None:
     page = _page(qtbot, MadeUpRun(_source()))
