@@ -84,6 +84,8 @@ class Curves(View):
         lines: Reference lines.
         events: Kinds of event that get a mark; None for all.
         guides: Straight guides drawn over the data, each a named function (config, source) -> (steps, values) or None.
+        first: Number of the first line of a vector series among what ``of`` names: 1 where layer 0 has none. None: the
+            lines are counted from 1, and it is the first one of its kind.
     """
 
     series: tuple[str, ...]
@@ -95,6 +97,11 @@ class Curves(View):
     lines: tuple[Line, ...] = field(default=(), kw_only=True)
     events: tuple[str, ...] | None = field(default=None, kw_only=True)
     guides: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = field(default=(), kw_only=True)
+    first: int | None = field(default=None, kw_only=True)
+
+    def called(self, line: int) -> int:
+        """What the line of a vector series is called by number."""
+        return line + (1 if self.first is None else self.first)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class NumberEditor(Quiet, QAbstractSpinBox):
 
     def set_value(self, value: Any) -> None:
         self.lineEdit().setText(text_of(value))
+        self.lineEdit().setCursorPosition(0)  # of a long number the first digits count
 
     def stepBy(self, steps: int) -> None:
         knob, now = self._knob, number(self.lineEdit().text())

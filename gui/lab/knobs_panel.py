@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
@@ -180,8 +180,14 @@ class KnobsPanel(QWidget):
         form.also.switched.connect(self._switch_instruments)
         form.changed.connect(self._show_state)
         form.changed.connect(self.form_changed)
+        for group in form.groups.values():
+            group.head.clicked.connect(lambda _=False, group=group: self._show_group(group))
         self.scroll_area.setWidget(form)
         return form
+
+    def _show_group(self, group: QWidget) -> None:
+        """Bring what has been unfolded into sight, once it has its place."""
+        QTimer.singleShot(0, group, lambda: self.scroll_area.ensureWidgetVisible(group, 0, 0))
 
     def _take_config(self) -> None:
         """Live knobs turned elsewhere, for example replayed ones."""

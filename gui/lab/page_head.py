@@ -69,12 +69,12 @@ class PageHead(QWidget):
 
     def show_outcome(self, verdict: Verdict | None, theme: Theme, *, going_on: bool, narrow: bool) -> None:
         """Say what the verdict is; beside other runs in short, as their titles need the room."""
-        if verdict is None:
+        if verdict is None or (going_on and not verdict.checks):  # too early to say anything
             self.outcome.setText("")
             return
         passed = sum(check.passed for check in verdict.checks)
         count = f"{passed}/{len(verdict.checks)}" if verdict.checks else ""
-        said = f"{'so far' if going_on and count else verdict.outcome} {count}".strip()
+        said = f"{'so far' if going_on else verdict.outcome} {count}".strip()
         self.outcome.setText(count if narrow and count else said)
         told = verdict.reason or "\n".join(f"{c.name}: {c.threshold}" for c in verdict.checks)
         self.outcome.setToolTip("\n".join(dict.fromkeys([said, told])))

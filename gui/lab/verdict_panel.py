@@ -112,7 +112,7 @@ class VerdictPanel(QScrollArea):
         value = QLabel(shown(check.value))
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         value.setToolTip(f"{check.value!r}\nwanted {check.threshold}")
-        note = " ".join(filter(None, (f"wanted {check.threshold}.", check.note)))
+        note = "; ".join(filter(None, (f"wanted {check.threshold}", check.note)))
         grid.addWidget(mark, row, 0, Qt.AlignmentFlag.AlignTop)
         grid.addWidget(name, row, 1)
         grid.addWidget(value, row, 2, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)

@@ -146,13 +146,13 @@ class CurvesView(StepPlot[Curves]):
 
     def _symbol(self, name: str, number: int) -> str:
         symbol = symbols(self.run.source, self.spec.series)[name]
-        return symbol if self._widths[name] == 1 else f"{symbol} {number + 1}"
+        return symbol if self._widths[name] == 1 else f"{symbol} {self.spec.called(number)}"
 
     def _drawn(self, width: int, count: int) -> list[int]:
         """Which of the ``width`` lines of a series are drawn: even spaced, the nearest giving way to the pick."""
         numbers = np.round(np.linspace(0, width - 1, count)).astype(int)
-        picked = self.selection.picked(self.kind)
-        if picked is not None and picked < width:
+        picked = self._picked_line()
+        if picked is not None and 0 <= picked < width:
             numbers[np.argmin(np.abs(numbers - picked))] = picked
         return numbers.tolist()
 
@@ -385,7 +385,13 @@ class CurvesView(StepPlot[Curves]):
 
     def _pick_line(self, x: float, y: float) -> None:
         if any(len(tracks) > 1 for tracks in self._tracks.values()):
-            self.selection.pick(self.kind, self.line_at(x, y))
+            line = self.line_at(x, y)
+            self.selection.pick(self.kind, None if line is None else line + (self.spec.first or 0))
+
+    def _picked_line(self) -> int | None:
+        """Number of the picked line within its series, which may have none of it; None where nothing is picked."""
+        picked = self.selection.picked(self.kind)
+        return None if picked is None else picked - (self.spec.first or 0)
 
     def _show_picked(self, kind: str) -> None:
         if kind == self.kind:
@@ -393,7 +399,7 @@ class CurvesView(StepPlot[Curves]):
             self._pen(self.tracks())
 
     def _stands_back(self, track: Track) -> bool:
-        picked = self.selection.picked(self.kind)
+        picked = self._picked_line()
         family = next((tracks for tracks in self._tracks.values() if track in tracks), [])
         return len(family) > 1 and picked in {one.number for one in family} and track.number != picked
 

@@ -24,11 +24,16 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: what was measured, what theory says, and how far apart they are, relative to theory. NaN for none."""
+    """One row: what was measured, what theory says, and how far apart they are, relative to theory. NaN for none.
+
+    Attributes:
+        read: Whether anything was measured so far; what was may be NaN.
+    """
 
     label: str
     measured: float
     expected: float
+    read: bool = True
 
     @property
     def difference(self) -> float:
@@ -69,6 +74,8 @@ class _Model(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         entry, column = self.entries[index.row()], index.column()
         if role == Qt.ItemDataRole.DisplayRole:
+            if column == 1 and not entry.read:
+                return "–"
             return entry.label if column == 0 else _text(entry.numbers()[column - 1], column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return entry.label if column == 0 else repr(entry.numbers()[column - 1])
@@ -148,7 +155,10 @@ class TableView(ViewWidget[Table]):
         config = [config for first, config in configs if step is None or first <= step] or [configs[0][1]]
         read = set(self.run.source.names())
         rows = [row for row in self.spec.rows if row.series in read]
-        return [Entry(row.label, self._measured(row), _expected(row, config[-1])) for row in rows]
+        return [
+            Entry(row.label, self._measured(row), _expected(row, config[-1]), self.moment.value(row.series) is not None)
+            for row in rows
+        ]
 
     def _measured(self, row: TableRow) -> float:
         values = self.moment.value(row.series)

@@ -156,6 +156,8 @@ class MatchingReasoning(DecoderExperiment):
             when=lambda config: config.layers > 1,
             help="One line for each kernel, of layers 1 to L - 1: for tokens, and for vectors that no token has.",
             y_label="M(h)",
+            of="layer",
+            first=1,
             lines=(
                 Line("reproduced", 0.9),
                 Line("no preference", lambda c: 1 / (c.token_high - c.token_low + 1)),
@@ -202,6 +204,7 @@ class MatchingReasoning(DecoderExperiment):
             help="Layer 0 copies; each later layer hops.",
             y_label="A",
             of="layer",
+            first=0,
         ),
         Bars(
             "accuracy_without",
@@ -235,6 +238,8 @@ class MatchingReasoning(DecoderExperiment):
             title="Scale-free matching",
             primary=False,
             y_label="share, mean/std",
+            of="layer",
+            first=1,
         ),
         Bars(
             "accuracy_by_noise",

@@ -48,9 +48,9 @@ class Brushed(Tiny):
     )
 
 
-def _page(qtbot) -> Any:
-    run = MadeUpRun(_source())
-    run.experiment = Brushed
+def _page(qtbot, source: MemoryRun | None = None, experiment: type[Tiny] = Brushed) -> Any:
+    run = MadeUpRun(source or _source())
+    run.experiment = experiment
     page = RunPage(run, LIGHT)
     qtbot.addWidget(page)
     page.resize(1200, 1200)
@@ -142,6 +142,30 @@ def test_a_picked_neuron_is_marked_in_the_histogram_and_stands_out_of_the_bars(q
     assert page.views[0].selected == 3
     colours = [brush.name() for brush in each._bars.opts["brushes"]]
     assert colours.count(colours[3]) == 1 and len({*colours}) == 2
+
+
+def test_a_layer_is_the_same_one_in_a_series_that_has_none_of_the_first_layer(qtbot) -> None:
+    class Layered(Tiny):
+        views = (
+            Curves(("y",), title="Hops", of="layer", first=0),
+            Curves(("score", "unseen"), title="Scores", of="layer", first=1),
+            FlowGraph("flow", title="Flow"),
+        )
+
+    source = _source()
+    for name in ("score", "unseen"):
+        source.append(name, [0, 10, 20], np.tile([0.2, 0.8], (3, 1)))
+    page = _page(qtbot, source, Layered)
+    hops, scores, flow = page.views
+    assert [track.symbol[-1] for track in scores.tracks()] == ["1", "2", "1", "2"]
+    assert [track.symbol[-1] for track in hops.tracks()] == [*"012345"]
+    _click(qtbot, scores, 10.0, 0.2)
+    flow.draw()
+    assert page.selection.picked("layer") == flow.canvas.graph.layer == 1
+    assert _alphas(scores) == [255, 80, 255, 80]
+    assert _alphas(hops) == [80, 255, 80, 80, 80, 80]
+    page.selection.pick("layer", 0)  # has no score: none stands back
+    assert _alphas(scores) == [255] * 4 and _alphas(hops) == [255, 80, 80, 80, 80, 80]
 
 
 def _press(qtbot, canvas, place: QPointF) -> None:
