@@ -168,7 +168,13 @@ def _lines(spec: Curves, panel: Any, *, several: bool) -> Iterator[tuple[str, st
         columns = np.asarray(value, float).reshape(len(step), -1)
         for k in range(columns.shape[1]):
             if np.isfinite(columns[:, k]).any():
-                yield name, f"{label} {spec.called(k)}".strip() if columns.shape[1] > 1 else label, step, columns[:, k], k
+                yield (
+                    name,
+                    f"{label} {spec.called(k)}".strip() if columns.shape[1] > 1 else label,
+                    step,
+                    columns[:, k],
+                    k,
+                )
 
 
 def _reference_lines(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:

@@ -55,7 +55,7 @@ class Panels(QMainWindow):
         self._arrange()
         self._initial = self._kept()
 
-    def add(self, view: ViewWidget) -> None:
+    def add(self, view: ViewWidget) -> Panel:
         """Add a panel below the others, which stay as they are."""
         panel = self._panel(view)
         view.setMinimumHeight(LEAST_PX)
@@ -66,6 +66,7 @@ class Panels(QMainWindow):
             self._below(panel)
         else:
             panel.hide()
+        return panel
 
     def _below(self, panel: Panel) -> None:
         self.addDockWidget(Qt.DockWidgetArea.TopDockWidgetArea, panel, Qt.Orientation.Vertical)

@@ -76,7 +76,8 @@ class RunPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.head)
-        layout.addWidget(Room(self.docks), 1)
+        self._room = Room(self.docks)
+        layout.addWidget(self._room, 1)
         self._timer = QTimer(self, interval=INTERVAL)
         self._timer.timeout.connect(self._turn)
         run.state_changed.connect(self._state_changed)
@@ -236,7 +237,8 @@ class RunPage(QWidget):
         known = {view.spec.id for view in self.views}
         for spec in specs_of(self.run):
             if spec.id not in known:
-                self.docks.add(self._view(spec))
+                panel = self.docks.add(self._view(spec))
+                QTimer.singleShot(0, panel, lambda panel=panel: self._room.ensureWidgetVisible(panel, 0, 0))
 
     @Slot(bool)
     def _visibility_changed(self, visible: bool) -> None:
