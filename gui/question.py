@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLa
 
 from gui.named import named
 
+MARGIN = 24  # pixels
+
 
 class Question(QDialog):
     """Enter gives the answer, Esc leaves everything as it is.
@@ -41,7 +43,7 @@ class Question(QDialog):
         buttons.addWidget(cancel)
         buttons.addWidget(self.button)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 24, 24, 24)
+        layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         layout.setSpacing(8)
         layout.addWidget(named(QLabel(heading), "title"))
         if text:

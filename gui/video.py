@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from gui.background import Background
 from gui.dialogs import ask_to_save
+from gui.inset import inset
 from gui.picture import SCALES, save, twin
 from gui.theme import LIGHT
 from lab.stream import steps_of
@@ -178,7 +179,7 @@ class VideoDialog(QDialog):
         box = QSpinBox()
         box.setRange(max(low, -(2**31)), min(high, 2**31 - 1))
         box.setValue(value)
-        box.lineEdit().setTextMargins(6, 0, 0, 0)
+        inset(box)
         return box
 
     def _ask(self) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QSpinBo
 
 from gui.forms.editors import Quiet
 from gui.forms.group import Group
+from gui.inset import inset
 from gui.named import named
 from gui.theme import Theme
 from lab.experiment import Experiment, Instrument
@@ -43,6 +44,7 @@ class Every(Quiet, QSpinBox):
     def __init__(self, item: Instrument) -> None:
         super().__init__(minimum=0, maximum=1_000_000_000, prefix="every ", suffix=" steps")
         self.setSpecialValueText("as the budget allows")
+        inset(self)
         self.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setVisible(False)

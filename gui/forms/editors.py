@@ -9,6 +9,7 @@ from PySide6.QtGui import QValidator, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QWidget
 
 from gui.forms.numbers import clamp, climb, number, shift, text_of, typed
+from gui.inset import inset
 from lab.config import Knob
 
 EMPTY = "not set"  # shown where an optional knob has no value
@@ -35,6 +36,7 @@ class NumberEditor(Quiet, QAbstractSpinBox):
         self._knob = knob
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setKeyboardTracking(True)
+        inset(self)
         self.lineEdit().setPlaceholderText(EMPTY if knob.optional else "")
         self.lineEdit().textEdited.connect(self._edit)
         self.editingFinished.connect(self._commit)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui.forms.action_form import Arguments
 from gui.forms.row import Row
 from gui.named import named
-from gui.question import Question
+from gui.question import MARGIN, Question
 from gui.theme import Theme
 from gui.views.text import whole
 from lab.config import Config, ConfigError
@@ -55,8 +55,14 @@ class BranchDialog(Question):
         self.add.setAccessibleName("Knob to change in the branch, or action to begin it with")
         self.add.setToolTip("Live knobs come first; the others change too, as the branch is a run of its own")
         self.add.activated.connect(self._chosen)
-        self._list = QVBoxLayout()
-        self.body.addLayout(self._list)
+        self._listed = QWidget()
+        self._list = QVBoxLayout(self._listed)
+        self._list.setContentsMargins(0, 0, 0, 0)
+        self.room = named(QScrollArea(widgetResizable=True), "panel_scroll")
+        self.room.setFrameShape(QFrame.Shape.NoFrame)
+        self.room.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.room.setWidget(self._listed)
+        self.body.addWidget(self.room)
         self.body.addWidget(self.add)
         for name, (new, _) in wanted.difference(parent_config).items():
             self.change(name, new)
@@ -105,7 +111,25 @@ class BranchDialog(Question):
         self.button.setEnabled(self._config is not None and None not in acts)
         self.button.setToolTip("\n".join(errors.values()))
         self._fill()
-        QTimer.singleShot(0, self, self.adjustSize)  # once what is new has its size
+        QTimer.singleShot(0, self, self._fit)  # once what is new has its size
+
+    def _fit(self) -> None:
+        """Be as high as what is listed; where the screen is too low for that, let the list be scrolled."""
+        there = self.screen().availableGeometry()
+        frame = self.frameGeometry().height() - self.height()
+        listed = self._list.totalHeightForWidth(self.width() - 2 * MARGIN)
+        self.room.setVisible(self._list.count() > 0)
+        self.room.setFixedHeight(0)
+        self.room.setFixedHeight(max(min(listed, there.height() - frame - self._high()), 0))
+        self.resize(self.width(), self._high())
+        self.move(self.x(), max(there.top(), min(self.y(), there.bottom() - self.frameGeometry().height())))
+        self.room.verticalScrollBar().setValue(self.room.verticalScrollBar().maximum())  # to what has come last
+
+    def _high(self) -> int:
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
+        return layout.totalHeightForWidth(self.width())
 
     def _fill(self) -> None:
         self.add.clear()

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.icons import put, recolour
+from gui.inset import inset
 from gui.lab.catalogue import RowList
 from gui.named import named
 from gui.queue.model import QueueModel
@@ -82,6 +83,7 @@ class QueuePanel(QWidget):
         self.limit.setAccessibleName("Runs at once")
         self.limit.valueChanged.connect(self._apply)
         self.limit.setMaximumWidth(52)
+        inset(self.limit)
         self.holds = QCheckBox("Failure holds")
         self.holds.setChecked(True)
         self.holds.setToolTip("When a run fails, hold the rest; without the tick it is skipped and the next one starts")

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from gui.background import Background
 from gui.forms import Form
 from gui.icons import put
+from gui.inset import inset
 from gui.named import named
 from gui.runs.local import duration
 from gui.runs.runs import Runs
@@ -160,6 +161,7 @@ class StudyForm(QDialog):
             box.setChecked(box.text() in study.arms)
         self.seeds = QSpinBox(minimum=0, maximum=1000, value=len(study.seeds))
         self.seeds.setSpecialValueText("as in the knobs")
+        inset(self.seeds)
         self.seeds.setAccessibleName("Seeds")
         self.back = QCheckBox(f"Put back what was taken out ({len(study.removed)})")
         self.back.setVisible(bool(study.removed))

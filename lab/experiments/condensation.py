@@ -446,7 +446,7 @@ class Condensation(AlsoMeasure):
         series=(
             Series("condensed_fraction", "Pairs of one direction", statistic="share of pairs, up to sign"),
             Series("weighted_fraction", "Pairs by amplitude", statistic="share of Σ A_i A_j with |cos| > 0.99"),
-            Series("twin_weighted_fraction", "The same without dropout"),
+            Series("twin_weighted_fraction", "Pairs by amplitude without dropout"),
             Series("effective_neurons", "Groups of neurons", "m_eff", estimator="greedy cover"),
             Series("effective_ratio", "Groups over neurons", "m_eff/m"),
             Series("big_groups", "Groups of big neurons", statistic=f"amplitude above {BIG:g} of the largest"),

@@ -156,7 +156,7 @@ class LossJump(AlsoMeasure):
         Series("mode_error", "Error at each frequency", "|E_k|", statistic="over the largest amplitude"),
         Series("second_error", "Error of the second network", "e₂"),
         Series("curved_error", "Error less its straight line, at each frequency", "|E_k|", statistic=LESS),
-        Series("second_curved_error", "The same of the second network", "|E_k|", statistic=LESS),
+        Series("second_curved_error", "Second network's error, at each frequency", "|E_k|", statistic=LESS),
         Series("after_switch", "Steps after the switch"),
         Series("error_ratio", "Error over that before the switch", "e/e₀"),
         Series("solution", "Network", "u"),

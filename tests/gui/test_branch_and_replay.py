@@ -15,6 +15,7 @@ from gui.runs.local import LocalRuns
 from gui.runs.stored import StoredRun
 from gui.theme import LIGHT
 from gui.views.marks import event_text
+from lab.experiments.adam_spikes import AdamSpikes
 from storage.reader import RunReader
 from storage.writer import RunWriter
 from tests.fakes import Tiny
@@ -88,12 +89,19 @@ def test_a_branch_of_named_changes_and_a_replay_bit_for_bit(window, qtbot) -> No
 
 def test_an_instrument_switched_on_in_mid_run_gets_its_view_and_mark_and_a_replay_reads_the_same(window, qtbot) -> None:
     lab = window.lab
-    lab.knobs.form.rows["steps"].set_value(200)
-    lab.knobs.form.rows["pause"].set_value(0.002)
+    lab.knobs.form.rows["steps"].set_value(100)
     lab.knobs.form._check()
     lab.start()
     run, page, also = lab.current(), lab.tabs.currentWidget().page, lab.knobs.form.also
-    qtbot.waitUntil(lambda: run.state == "running" and run.step > 5, timeout=60_000)
+    run.pause()
+    _until(qtbot, run, "paused")
+
+    def advance() -> None:
+        reached = run.step
+        run.step_once(20)
+        qtbot.waitUntil(lambda: run.state == "paused" and run.step == reached + 20, timeout=60_000)
+
+    advance()
     page.docks.maximise(page.panels[0])
     also.open()
     qtbot.mouseClick(also.boxes["largest"], Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
@@ -103,11 +111,14 @@ def test_an_instrument_switched_on_in_mid_run_gets_its_view_and_mark_and_a_repla
     page.docks.restore_all()
     assert panel.isVisible() and panel.geometry().top() >= max(p.geometry().bottom() for p in page.panels[:-1])
     assert panel.toggleViewAction() in page.docks._menu.actions()
+    advance()
     also.every["largest"].setValue(3)
     qtbot.keyClick(also.every["largest"], Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: run.also == ("largest=3",), timeout=20_000)
+    advance()
     qtbot.mouseClick(also.boxes["largest"], Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
     qtbot.waitUntil(lambda: run.also == (), timeout=20_000)
+    run.go()
     _until(qtbot, run, "finished")
     events = [event for event in run.source.events() if event["kind"] == "instruments"]
     assert [event["payload"] for event in events] == [
@@ -129,7 +140,7 @@ def test_an_instrument_switched_on_in_mid_run_gets_its_view_and_mark_and_a_repla
         for name in first.names():
             for one, two in zip(first.series(name), second.series(name), strict=True):
                 np.testing.assert_array_equal(one, two)
-        assert first.series("largest")[0][0] == events[0]["step"]
+        assert first.series("largest")[0][0] == events[0]["step"] == events[2]["step"] - 40
 
 
 def test_a_run_that_another_process_writes_shows_the_view_of_an_instrument_switched_on_there(qtbot, tmp_path) -> None:
@@ -197,3 +208,21 @@ def test_the_dialog_lists_what_the_form_changed_and_refuses_what_is_inadmissible
         dialog.button.click()
     step, config, acts = given.args
     assert (step, config.width, config.lr, acts) == (1200, 7, 0.3, [])
+
+
+def test_a_dialog_with_more_knobs_than_the_screen_is_high_scrolls_them_and_cuts_none(qtbot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    old = AdamSpikes.configure()
+    dialog = BranchDialog(1200, AdamSpikes, old, old.changed({"lr": 0.01, "beta2": 0.9}), LIGHT, parent)
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    qtbot.waitUntil(lambda: all(row.height() >= row.heightForWidth(row.width()) for row in dialog.rows.values()))
+    assert dialog.room.verticalScrollBar().maximum() == 0
+    for name in AdamSpikes.Config.knobs():
+        dialog.change(name)
+    screen = dialog.screen().availableGeometry()
+    qtbot.waitUntil(lambda: dialog.room.verticalScrollBar().maximum() > 0)
+    assert screen.contains(dialog.frameGeometry())
+    assert all(row.height() >= row.heightForWidth(row.width()) for row in dialog.rows.values())
+    assert dialog.button.visibleRegion().boundingRect() == dialog.button.rect()
