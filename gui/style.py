@@ -80,7 +80,7 @@ def palette(theme: Theme) -> QPalette:
 def sheet(theme: Theme, cache: Path | None) -> str:
     """The style sheet with the table's values in place of its ``$names``."""
     template = files("resources").joinpath("style.qss").read_text(encoding="utf-8")
-    glyphs = {f"glyph_{name}": "none" for name in ("down", "up", "right", "check")}
+    glyphs = {f"glyph_{name}": "none" for name in ("down", "up", "left", "right", "check")}
     if cache is not None:
         glyphs = {f"glyph_{name}": f"url({path.as_posix()})" for name, path in _glyphs(theme, cache).items()}
     return string.Template(template).substitute(theme.colours() | glyphs)
@@ -91,6 +91,7 @@ def _glyphs(theme: Theme, cache: Path) -> dict[str, Path]:
     wanted = {
         "down": ("chevron-down", theme.muted),
         "up": ("chevron-up", theme.muted),
+        "left": ("chevron-left", theme.muted),
         "right": ("chevron-right", theme.muted),
         "check": ("check", theme.on_accent),
     }
