@@ -109,7 +109,7 @@ def run(
     for what, chosen, known in (("preset", preset, cls.presets), ("arm", arm, cls.arms)):
         if chosen:
             _known(registry.pick, what, chosen, list(known))
-    values, replay, recorded = _read_config(config, name) if config else ({}, (), ())
+    values, replay, recorded = _read_config(config, name) if config else ({}, None, ())
     values |= _assignments(settings) | {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
     knobs = _admissible(lambda: cls.configure(preset, arm, values)).model_dump(mode="json")
     _check_instruments(cls, also or ())
@@ -120,7 +120,11 @@ def run(
         preset=preset,
         arm=arm,
         device=_device(device),
-        replay=replay,
+        replay=replay or (),
+        again=replay is not None
+        and not settings
+        and seed is None
+        and steps is None,  # with other knobs readings take another time
         also=tuple(also or recorded),
     )
     if cost:
@@ -450,8 +454,8 @@ def _pairs(option: str, items: list[str] | None) -> list[tuple[str, str]]:
     return found
 
 
-def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...], tuple[str, ...]]:
-    """Knobs of a JSON file, or knobs, recorded actions and additional instruments of a run file."""
+def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...] | None, tuple[str, ...]]:
+    """Knobs of a JSON file, or knobs, events and additional instruments of a run file."""
     from storage.reader import RunReader
 
     try:
@@ -469,7 +473,7 @@ def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...]
         raise BadInput(f"{path} is neither a run file nor JSON: {error}") from None
     if not isinstance(values, dict):
         raise BadInput(f"{path} must hold one JSON object of knobs")
-    return values, (), ()
+    return values, None, ()
 
 
 def _device(name: str) -> str:

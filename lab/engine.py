@@ -42,6 +42,7 @@ class Engine:
         step: Steps taken before; with ``start``, the state at that step.
         start: A checkpoint to go on from; the experiment has the knobs that were in force there.
         replay: Events to take part in again at their steps: knobs turned, actions done, instruments switched.
+        again: Space readings as ``replay`` says that the same run did; else by what they take now.
         history: What was recorded before the first step of this engine; detectors look back at it.
         checkpoints: When to store the state; None for never.
         also: Instruments beyond those that always read, as ``Request.also`` names them; ``replay`` may have switched
@@ -60,6 +61,7 @@ class Engine:
         step: int = 0,
         start: Mapping[str, np.ndarray] | None = None,
         replay: Sequence[Event] = (),
+        again: bool = False,
         history: Source | None = None,
         checkpoints: Checkpoints | None = None,
         also: Iterable[str] = (),
@@ -76,6 +78,10 @@ class Engine:
         done = [e for e in acts if e["step"] == self.step][: boundary.get("acts", 0)]
         self._replay = sorted((e for e in acts if e["step"] >= self.step and e not in done), key=lambda e: e["step"])
         self._acts_here = len(done)
+        spaced = [
+            e for e in replay if e["kind"] == "schedule" and "instrument" in e["payload"] and e["step"] >= self.step
+        ]
+        self._spaced = sorted(spaced, key=lambda e: e["step"]) if again else None
         self._checkpoints = checkpoints
         self._unreadable: set[tuple[str, str]] = set()  # said in the log once
         self._methods: dict[str, Callable[[], Any]] = {}
@@ -269,12 +275,22 @@ class Engine:
             with untouched(self.experiment):
                 for item in due:
                     self._read(item)
-            for change in self.schedule.rebalance():
+            for change in self._spacings():
                 self._event("schedule", change)
         if last:
             self._declare_costs()
         if self._checkpoints is not None and (last or self._checkpoints.due(self.step)):
             self.checkpoint()
+
+    def _spacings(self) -> list[Any]:
+        """How readings are spaced otherwise from here on."""
+        if self._spaced is None:
+            return self.schedule.rebalance()
+        changes: list[Any] = []
+        while self._spaced and self._spaced[0]["step"] <= self.step:
+            changes.append(self._spaced.pop(0)["payload"])
+            self.schedule.obey(changes[-1])
+        return changes
 
     def _measure(self, also: tuple[str, ...]) -> None:
         """Read these beside the instruments that always read, from this boundary on."""

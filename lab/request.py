@@ -24,6 +24,7 @@ class Request:
         out: The run file to write; for ``resume`` the one to go on with.
         parent: Run file to branch from, at step ``at``.
         replay: Events: what was done to the run is to happen again at its steps; of a branch, what it begins with.
+        again: The same run once more: its instruments read where ``replay`` says they did, whatever the clock says now.
         also: Instruments beyond those that always read: "NAME" switches an optional one on, "NAME=K" reads any every K
             steps, whatever the measurement budget. "NAME@A,B,C" has it use steps A, B and C; see ``Instrument.choice``.
     """
@@ -38,6 +39,7 @@ class Request:
     parent: str = ""
     at: int = 0
     replay: tuple[Event, ...] = ()
+    again: bool = False
     also: tuple[str, ...] = ()
 
 

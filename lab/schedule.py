@@ -130,6 +130,13 @@ class Schedule:
                 return [self._space(item, self.costs[item.method].spacing // 2)]
         return []
 
+    def obey(self, change: Mapping[str, Any]) -> None:
+        """Space readings as :meth:`rebalance` did in another run of the same knobs."""
+        for item in self._instruments:
+            if item.method == change["instrument"]:
+                cost = self.costs[item.method]
+                self._space(item, max(1, change["every"] * cost.spacing // self._every(item)))
+
     def unpriced(self) -> list[Instrument]:
         """Instruments that will be read along the way but were read only once, at the start."""
         steps = self._config.steps

@@ -115,6 +115,7 @@ class LocalRuns:
             arm=str(run.header.get("arm") or ""),
             device=str(run.header.get("device") or "cpu"),
             replay=tuple(run.source.events()),
+            again=True,
             also=tuple(str(run.header.get("also") or "").split()),
         )
         return self._start(request)

@@ -99,6 +99,7 @@ class Run:
             step=start.step,
             start=start.state,
             replay=start.replay,
+            again=request.again,
             history=start.history,
             checkpoints=checkpoints
             or Checkpoints(start.config.steps, begin=start.step, budget=start.config.checkpoint_megabytes * 1e6),
@@ -193,6 +194,7 @@ class Run:
             step=earlier[-1],
             start=state,
             replay=events,
+            again=self._request.again,
             history=history,
             checkpoints=Checkpoints(config.steps),
             also=self._also,

@@ -240,6 +240,40 @@ def test_instruments_over_budget_are_spaced_out_and_the_file_says_so(monkeypatch
     assert "steps, " in forced.attrs("sharpness")["cost"] and "every 4 steps" in forced.attrs("sharpness")["cost"]
 
 
+def test_the_same_run_again_reads_where_it_read_before_whatever_the_clock_says(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lab.schedule.REVIEW_SECONDS", 0.0)
+
+    def run(sharpness_seconds: float, **options: Any) -> MemoryRun:
+        now = [0.0]
+
+        class Timed(Tiny):
+            def step(self) -> Any:
+                now[0] += 0.001
+                return super().step()
+
+            def sharpness(self) -> float:
+                now[0] += sharpness_seconds
+                return 1.0
+
+        Timed.sharpness.instrument = Tiny.sharpness.instrument  # type: ignore[attr-defined] - marks are set so
+        experiment, memory = Timed(Timed.configure(values={"measure_budget": 0.2, "steps": 400})), MemoryRun()
+        experiment.setup()
+        for _ in Engine(experiment, memory, clock=lambda: now[0], **options):
+            pass
+        return memory
+
+    def spaced(memory: MemoryRun) -> list[Any]:
+        return [(e["step"], e["payload"]) for e in memory.events() if e["kind"] == "schedule"]
+
+    first, quick = run(0.004), run(0.0)
+    assert spaced(first) and not spaced(quick)
+    for told, seconds in ((first, 0.0), (first, 0.1), (quick, 0.1)):
+        again = run(seconds, replay=told.events(), again=True)
+        assert again.series("sharpness")[0].tolist() == told.series("sharpness")[0].tolist()
+        assert spaced(again) == spaced(told)
+    assert len(run(0.1, replay=quick.events()).series("sharpness")[0]) < len(quick.series("sharpness")[0])
+
+
 def test_pricing_reads_once_more_what_was_read_at_the_start_and_records_nothing():
     experiment, run = make(steps=1000), MemoryRun()
     engine = Engine(experiment, run, also=("largest",))
