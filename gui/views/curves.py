@@ -377,11 +377,21 @@ class CurvesView(StepPlot[Curves]):
         far: list[tuple[float, int]] = []
         for tracks in self._tracks.values():
             for track in tracks if len(tracks) > 1 else []:
-                row = track.raw.at(float(self.step_of(np.array(x))))
-                if row is not None and math.isfinite(row[1]):
-                    y_there = float(self.y_of(np.array(row[1]), self._least))
-                    far.append((abs(y_there - y) / self._pixel_height(), track.number))
+                height = self._height_at(track, x)
+                if math.isfinite(height):
+                    far.append((abs(height - y) / self._pixel_height(), track.number))
         return min(far)[1] if far and min(far)[0] <= REACH_PX else None
+
+    def _height_at(self, track: Track, x: float) -> float:
+        """Where the line runs at ``x``, between its rows too; NaN where it does not."""
+        before = track.raw.at(float(self.step_of(np.array(x))))
+        if before is None:
+            return math.nan
+        row = int(track.raw.rows(np.array([before[0]], float))[0])
+        steps, values = track.raw.part(row, row + 2)
+        ends, heights = self.x_of(np.asarray(steps, float)), self.y_of(values, self._least)
+        reached = np.isfinite(heights)
+        return float(np.interp(x, ends[reached], heights[reached])) if reached[0] else math.nan
 
     def _pick_line(self, x: float, y: float) -> None:
         if any(len(tracks) > 1 for tracks in self._tracks.values()):

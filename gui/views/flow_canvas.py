@@ -1,5 +1,6 @@
 """Draws information-flow graphs: nodes, edges as wide as their weight, masked edges crossed, marked tokens named."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +29,7 @@ LEFT, RIGHT, TOP, BOTTOM = 60.0, 16.0, 30.0, 40.0  # points around the nodes of 
 SHADES = 24  # widths and tints of edges
 MARKS = (5, 4, 6, 3)  # lines' colours for marked tokens, away from those that the first heads take
 NEAR_PX = 6.0
+APART = 8.0  # points between two names
 Mask = tuple[int, int | None, int, int]
 
 
@@ -58,6 +60,19 @@ class Graph:
 
     def is_masked(self, edge: Edge) -> bool:
         return bool({(*edge[:1], head, *edge[2:]) for head in (edge.head, None)} & self.masked)
+
+
+def side_by_side(centres: Sequence[float], wide: Sequence[float], low: float, high: float) -> list[float]:
+    """Left edges of boxes that stand as near to their ``centres`` (rising) as they can without touching."""
+    starts: list[float] = []
+    end = low - APART
+    for centre, width in zip(centres, wide, strict=True):
+        starts.append(max(centre - width / 2, end + APART))
+        end = starts[-1] + width
+    for place in reversed(range(len(starts))):
+        starts[place] = min(starts[place], high - wide[place])
+        high = starts[place] - APART
+    return starts
 
 
 class FlowCanvas(QWidget):
@@ -308,16 +323,34 @@ class FlowCanvas(QWidget):
                     painter.setPen(QColor(self.theme.bad))
                 x = float(frame.x(token))
                 painter.drawText(QRectF(x - 40, area.bottom() + 8, 80, 15), centre, graph.names[token])
-        for token, name in graph.marks:
-            x = float(frame.x(token))
-            if area.left() <= x <= area.right():
-                painter.setPen(QColor(readable(self.theme.lines[MARKS[marked[token] % len(MARKS)]], self.theme)))
-                painter.drawText(QRectF(x - 60, area.bottom() + 22, 120, 15), centre, name)
+        self._name_marks(painter, graph, frame)
         if len(graph.panels) > 1:
             painter.setFont(font_px(12))
             painter.setPen(QColor(readable(self.colour(graph.panels[panel][0]), self.theme)))
             box = QRectF(area.left(), area.top() - TOP + 1, area.width(), 18)
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft, f"head {graph.panels[panel][0]}")
+
+    def _name_marks(self, painter: QPainter, graph: Graph, frame: Frame) -> None:
+        """The names of marked tokens in one row, in their order and colours, where they have no room beneath."""
+        area, metrics = _area(frame), QFontMetricsF(painter.font())
+        seen = [
+            (x, name, MARKS[number % len(MARKS)])
+            for number, (token, name) in enumerate(graph.marks)
+            if name and area.left() <= (x := float(frame.x(token))) <= area.right()
+        ]
+        if not seen:
+            return
+        seen.sort()
+        low, high = area.left() - LEFT + 8, area.right() + 8
+        most = (high - low + APART) / len(seen) - APART
+        wide = [metrics.horizontalAdvance(name) + 2 for _, name, _ in seen]
+        if sum(wide) + APART * (len(seen) - 1) > high - low:
+            wide = [min(width, most) for width in wide]
+        starts = side_by_side([x for x, _, _ in seen], wide, low, high)
+        for start, width, (_, name, line) in zip(starts, wide, seen, strict=True):
+            painter.setPen(QColor(readable(self.theme.lines[line], self.theme)))
+            text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, width)
+            painter.drawText(QRectF(start, area.bottom() + 22, width, 15), Qt.AlignmentFlag.AlignCenter, text)
 
     def _paint_stressed(self, painter: QPainter, graph: Graph, edge: Edge) -> None:
         panel = next((n for n, heads in enumerate(graph.panels) if edge.head in heads), None)

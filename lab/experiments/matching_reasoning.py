@@ -441,7 +441,7 @@ class MatchingReasoning(DecoderExperiment):
         series=(
             Series("matching_score", "Matching score", "M(h)", statistic="kernels of layers 1 to L - 1, head 0"),
             Series("matching_share", "Rows that match themselves best", statistic="the same kernels"),
-            Series("unseen_score", "Matching score of unseen vectors", "M(h)", statistic="the same kernels"),
+            Series("unseen_score", "Matching score of unseen vectors", "M_unseen(h)", statistic="the same kernels"),
             Series("diagonal_strength", "Diagonal over spread of the kernels"),
             Series("matching_1", "Matching matrix of layer 1", "h"),
             Series("matching_2", "Matching matrix of layer 2", "h"),

@@ -198,3 +198,15 @@ def test_a_selection_says_what_changed_and_nothing_else(qtbot) -> None:
     selection.pick("head", None)
     selection.pick("neuron", 3)
     assert (said, selection.picked("neuron"), selection.clear()) == (["neuron", "neuron"], None, False)
+
+
+def test_a_line_is_picked_between_its_rows_too(qtbot) -> None:
+    class Sparse(Tiny):
+        views = (Curves(("score",), title="Scores"),)
+
+    source = MemoryRun()
+    source.append("score", [0, 100], [[0.0, 1.0], [1.0, 0.0]])
+    page = _page(qtbot, source, Sparse)
+    (view,) = page.views
+    assert view.line_at(80.0, 0.8) == 0 and view.line_at(80.0, 0.2) == 1
+    assert view.line_at(80.0, 0.5) is None

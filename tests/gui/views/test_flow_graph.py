@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -7,6 +9,7 @@ from PySide6.QtWidgets import QApplication
 from gui.flow_edges import Edge, Frame, bent, masked_edges, strongest_edges
 from gui.theme import DARK, LIGHT
 from gui.views import make_view
+from gui.views.flow_canvas import APART, side_by_side
 from gui.views.flow_graph import FlowGraphView
 from lab.stream import Event, MemoryRun
 from lab.views import FlowGraph
@@ -242,3 +245,11 @@ def test_themes_pictures_and_numbers(qtbot, tmp_path) -> None:
     view.set_theme(LIGHT)
     assert view.picture(1).pixelColor(2, 100) == QColor(LIGHT.ground)
     assert view.numbers().split("\n")[:2] == ["layer\thead\ttarget\tsource\tweight", "1\t0\t4\t0\t1.0"]
+
+
+def test_names_of_neighbouring_marks_stand_side_by_side() -> None:
+    assert side_by_side([50.0, 200.0], [60.0, 60.0], 0.0, 300.0) == [20.0, 170.0]  # each beneath its token
+    for centres in ([50.0, 80.0, 110.0], [250.0, 280.0, 290.0]):
+        starts = side_by_side(centres, [60.0] * 3, 0.0, 300.0)
+        assert starts[0] >= 0 and starts[-1] + 60 <= 300
+        assert all(later - sooner >= 60 + APART for sooner, later in itertools.pairwise(starts))
