@@ -19,6 +19,7 @@ from lab.views import Table, TableRow
 
 HEADS = ("", "measured", "closed form", "difference")
 TEXT_PX = 13
+WIDE_PX = 420  # from which all columns fit beside names that can be read
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -174,8 +175,9 @@ class TableView(ViewWidget[Table]):
         shown = self.moment.step is not None
         entries = self.entries() if shown else []
         self.model.show(entries)
-        for column in (2, 3):  # without a closed form the names have their room
-            self.table.setColumnHidden(column, all(math.isnan(entry.expected) for entry in entries))
+        measured_alone = all(math.isnan(entry.expected) for entry in entries)  # the names have the room of the rest
+        self.table.setColumnHidden(2, measured_alone)
+        self.table.setColumnHidden(3, measured_alone or self.width() < WIDE_PX)
         self.table.setVisible(shown)
         return shown
 

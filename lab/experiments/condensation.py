@@ -229,7 +229,7 @@ class Condensation(AlsoMeasure):
             title="Movement against width",
             help="Phase: falling is the linear regime, rising the condensed one.",
             x_label="m",
-            y_label="‖θ - θ(0)‖/‖θ(0)‖",
+            y_label="‖θ_w - θ_w(0)‖/‖θ_w(0)‖",
             x_log=True,
             y_log=True,
             when=compares_widths,

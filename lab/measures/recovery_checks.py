@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lab.measures.rank_points import RANKS
-from lab.measures.recovery_targets import NETS, linear_size
+from lab.measures.recovery_targets import NETS, linear_size, units_needed
 from lab.stream import Source
 from lab.verdict import Check, StudyRow, Verdict, unlike
 
@@ -72,7 +72,7 @@ def _outside(config: Any, closed_forms: list[float]) -> tuple[str, ...]:
     untried = [size for size in closed_forms if not any(size <= n <= size + slack for n in sizes)]
     net = config.family in NETS
     here = {"pattern": "nested", "optimizer": "adam" if net else "gd", "precision": "of the model", "inputs": 0}
-    here |= {"kernel": 3, "terms": 1} if net else {}
+    here |= {"kernel": 3, "terms": 1, "width": units_needed(config)} if net else {}
     return (
         f"{config.family}: the claim's numbers were measured with other models" if config.family in UNMEASURED else "",
         unlike(config, here),

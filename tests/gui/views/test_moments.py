@@ -228,6 +228,16 @@ def test_a_table_has_rows_of_what_was_read_and_no_columns_without_numbers(qtbot)
     assert [view.table.isColumnHidden(column) for column in range(4)] == [False, False, True, True]
 
 
+def test_a_narrow_table_leaves_out_the_difference_rather_than_the_names(qtbot) -> None:
+    rows = (TableRow("ranks of both factors", "w", 0, lambda config: 1.0),)
+    view = show(qtbot, Table(rows, title="T"), MemoryRun(w=(0, [[1.0]])))
+    for width, hidden in ((340, True), (600, False)):
+        view.resize(width, 200)
+        view.draw()
+        assert [view.table.isColumnHidden(column) for column in range(4)] == [False, False, False, hidden]
+    assert view.table.columnWidth(0) > view.table.sizeHintForColumn(0)
+
+
 def test_a_closed_form_that_does_not_hold_here_is_left_out(qtbot) -> None:
     view = show(
         qtbot, Table((TableRow("a", "w", 0, lambda c: 1 / (c.width - 3)),), title="T"), MemoryRun(w=(0, [[1.0]]))

@@ -350,3 +350,6 @@ def test_free_units_are_recovered_from_21_to_24_samples_and_a_shared_kernel_from
     judged = MemoryRun(**{name: run.series(name) for name in ("test_error", "train_error", "numerical_rank")})
     judged.append("optimistic_size", [0], np.array([[closed_form]]))
     assert OptimisticEstimate.verdict(config, judged).outcome == outcome
+    wide = config.changed({"width": 10})
+    missed = OptimisticEstimate.verdict(wide, judged)
+    assert missed.outcome == "reproduced" if outcome == "reproduced" else "width = 10" in missed.reason
