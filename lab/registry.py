@@ -18,7 +18,8 @@ class UnknownName(LookupError):
 
     def __init__(self, what: str, name: str, known: list[str]) -> None:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+        others = f"known: {', '.join(known)}" if known else "there is none"
+        hint = f"did you mean {', '.join(near)}?" if near else others
         super().__init__(f"no {what} is called {name!r}; {hint}")
 
 

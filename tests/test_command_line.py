@@ -100,7 +100,10 @@ def test_readings_are_forced_to_every_k_steps_and_a_replay_of_the_file_reads_as_
         (["run", FAKE, "--also", "larges"], "did you mean largest"),
         (["run", FAKE, "--also", "largest=0"], "every K steps by largest=K with K at least 1"),
         (["run", FAKE, "--also", "wher=2"], "did you mean where"),
-        (["run", FAKE, "--also", "largest@3,4,5"], "no instrument that uses steps of your choice is called 'largest'"),
+        (
+            ["run", FAKE, "--also", "largest@3,4,5"],
+            "no instrument that uses steps of your choice is called 'largest'; there is none",
+        ),
         (["run", "adam-spike"], "did you mean adam-spikes"),
         (["run", FAKE, "--arm", "stabel"], "did you mean stable"),
         (["run", FAKE, "--set", "lr=1e9"], "1e-06 to 1000"),

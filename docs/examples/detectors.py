@@ -1,8 +1,8 @@
-"""Spikes and crossings of a training run: the same detectors live, row by row, and offline on what was recorded."""
+"""Spikes, crossings, plateaus and grokking: the same detectors live, row by row, and offline on what was recorded."""
 
 import numpy as np
 
-from lab.measures.detectors import Crossing, Spike, crossings, recovery_steps, spikes
+from lab.measures.detectors import Crossing, GapClosing, Plateau, Spike, crossings, intervals, recovery_steps, spikes
 
 # Adam on L = θ²/2: its second moment forgets, the preconditioned curvature crosses 2/η, and the loss spikes
 lr, beta1, beta2, eps, steps = 0.15, 0.9, 0.99, 1e-8, 3000
@@ -27,4 +27,11 @@ print(f"offline: {len(above)} crossings, lengths {[item.length for item in above
 print(f"{len(found)} spikes by {Spike('train_loss').parameters()}")
 for spike in found[:3]:
     back = recovery_steps(step, loss, spike)
-    print(f"  step {spike.start}: {spike.numbers['height']:.3g} x the median, back after {back} steps")
+    end = f"back after {back} steps" if back else "never as low again"
+    print(f"  step {spike.start}: {spike.numbers['height']:.3g} x the median, {end}")
+
+# Grokking: test accuracy follows train accuracy long after it
+train, test = (1 / (1 + np.exp(-(step - middle) / 50)) for middle in (300, 2000))
+(delayed,) = intervals(GapClosing(), (step, train), (step, test))
+flat = intervals(Plateau("test_accuracy", window=200, tolerance=0.001), (step, test))
+print(f"test followed train after {delayed.numbers['delay']} steps; flat from steps {[item.start for item in flat]}")

@@ -63,7 +63,7 @@ def model_complexity(model: nn.Module) -> dict[str, LayerComplexity]:
 
 
 def path_norm(weights: Sequence[Tensor], biases: Sequence[Tensor | None] | None = None, *, p: int = 2) -> float:
-    """(Σ_paths Π|w|^p)^{1/p} over all paths from input to output. Neyshabur et al. (2015), 1503.00036, Sec. 3.
+    """(Σ_paths Π|w|^p)^{1/p} over all paths from input to output: φ_p of Neyshabur et al. (2015), 1503.00036.
 
     A bias counts as a weight from a constant input. For positively homogeneous activations of degree 1 (ReLU, linear)
     the value does not change when a neuron's input weights are multiplied and its output weights divided by the same

@@ -255,7 +255,14 @@ def crossings(step: Any, value: Any, threshold: float, *, direction: str = "up",
 
 
 def recovery_steps(step: Any, value: Any, spike: Interval, level: float = 1.2) -> int | None:
-    """Steps from a spike's peak until the value is back at ``level`` x the median before it, or None if it never is."""
+    """Steps from a spike's peak until the value is back at ``level`` x the median before it, or None if it never is.
+
+    Args:
+        step: Recorded steps, shape (T,).
+        value: The series in which the spike was found, shape (T,).
+        spike: One of ``spikes``.
+        level: Multiple of the median that counts as back.
+    """
     step, value = np.asarray(step), np.asarray(value)
     back = (step > spike.numbers["peak_step"]) & (value <= level * spike.numbers["median"])
     return int(step[back.argmax()]) - spike.numbers["peak_step"] if back.any() else None

@@ -64,12 +64,15 @@ def matching_matrix(kernel: Tensor, embeddings: Tensor) -> Tensor:
 
 
 def matching_score(matrix: Tensor) -> Tensor:
-    """M(h) = mean_i softmax(h_i)_i, in [0, 1]; 1/N for a kernel without preference, e^c/(e^c + N - 1) for h = c·I."""
+    """M(h) = mean_i softmax(h_i)_i of h (..., N, N), in [0, 1].
+
+    1/N for a kernel without preference, e^c/(e^c + N - 1) for h = c·I.
+    """
     return matrix.softmax(-1).diagonal(dim1=-2, dim2=-1).mean(-1)
 
 
 def matching_share(matrix: Tensor) -> Tensor:
-    """Share of rows whose largest entry is on the diagonal: the score that scale cannot spoil."""
+    """Share of rows of h (..., N, N) with their largest entry on the diagonal: the score that scale cannot spoil."""
     here = torch.arange(matrix.shape[-1], device=matrix.device)
     return (matrix.argmax(-1) == here).to(matrix.dtype).mean(-1)
 

@@ -3,7 +3,7 @@
 With m the factor of the optimiser's momentum and P its preconditioner, D = m P⁻¹. Momentum raises the threshold:
 2(1+μ)/η for PyTorch's heavy ball v <- μ v + (1-d) g with dampening d = 0, so m = (1-d)/(1+μ); 2(1+μ)/((1+2μ)η) for
 Nesterov's, so m = (1+2μ)/(1+μ); 2(1+β1)/((1-β1)η) for an exponential average, so m = (1-β1)/(1+β1). Goh (2017),
-doi:10.23915/distill.00006; Cohen et al. (2021), arXiv:2103.00065, appendix B; Adam: Cohen et al. (2022),
+doi:10.23915/distill.00006; Cohen et al. (2021), arXiv:2103.00065; Adam: Cohen et al. (2022),
 arXiv:2207.14484, with its bias corrections.
 
 L2 weight decay of SGD, RMSProp and Adam belongs to the loss: put it into the closure. AdamW's decoupled decay is not

@@ -2,8 +2,8 @@
 
 Along a plane of moderate extent a network's outputs are nearly polynomials of the two coordinates, while the loss of an
 overfitted network is not: so the outputs are evaluated at Chebyshev points and interpolated, and the criterion is
-applied at every grid point. Trefethen, Approximation Theory and Approximation Practice, chapters 4 and 8, for the
-convergence: geometric for analytic activations, algebraic for ReLU. The points are moved towards even spacing by the
+applied at every grid point. Trefethen, Approximation Theory and Approximation Practice, chapters 7 and 8, for the
+convergence: algebraic for ReLU, geometric for analytic activations. The points are moved towards even spacing by the
 map of Kosloff and Tal-Ezer (1993), J. Comput. Phys. 104; half of them, as the black squares of a board, are tried
 before all, after Xu (1996), J. Approx. Theory 87. The error is measured on grid points evaluated for this purpose.
 """
