@@ -125,7 +125,7 @@ def _sine(settings: Mapping[str, Any], expect: Literal["reproduced", "not reprod
 class GrokkingFrequency(AlsoMeasure):
     title = "Grokking and frequency"
     theme = "Frequency"
-    claim = "Test loss rises before it falls where samples carry a low frequency that the test data lack."
+    claim = "Test loss rises, or stays behind, where training prefers other frequencies than the test data have."
     paper = "Zhou, Zhang, Xu (2024), arXiv 2405.17479"
     about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = GrokkingFrequencyConfig
@@ -140,6 +140,7 @@ class GrokkingFrequency(AlsoMeasure):
             help="The test loss rises above that of the zero function before it falls: the hump is small and linear.",
         ),
         Curves(("train_loss", "test_loss"), title="Loss of classes", y_label="MSE", y_log=True, when=images),
+        Curves(("train_accuracy", "test_accuracy"), title="Accuracy", y_label="share of right answers", when=by_class),
         Profile(
             "grid",
             ("target_curve", "output_curve", "sample_curve"),
@@ -175,6 +176,18 @@ class GrokkingFrequency(AlsoMeasure):
             title="Output's frequencies over time",
             y_label=K_LABEL,
             z_label="|F(k)| on the test samples",
+            when=functions,
+        ),
+        Heatmap(
+            "residual_test_spectrum",
+            rows="frequency",
+            of="frequency",
+            title="What is missing at each frequency",
+            y_label=K_LABEL,
+            z_label="|F(k)| of target - output on the test samples",
+            z_log=True,
+            when=images,
+            help="From torch's own start the low frequencies go first, from a large one they stay.",
         ),
         Heatmap(
             "relative_error",
@@ -194,7 +207,6 @@ class GrokkingFrequency(AlsoMeasure):
             lines=(Line("spurious from here", 0.12),),
             when=sine,
         ),
-        Curves(("train_accuracy", "test_accuracy"), title="Accuracy", y_label="share of right answers", when=by_class),
         Heatmap(
             "residual_test_spectrum",
             rows="frequency",
@@ -203,6 +215,7 @@ class GrokkingFrequency(AlsoMeasure):
             y_label=K_LABEL,
             z_label="|F(k)| of target - output on the test samples",
             primary=False,
+            when=functions,
         ),
         Heatmap(
             "target_train_spectrum",
