@@ -12,10 +12,9 @@ from gui.compare.prepare import shown_views
 from gui.compare.recipe import Recipe
 from gui.export.look import FigureError
 from gui.export.means import summed_up
-from gui.export.page import places_of
 from gui.export.parts import beside
 from gui.export.recipe import Recipe as FigureRecipe
-from gui.export.recipe import checked
+from gui.export.recipe import checked, places_of
 from lab.views import Curves, Ribbon, View
 
 MOST_BESIDE = 8  # runs of a view that is not overlaid

@@ -13,7 +13,7 @@ import numpy as np
 from gui.export.drawing import draw
 from gui.export.look import FigureError, Look, settings
 from gui.export.parts import run_map, typeset, width
-from gui.export.recipe import Inset, PanelRecipe, Recipe
+from gui.export.recipe import Inset, PanelRecipe, Recipe, places_of
 from gui.export.sources import Content
 from gui.theme import LIGHT
 from lab.differing import Places
@@ -125,17 +125,6 @@ def boxes(recipe: Recipe) -> list[tuple[float, float, float, float]]:
 def _heights(recipe: Recipe, places: Sequence[tuple[int, int, int]]) -> list[float]:
     rows = places[-1][0] + 1
     return [*recipe.heights, *[1.0] * rows][:rows]
-
-
-def places_of(recipe: Recipe) -> Iterator[tuple[int, int, int]]:
-    """Row, column and span of every panel; one that the row has no room for begins the next."""
-    row = column = 0
-    for panel in recipe.panels:
-        span = min(panel.columns, recipe.columns)
-        if column + span > recipe.columns:
-            row, column = row + 1, 0
-        yield row, column, span
-        column += span
 
 
 def _letter(style: str, number: int) -> str:

@@ -5,6 +5,7 @@ It is what `export --recipe` draws, what the Figures place edits, and what every
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,9 @@ SIZES = {
     "poster": (420.0, 297.0),
 }
 """Width and height in mm: one column, one and a half, two columns, a 16:9 slide, an A3 poster part."""
+
+ROW = 55.0
+"""Height in mm that a row of panels needs beside others on a page of paper."""
 
 LOOK_OF = {"slide": "slide", "poster": "poster"}  # of a size where a recipe names no style; else "journal"
 MOST_BYTES = 1 << 20  # of a recipe; they have a few kilobytes
@@ -166,6 +170,38 @@ class Recipe(Part):
         """What a recipe file holds: only what differs from the defaults."""
         head = {"format": self.format, "version": self.version}
         return _json(head | self.model_dump(mode="json", exclude_defaults=True))
+
+
+def suited(size: str | tuple[float, float], rows: int, then: int) -> str | tuple[float, float]:
+    """A page of paper with room for the rows that it has ``then``, where it suited the ``rows`` that it had.
+
+    A slide, a poster, and a page whose height somebody chose stay as they are.
+    """
+    for name in ("single", "1.5", "double"):
+        across, least = SIZES[name]
+        if size in (name, (across, max(least, ROW * rows))):
+            return name if ROW * then <= least else (across, ROW * then)
+    return size
+
+
+def places_of(recipe: Recipe) -> Iterator[tuple[int, int, int]]:
+    """Row, column and span of every panel; one that the row has no room for begins the next."""
+    return _places([panel.columns for panel in recipe.panels], recipe.columns)
+
+
+def rows_of(spans: Sequence[int], columns: int) -> int:
+    """How many rows panels that take so many columns each fill on a page."""
+    return 1 + max((row for row, _, _ in _places(spans, columns)), default=0)
+
+
+def _places(spans: Sequence[int], columns: int) -> Iterator[tuple[int, int, int]]:
+    row = column = 0
+    for wanted in spans:
+        span = min(wanted, columns)
+        if column + span > columns:
+            row, column = row + 1, 0
+        yield row, column, span
+        column += span
 
 
 def checked(values: Any) -> Recipe:

@@ -289,8 +289,8 @@ def _panels(spec: View, recipe: PanelRecipe, readers: Sequence[Any], configs: Se
     firsts = [configs[place[0]] for place in places]
     panels, log = [], bool(getattr(spec, "y_log", False))
     for place, config, label in zip(places, firsts, labels(firsts, but=SEEDS), strict=True):
-        count = f"n = {len(place)}"
-        text = f"{label} ({count})" if label else count
+        count = f"n = {len(place)}" if len(readers) > len(places) else ""  # else no run has another seed beside it
+        text = f"{label} ({count})" if label and count else label or count
         panels.append(Panel(Mean([readers[i] for i in place], recipe.band, log=log), config, text, recipe.step))
     return panels
 

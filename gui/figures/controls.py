@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton
 
 from gui.export import look
-from gui.export.recipe import SIZES, Legend, PanelRecipe, Recipe
+from gui.export.recipe import SIZES, Legend, PanelRecipe, Recipe, rows_of, suited
 from gui.figures.cycle import Cycle
 from gui.figures.fields import Fields
 from gui.figures.texts import (
@@ -166,7 +166,8 @@ class Controls(Fields):
         box = self.fields["style"]
         if own.endswith(".json") and isinstance(box, QComboBox) and box.findData(own) < 0:
             box.addItem(Path(own).stem, own)
-        self._fill("size", recipe.size if recipe.size in SIZES else OWN)
+        rows = rows_of([panel.columns for panel in recipe.panels], recipe.columns)
+        self._fill("size", next((name for name in SIZES if suited(name, 1, rows) == recipe.size), OWN))
         across, down = recipe.millimetres
         for name, value in (("across", across), ("down", down), ("style", own)):
             self._fill(name, value)

@@ -14,7 +14,7 @@ from gui.background import Background
 from gui.dialogs import ask_to_open, ask_to_save
 from gui.export.look import FigureError
 from gui.export.look import save as save_look
-from gui.export.recipe import SIZES, Recipe, write
+from gui.export.recipe import Recipe, rows_of, suited, write
 from gui.figures import work
 from gui.figures.bar import Bar
 from gui.figures.chooser import Chooser
@@ -121,10 +121,7 @@ class FiguresPlace(QWidget):
         values: dict[str, Any] = {"panels": panels}
         if len(panels) >= 2 > len(self.recipe.panels) and self.recipe.size == "single":
             values |= {"size": "double", "columns": 2}  # two panels side by side are what most papers show
-        rows = -(-len(panels) // values.get("columns", self.recipe.columns))
-        if len(new) > 1 and rows > 2:  # a whole comparison: two rows have room on a page of a known size
-            across, down = SIZES[values["size"]] if "size" in values else self.recipe.millimetres
-            values["size"] = (across, max(down, SIZES["double"][1] * rows / 2))
+        self._suit(values)
         self._change("Add panel" if len(new) == 1 else f"Add {len(new)} panels", values)
         self._choose(len(self.recipe.panels) - 1)
 
@@ -151,8 +148,11 @@ class FiguresPlace(QWidget):
         self.add_panel(view, [str(run.path) for run in runs], band="SD" if seeds else "none")
 
     def remove_panel(self, panel: int) -> None:
-        panels = [item.model_dump() for i, item in enumerate(self.recipe.panels) if i != panel]
-        self._change("Remove panel", {"panels": panels})
+        values: dict[str, Any] = {
+            "panels": [item.model_dump() for i, item in enumerate(self.recipe.panels) if i != panel]
+        }
+        self._suit(values)
+        self._change("Remove panel", values)
 
     def move_panel(self, panel: int, place: int) -> None:
         """Take a panel out and put it in at a place."""
@@ -164,7 +164,10 @@ class FiguresPlace(QWidget):
     def _page_changed(self, field: str, value: Any) -> None:
         if field == "style" and value == OWN:
             value = self.recipe.look().model_dump()
-        self._change(f"Change {field}", {field: value}, field)
+        values = {field: value}
+        if field in ("columns", "size"):
+            self._suit(values)
+        self._change(f"Change {field}", values, field)
 
     def _look_changed(self, field: str, value: Any) -> None:
         self._change(f"Change {field}", {"style": {**self.recipe.look().model_dump(), field: value}}, f"look {field}")
@@ -179,6 +182,14 @@ class FiguresPlace(QWidget):
             self.edits.change(text, field, **values)
         except FigureError as error:
             self._say(str(error))
+
+    def _suit(self, values: dict[str, Any]) -> None:
+        """Let the page grow with the rows of its panels, and shrink again."""
+        before = [panel.columns for panel in self.recipe.panels]
+        after = [panel.get("columns", 1) for panel in values["panels"]] if "panels" in values else before
+        rows = rows_of(before, self.recipe.columns)
+        then = rows_of(after, values.get("columns", self.recipe.columns))
+        values["size"] = suited(values.get("size", self.recipe.size), rows, then)
 
     def _choose(self, panel: int) -> None:
         self.preview.choose(panel)

@@ -188,14 +188,25 @@ def test_the_frame_of_a_panel_surrounds_what_is_drawn_of_it(page, qtbot):
     assert all(first.contains(point) or second.contains(point) for point in inked)
 
 
-def test_a_whole_comparison_gets_a_page_that_is_high_enough(page, tmp_path):
+def test_the_page_grows_and_shrinks_with_its_rows_unless_somebody_chose_its_height(page, tmp_path):
     panel = {"view": "loss", "runs": [str(tmp_path / "0.h5")]}
     page.place.add_panels([panel] * 7)
-    assert (page.recipe.columns, page.recipe.millimetres) == (2, (178, 160))
-    page.place.add_panel("loss", panel["runs"])
-    assert page.recipe.millimetres == (178, 160)  # one panel more leaves the page to its user
+    assert (page.recipe.columns, page.recipe.millimetres) == (2, (178, 220))
     page.drawn()
     assert not page.place.problem.text()
+    for _ in range(3):
+        page.place.remove_panel(0)
+    assert page.recipe.millimetres == (178, 110)
+    page.place.controls.page_changed.emit("columns", 1)
+    assert page.recipe.millimetres == (178, 220)
+    page.place.controls.page_changed.emit("columns", 4)
+    assert page.recipe.size == "double"
+    page.place.controls.page_changed.emit("size", "slide")
+    page.place.controls.page_changed.emit("columns", 2)
+    assert page.recipe.size == "slide"
+    page.place.controls.page_changed.emit("size", [150.0, 90.0])
+    page.place.add_panel("loss", panel["runs"])
+    assert page.recipe.millimetres == (150, 90)
 
 
 def test_a_figure_is_opened_again_with_its_runs(page, qtbot, tmp_path):
