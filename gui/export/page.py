@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MM = 1 / 25.4  # inches
 PANEL = "panel"  # of which axes are a part, by their label
 MOST_PIXELS = 1 << 16  # of a side; matplotlib's own limit
+CORNERS = ((0.5, 0.5, 0.46, 0.44), (0.16, 0.14, 0.42, 0.38), (0.16, 0.54, 0.42, 0.4), (0.5, 0.14, 0.46, 0.38))
+"""Where an inset may stand, the first of equals: its ticks are to its left and below."""
 ENLARGEABLE = (Curves, Distribution, Profile)
 BESIDE: dict[str, tuple[Literal["upper left", "upper center"], tuple[float, float]]] = {
     "beside": ("upper left", (1.01, 1.0)),
@@ -180,7 +182,7 @@ def _limit(axes: Axes, recipe: PanelRecipe) -> None:
 
 def _write_small_ranges(axes: Axes) -> None:
     """A logarithmic axis over little more than a decade gets plain numbers in place of crowded powers of ten."""
-    from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() != "log":
@@ -193,7 +195,15 @@ def _write_small_ranges(axes: Axes) -> None:
             axis.minorticks_off()
         elif high < 40 * low:
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(9, 9)))
+            axis.set_major_formatter(FuncFormatter(_plain))
+
+
+def _plain(value: float, _: int) -> str:
+    """A tick of a logarithmic axis: ``0.05``, 2·10⁻⁵."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:g}"
+    digits, exponent = f"{value:.0e}".split("e")
+    return rf"${digits}\times10^{{{int(exponent)}}}$" if digits != "1" else rf"$10^{{{int(exponent)}}}$"
 
 
 def _kept(wanted: tuple[float | None, float | None], present: tuple[float, float]) -> tuple[float, float]:
@@ -276,7 +286,7 @@ def _covers(axes: Axes, legend: Legend) -> bool:
 def _draw_inset(axes: Axes, inset: Inset, content: Content) -> None:
     if not isinstance(content.spec, ENLARGEABLE):
         raise FigureError(f"an inset enlarges curves, profiles or distributions, not {type(content.spec).__name__}")
-    part: Any = axes.inset_axes(inset.place)
+    part: Any = axes.inset_axes(inset.place or free_corner(axes))
     draw(part, content.spec, content.panels)
     part.set(title="", xlabel="", ylabel="", xlim=inset.x)
     part.set_ylim(*(inset.y or _extent(part, *inset.x)))
@@ -286,6 +296,25 @@ def _draw_inset(axes: Axes, inset: Inset, content: Content) -> None:
     for spine in part.spines.values():
         spine.set(visible=True, edgecolor=LIGHT.muted)
     axes.indicate_inset_zoom(part, edgecolor=LIGHT.muted, linewidth=width(0.6))
+
+
+def free_corner(axes: Axes) -> tuple[float, float, float, float]:
+    """Left, bottom, width and height, as shares of the panel, of the corner in which least is drawn."""
+    return min(CORNERS, key=lambda corner: _drawn_in(axes, *corner))
+
+
+def _drawn_in(axes: Axes, left: float, bottom: float, across: float, up: float) -> float:
+    """The share of the lines and of the edges of bands that lies in a part of the panel, its ticks included."""
+    from matplotlib.collections import PolyCollection
+
+    bands = [path for part in axes.collections if isinstance(part, PolyCollection) for path in part.get_paths()]
+    lines = [line.get_path() for line in axes.lines if np.shape(line.get_path().vertices)[0] > 2]  # no thresholds
+    shares = [0.0]
+    for path in (*lines, *bands):
+        x, y = (axes.transData - axes.transAxes).transform(path.vertices).T
+        inside = (x > left - 0.12) & (x < left + across) & (y > bottom - 0.1) & (y < bottom + up)
+        shares.append(float(inside.mean()))
+    return sum(shares)
 
 
 def _extent(axes: Axes, low: float, high: float) -> tuple[float, float]:

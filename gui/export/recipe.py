@@ -69,12 +69,12 @@ class Inset(Part):
     """The same curves once more, enlarged: the part of the data, and where in the panel it stands.
 
     Attributes:
-        place: Left, bottom, width and height as shares of the panel.
+        place: Left, bottom, width and height as shares of the panel; where least is drawn when absent.
     """
 
     x: tuple[float, float]
     y: tuple[float, float] | None = None
-    place: tuple[Fraction, Fraction, Fraction, Fraction] = (0.5, 0.5, 0.46, 0.44)
+    place: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
 
 
 RunOf = Annotated[Run, BeforeValidator(lambda v: {"file": v} if isinstance(v, str) else v)]

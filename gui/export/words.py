@@ -83,19 +83,25 @@ def table(contents: Sequence[Content]) -> str:
             for source in members(panel):
                 experiment = str(source.header["experiment"])
                 config = registry.experiment(experiment).Config.parse(source.config)
-                by_experiment.setdefault(experiment, {})[str(source.header["run_id"])] = config
+                arm = str(source.header["arm"] or "")
+                by_experiment.setdefault(experiment, {})[str(source.header["run_id"])] = config, arm
     for experiment, runs in by_experiment.items():
         blocks.append(_block(registry.experiment(experiment).title, list(runs.values())))
     return "\n\n".join(blocks)
 
 
-def _block(title: str, configs: Sequence[Any]) -> str:
+def _block(title: str, runs: Sequence[tuple[Any, str]]) -> str:
     settings: dict[str, tuple[dict[str, Any], set[int]]] = {}
-    for config in configs:
+    arms: dict[str, str] = {}
+    for config, arm in runs:
         values = without_seeds(config)
-        settings.setdefault(repr(sorted(values.items())), (values, set()))[1].add(config.seed)
+        key = repr(sorted(values.items()))
+        settings.setdefault(key, (values, set()))[1].add(config.seed)
+        arms[key] = arm if arms.get(key, arm) == arm else ""
     columns = list(settings.values())
-    knobs = type(configs[0]).knobs()
+    told = all(arms.values()) and len({*arms.values()}) == len(columns)  # by the claim's own words
+    names = list(arms.values()) if told else [f"setting {n}" for n in range(1, len(columns) + 1)]
+    knobs = type(runs[0][0]).knobs()
     rows = []
     for name, knob in knobs.items():
         if name in BOOKKEEPING or name in SEEDS:
@@ -106,7 +112,7 @@ def _block(title: str, configs: Sequence[Any]) -> str:
         rows[-1] += _cells([_value(values[name]) for values, _ in columns])
     rows.append(["Seeds", *_cells([", ".join(map(str, sorted(seeds))) for _, seeds in columns])])
     lines = [r"\begin{tabular}{l" + "r" * len(columns) + "}", r"\toprule"]
-    heads = [latex(title), *([f"setting {n}" for n in range(1, len(columns) + 1)] if len(columns) > 1 else ["value"])]
+    heads = [latex(title), *(map(latex, names) if len(columns) > 1 else ["value"])]
     lines += [" & ".join(heads) + r" \\", r"\midrule"]
     lines += [" & ".join(row) + r" \\" for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
@@ -149,6 +155,7 @@ def latex(text: str) -> str:
 
 
 def _maths(symbol: str) -> str:
+    symbol = re.sub(r"([α-ωΑ-Ω])(\d+)", r"\1_\2", symbol)
     marked = re.sub(r"([_^])(\{[^{}]*\}|[^\W_]+)", lambda m: rf"{m[1]}{{\mathrm{{{m[2].strip('{}')}}}}}", symbol)
     return "".join(SIGNS.get(sign, sign) for sign in marked).strip()
 

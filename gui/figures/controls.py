@@ -25,8 +25,8 @@ from gui.figures.texts import (
 
 BANDS = {
     "none": "every run a line",
-    "SD": "mean, standard deviation",
-    "SE": "mean, standard error",
+    "SD": "mean, SD",
+    "SE": "mean, SE",
     "quartiles": "median, quartiles",
     "10-90 %": "median, 10 to 90 %",
     "5-95 %": "median, 5 to 95 %",
@@ -52,8 +52,10 @@ PANEL = (
     "legend",
     "labels",
     "x",
+    "x_label",
     "x_log",
     "y",
+    "y_label",
     "y_log",
     "shared",
     "inset",
@@ -128,13 +130,21 @@ class Controls(Fields):
         self._add(form, "colour", "Colour by", self._line("each run", say("colour")), "A knob that colours the runs")
         step = self._line("newest", lambda text: self.panel_changed.emit("step", whole_of(text)))
         self._add(form, "step", "Step", step, "Where views of one moment stand")
-        self._add(form, "span", "Takes", self._number(1, 12, "columns", say("columns"), 0))
+        self._add(
+            form, "span", "Spans", self._number(1, 12, "", say("columns"), 0), "Columns of the page that it takes"
+        )
         legends = {name: name for name in get_args(Legend)}
         self._add(form, "legend", "Legend", self._choice(legends, say("legend")))
         self._add(form, "labels", "Names", self._line("by what differs; one; two", self._labels_said))
         for axis in "xy":
             limits = self._line("from, to", lambda text, axis=axis: self.panel_changed.emit(axis, pair_of(text)))
             self._add(form, axis, f"Limits {axis}", limits, "Two numbers; leave one out where the data decide")
+            name = self._line(
+                "the view's", lambda text, axis=axis: self.panel_changed.emit(f"{axis}_label", text or None)
+            )
+            self._add(
+                form, f"{axis}_label", f"Label {axis}", name, "What the axis is called; $\\lambda$ sets a formula"
+            )
             scales = {None: "the view's", True: "logarithmic", False: "linear"}
             self._add(form, f"{axis}_log", f"Scale {axis}", self._choice(scales, say(f"{axis}_log")))  # type: ignore[arg-type] - keys are data
         self._add(form, "shared", "Same limits", self._tick(say("shared")), "As other panels of this view that have it")
@@ -190,6 +200,7 @@ class Controls(Fields):
         texts = {"panel_title": panel.title or "", "step": "" if panel.step is None else str(panel.step)}
         texts |= {"labels": "; ".join(panel.labels), "x": pair_text(panel.x), "y": pair_text(panel.y)}
         texts |= {"along": "" if panel.along == "step" else panel.along, "colour": panel.colour}
+        texts |= {"x_label": panel.x_label or "", "y_label": panel.y_label or ""}
         texts["inset"] = pair_text(panel.inset.x) if panel.inset else ""
         texts["notes"] = notes_text(panel.notes)
         for name, value in texts.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -113,9 +113,11 @@ class Preview(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             if not self._image.isNull():
                 page, ratio = self.page, self.devicePixelRatioF()
-                drawn = QRectF(page.topLeft(), self._image.size() / ratio)
-                # a picture of this page's resolution goes on the screen pixel by pixel, an older one is stretched
-                painter.drawImage(drawn if abs(drawn.width() - page.width()) < 2 else page, self._image)
+                size = QSizeF(self._image.size()) / ratio
+                if abs(size.width() - page.width()) >= 2 or abs(size.height() - page.height()) >= 2:
+                    # one of another resolution, or of the page before, until the next is drawn
+                    size = size.scaled(page.size(), Qt.AspectRatioMode.KeepAspectRatio)
+                painter.drawImage(QRectF(page.topLeft(), size), self._image)
             self._mark(painter, self._recipe)
         painter.end()
 

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
+from matplotlib.figure import Figure
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
@@ -19,7 +20,7 @@ from gui.export import look, sources
 from gui.export.figure import write_again, write_recipe
 from gui.export.inside import recipe_of
 from gui.export.look import FigureError
-from gui.export.page import boxes, draw_page
+from gui.export.page import boxes, draw_page, free_corner
 from gui.export.recipe import Run, checked, parse, read, write
 from gui.export.sources import opened
 from storage.catalogue import entry
@@ -161,6 +162,26 @@ def test_panels_take_their_limits_scales_labels_and_notes(folder: Path):
     assert (axes.get_title("left"), axes.get_xlabel(), axes.get_legend()) == ("Mine", "t", None)
     assert [text.get_text() for text in axes.texts] == ["here"]
     assert axes.lines[0].get_label() == "run A"
+
+
+@pytest.mark.parametrize(
+    ("y", "corner"),
+    [([1, 0, 0], (0.5, 0.5)), ([1, 1, 0], (0.16, 0.14)), ([0, 1, 1], (0.5, 0.14)), ([0, 0, 1], (0.16, 0.54))],
+)
+def test_an_inset_stands_where_least_is_drawn(y: list[float], corner: tuple[float, float]):
+    axes = Figure().add_subplot()
+    axes.plot(np.linspace(0, 2, 201), np.interp(np.linspace(0, 2, 201), [0, 1, 2], y))
+    axes.set(xlim=(0, 2), ylim=(-0.1, 1.1))
+    assert free_corner(axes)[:2] == corner
+
+
+def test_a_short_logarithmic_axis_has_plain_numbers(folder: Path):
+    (axes,) = axes_of(recipe({"view": "loss", "y": (0.02, 0.3)}), folder)
+    axes.figure.draw_without_rendering()
+    assert {"0.05", "0.1", "0.2"} <= {label.get_text() for label in axes.get_yticklabels()}
+    (axes,) = axes_of(recipe({"view": "loss", "y": (2e-6, 3e-5)}), folder)
+    axes.figure.draw_without_rendering()
+    assert r"$5\times10^{-6}$" in {label.get_text() for label in axes.get_yticklabels()}
 
 
 def test_an_inset_shows_its_part_and_its_values(folder: Path):

@@ -9,6 +9,8 @@ from gui.export import words
 from gui.export.figure import write_recipe
 from gui.export.recipe import checked
 from gui.export.sources import opened
+from storage.writer import RunWriter
+from tests.fakes import Tiny
 from tests.gui.export.small import tiny_run
 
 
@@ -57,6 +59,19 @@ def test_a_table_has_every_knob_once_and_a_column_for_each_setting(runs: Path):
 )
 def test_plain_text_becomes_latex(plain: str, tex: str):
     assert words.latex(plain) == tex
+
+
+def test_arms_head_the_columns_of_the_table_and_greek_letters_have_their_indices(tmp_path: Path):
+    for arm in Tiny.arms:
+        config = Tiny.configure(arm=arm, values={"steps": 3})
+        with RunWriter.create(
+            tmp_path / f"{arm}.h5", {"experiment": "tests.fakes:", "arm": arm}, config.model_dump(mode="json"), {}
+        ) as writer:
+            writer.append("train_loss", [0, 1, 2], [3.0, 2.0, 1.0])
+    made = page({"view": "loss", "runs": [f"{arm}.h5" for arm in Tiny.arms]})
+    with opened(made, tmp_path) as contents:
+        assert "& stable & unstable" in words.table(contents)
+    assert words._maths("β1") == r"\beta _{\mathrm{1}}"
 
 
 def test_words_lie_beside_the_figure(runs: Path, tmp_path: Path):
