@@ -50,6 +50,8 @@ class ReadOut(QWidget):
         if self._document.idealWidth() > self.width():
             self._small = True
             self._document.setDefaultFont(font(11))
+        if self._document.idealWidth() > self.width() and len(values) > 1:
+            self._document.setHtml(values[-1])  # the step
         if self._document.idealWidth() > self.width():
             self._document.setHtml("…")  # a number that is cut off would read as another one
         self.update()

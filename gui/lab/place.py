@@ -93,7 +93,7 @@ class LabPlace(QMainWindow):
     def _build_panels(self) -> None:
         self.catalogue = Catalogue(self._theme)
         self.catalogue.selected.connect(self.choose)
-        self.recent = RecentRuns(self.runs.stored, self._theme)
+        self.recent = RecentRuns(self.runs.stored, self._theme, self.runs.folder)
         self.recent.chosen.connect(self.open_path)
         self.knobs = KnobsPanel(self._theme)
         self.knobs.run_requested.connect(self.run_or_pause)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, QTimer, Signal
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QFileSystemWatcher,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui.background import Background
 from gui.delegate import Role
 from gui.lab.catalogue import RowList
-from gui.runs.runs import STATE_COLOUR, label, label_parts, search_text, started
+from gui.runs.runs import ACTIVE, STATE_COLOUR, label, label_parts, search_text, started
 from gui.theme import Theme
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 MOST_KNOBS = 2  # in a row
 CALM_MS = 1000
+AGAIN_MS = 10_000  # while a run goes on, which another process may write
 
 
 def when(seconds: float, now: float | None = None) -> str:
@@ -124,14 +134,18 @@ class RunsModel(QAbstractListModel):
 
 
 class RecentRuns(QWidget):
-    """The list, kept up to date by :meth:`refresh`."""
+    """The list, kept up to date by :meth:`refresh`, and where other processes begin and end runs in ``folder``."""
 
     chosen = Signal(str)  # path of a run file, or folder of a study
     listed = Signal()
 
-    def __init__(self, scan: Callable[[], list[RunEntry]], theme: Theme) -> None:
+    def __init__(self, scan: Callable[[], list[RunEntry]], theme: Theme, folder: Path | None = None) -> None:
         super().__init__()
-        self._scan = scan
+        self._scan, self._folder = scan, folder
+        self._watch = QFileSystemWatcher(self)
+        self._watch.directoryChanged.connect(self.refresh_when_calm)
+        self._again = QTimer(self, singleShot=True, interval=AGAIN_MS)
+        self._again.timeout.connect(self.refresh)
         self.model = RunsModel(folded=True)
         self.list = RowList(self.model, theme, "Recent runs", lines=2)
         self.list.chosen.connect(self.chosen)
@@ -157,4 +171,8 @@ class RecentRuns(QWidget):
 
     def _take(self, runs: list[RunEntry]) -> None:
         self.model.set_runs(runs)
+        if self._folder is not None and not self._watch.directories() and self._folder.is_dir():
+            self._watch.addPath(str(self._folder))  # it may have come into being with the first run
+        if self.isVisible() and any(run.state in ACTIVE for run in runs):
+            self._again.start()
         self.listed.emit()

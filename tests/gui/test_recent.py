@@ -1,5 +1,8 @@
 """The list of recent runs: read when it is called for, and not again and again while a run is stepped."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from gui.lab.recent import RecentRuns
@@ -27,3 +30,23 @@ def test_a_run_that_is_paused_and_goes_on_is_read_once_it_is_calm(qtbot, monkeyp
         recent.refresh()
     with qtbot.assertNotEmitted(recent.listed, wait=100):
         assert scans == [1, 1]
+
+
+def test_a_run_that_another_process_begins_and_ends_is_seen(qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gui.lab.recent.CALM_MS", 50)
+    monkeypatch.setattr("gui.lab.recent.AGAIN_MS", 100)
+    entry = RunEntry(path=tmp_path / "run.h5", experiment="tiny", state="running")
+    there: list[RunEntry] = []
+    recent = RecentRuns(lambda: list(there), LIGHT, tmp_path)
+    qtbot.addWidget(recent)
+    recent.show()
+    with qtbot.waitSignal(recent.listed):
+        recent.refresh()
+    there.append(entry)
+    with qtbot.waitSignal(recent.listed):
+        (tmp_path / "run.h5").touch()
+    assert recent.model.all == [entry]
+    there[0] = replace(entry, state="finished")
+    qtbot.waitUntil(lambda: recent.model.all[0].state == "finished")
+    with qtbot.assertNotEmitted(recent.listed, wait=250):
+        pass

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QLabel, QS
 
 from gui.lab.panels import LEAST_PX, RIBBON_PX
 from gui.lab.run_page import RunPage
-from gui.panel import ReadOut, Title
+from gui.panel import VALUES_APART, ReadOut, Title
 from gui.still_label import StillLabel
 from gui.style import font
 from gui.theme import DARK, LIGHT
@@ -385,6 +385,9 @@ def test_a_reading_without_room_is_left_out_rather_than_cut_to_another_number(qt
     readout.show_html("step&nbsp;600")
     assert readout._document.toPlainText() == "…"
     assert readout.text == "step 600"  # for the tooltip and screen readers
+    readout.resize(80, 30)
+    readout.show_html(f"|E_k|&nbsp;0.000123 … 0.0456{VALUES_APART}step&nbsp;600")
+    assert readout._document.toPlainText() == "step 600"  # rather than nothing
 
 
 def test_beside_others_the_verdict_leaves_the_title_its_room(qtbot) -> None:
