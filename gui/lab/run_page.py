@@ -14,6 +14,7 @@ from gui.lab.panels import Panels, Room
 from gui.panel import Panel
 from gui.picture import save, widget_picture
 from gui.runs.open_run import OpenRun
+from gui.runs.runs import ACTIVE
 from gui.selection import Selection
 from gui.theme import Theme
 from gui.views import make_view
@@ -214,7 +215,7 @@ class RunPage(QWidget):
         self._show_outcome()
 
     def _show_outcome(self) -> None:
-        going_on = self.run.live and not self._final
+        going_on = self.run.state in ACTIVE
         self.head.show_outcome(self.verdict, self.theme, going_on=going_on, narrow=self.docks.narrow)
 
     @Slot(str)

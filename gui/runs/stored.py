@@ -39,11 +39,11 @@ class StoredRun(OpenRun):
 
     @property
     def step(self) -> int:
-        return self._step
+        return self.steps if self.state == "finished" else self._step  # its last row may belong to an earlier one
 
     @property
     def steps(self) -> int:
-        return int(getattr(self.config, "steps", self.step))
+        return int(getattr(self.config, "steps", self._step))
 
     def checkpoints(self) -> list[int]:
         if self._checkpoints is None or self.state in LIVE_STATES:

@@ -375,6 +375,15 @@ def test_a_branch_says_where_it_came_from_once_its_file_is_open(qtbot) -> None:
     assert page.head.title.full.endswith("branch at 1\N{THIN SPACE}200")
 
 
+def test_the_verdict_of_a_run_that_another_process_writes_is_one_so_far(qtbot) -> None:
+    run = MadeUpRun(_source(), state="running")
+    page = _page(qtbot, run)
+    page._judge(now=True)
+    assert page.head.outcome.text().startswith("so far")
+    run.become("finished")
+    assert page.head.outcome.text().startswith(("reproduced", "not reproduced"))
+
+
 def test_a_reading_without_room_is_left_out_rather_than_cut_to_another_number(qtbot) -> None:
     readout = ReadOut()
     qtbot.addWidget(readout)
