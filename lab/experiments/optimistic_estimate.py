@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from lab.measures.landscape import Loss
 
 
+MOST = 1_000_000  # points of a sample
+
+
 class OptimisticEstimateConfig(Config):
     family: Literal["matrix", "plane", "linear", "diagonal", "cnn", "unshared", "dense"] = param(
         "matrix",
@@ -119,8 +122,8 @@ class OptimisticEstimateConfig(Config):
     def sample_sizes(self) -> tuple[int, ...]:
         """n of each column, ascending."""
         sizes = numbers("sizes", self.sizes, int) or recovery_targets.default_sizes(self)
-        if sizes[0] < 1:
-            raise ValueError(f"sizes: a sample has at least one point, got {sizes[0]}")
+        if not 1 <= sizes[0] <= sizes[-1] <= MOST:
+            raise ValueError(f"sizes: a sample has at least one point and {MOST} at most, got {self.sizes!r}")
         return sizes
 
     def row_targets(self) -> tuple[str, ...]:
@@ -288,6 +291,7 @@ class OptimisticEstimate(AlsoMeasure):
         units = width * (1 if config.family == "dense" else recovery_targets.positions(config)) if net else 4
         entries = len(targets) * len(sizes) * config.trials * max(sizes[-1], 1000 if net else 16)
         needed = 4 * entries * units * dtype.itemsize  # an activation, its gradient and what they are made of
+        needed += 2 * config.trials * sizes[-1] * recovery_targets.size(config) * 8  # and the inputs
         require_memory(needed, "the cells are too large; lower trials, width, sizes or their number")
         x = self.family.inputs(config.trials, sizes[-1], self.generator("data")).to(self.device)
         test_x = self.family.test_inputs(self.generator("data", "test")).to(self.device)

@@ -235,6 +235,7 @@ def test_a_rank_one_matrix_is_recovered_from_seven_entries_and_not_from_a_large_
         ({"family": "plane", "target": "M1"}, "plane has no target 'M1'"),
         ({"sizes": "4 17"}, "16 entries, not 17"),
         ({"sizes": "0"}, "at least one point"),
+        ({"family": "cnn", "sizes": "5 100000000"}, "1000000 at most"),
         ({"starts": "0 1"}, "positive standard deviations"),
         ({"inputs": 9}, "take 8 at most"),
         ({"inputs": 3, "sizes": "10"}, "the matrix has 9 entries"),
