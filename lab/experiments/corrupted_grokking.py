@@ -20,6 +20,7 @@ from lab.experiment import Arm, Batch, Preset, Series, action, instrument
 from lab.interventions import first_intervention
 from lab.measures.corruption_checks import CHECKS, PHASES, POINTS, SETTINGS, ignoring, judge_map, phase_number
 from lab.measures.detectors import Jump
+from lab.memory import require_memory
 from lab.models import stacked_pairs
 from lab.stream import Source
 from lab.verdict import Verdict, unlike
@@ -349,6 +350,8 @@ class CorruptedGrokking(AlsoMeasure):
         from lab.models.pair_network import PairNetworks
 
         config, cells = self.config, self.config.cells()
+        needed = len(cells) * 3 * config.p * config.width * 4 * 4  # weights, their gradients and two moments
+        require_memory(needed, f"{len(cells)} networks are too many; lower N or the values of the map")
         pairs, labels = residue_pairs(config.p, config.operation)
         order = torch.randperm(len(pairs), generator=self.generator("data"))
         self.pairs, self.labels = pairs[order].to(self.device), labels[order].to(self.device)

@@ -244,6 +244,12 @@ def test_a_map_is_judged_by_its_phases_along_the_decay(phases, outcome):
     assert CorruptedGrokking.verdict(config, run).outcome == outcome
 
 
+def test_a_map_beyond_memory_is_refused():
+    many = " ".join(str(number / 1000) for number in range(900))
+    with pytest.raises(ConfigError, match="lower N or the values of the map"):
+        started("map", p=97, width=2000, row_values=many, xi_values=many)
+
+
 def test_runs_outside_the_claim_are_not_comparable():
     config = CorruptedGrokking.configure("demo", "full-inversion")
     run = made_up(config, [0, 1.0, 0.6536], test_accuracy=1.0, given_accuracy=0.01)
