@@ -49,7 +49,15 @@ def estimate(request: Request, seconds: float = 0.8, hurry: Callable[[], bool] =
     waited = (time.perf_counter() - begun) / max(clock() - worked, 1e-9)
     engine.flush()
     engine.price(hurry)
-    size = sum(step.nbytes + value.nbytes for step, value in map(memory.series, memory.names()))
-    schedule, size = engine.schedule, int(size * config.steps / max(taken, 1))
-    alone = config.steps * schedule.seconds_per_step()
-    return Estimate(alone, size, schedule.share(), schedule.prices(), max(waited, 1.0))
+    schedule = engine.schedule
+    alone, prices = config.steps * schedule.seconds_per_step(), schedule.prices()
+    spacing = {s.name: prices[i.method]["every"] for i in cls.instruments() if i.method in prices for s in i.series}
+    size = sum(_size(memory, name, config.steps, taken, spacing.get(name)) for name in memory.names())
+    return Estimate(alone, int(size), schedule.share(), prices, max(waited, 1.0))
+
+
+def _size(run: MemoryRun, name: str, steps: int, taken: int, every: float | None) -> float:
+    """Bytes of a series in a whole run; what no instrument reads comes as often as in the steps ``taken``."""
+    step, value = run.series(name)
+    rows = steps / every + 1 if every else len(step) * steps / max(taken, 1)
+    return (step.nbytes + value.nbytes) / len(step) * rows

@@ -245,6 +245,12 @@ def test_an_estimate_has_seen_training_steps_however_long_the_first_reading_took
     assert found and 0 < found.share < 1 and all(price["steps"] > 0 for price in found.prices.values())
 
 
+def test_an_estimated_size_is_that_of_the_rows_however_few_steps_were_seen():
+    request = Request(experiment=NAME, config={"steps": 1000})
+    sizes = [found.size for seconds in (0.0, 0.2) if (found := estimate(request, seconds=seconds))]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.3)
+
+
 def test_an_estimate_says_what_a_reading_of_each_instrument_costs_before_the_run():
     found = estimate(Request(experiment=NAME, config={"steps": 1000}, also=("largest",)), seconds=0.1)
     assert found and set(found.prices) == {"sharpness", "where", "largest"}
