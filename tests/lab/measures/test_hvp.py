@@ -70,6 +70,11 @@ def test_non_contiguous_parameters_keep_row_major_order():
     hessian = Hessian(lambda: (scale * p.reshape(-1) ** 2).sum() / 2, [p])
     np.testing.assert_allclose(hessian.dense(), np.diag(scale.numpy()))
     torch.testing.assert_close(hessian.gradient, scale * p.detach().reshape(-1))
+    table = scale.reshape(2, 3)
+    turned = Hessian(lambda: (table * p.T**2).sum() / 2, [p])  # here the gradient is not contiguous either
+    assert not turned._grads[0].is_contiguous()
+    np.testing.assert_allclose(turned.dense(), np.diag(table.T.reshape(-1).numpy()))
+    torch.testing.assert_close(turned.gradient, (table.T * p.detach()).reshape(-1))
 
 
 def test_flattening_round_trips_single_vectors_and_batches():
