@@ -66,9 +66,10 @@ def smooth_section(
 ) -> SmoothSection:
     """The loss on a grid to within ``tol`` of its range, as seen on probes, or exactly where that needs as much work.
 
-    Half the probes are drawn at random, the others lie where the lattice before was farthest off. They are a sample: on
-    small networks the largest error of all points was mostly 1 to 2 times theirs, and up to 1.6 ``tol``. Relative
-    errors are larger where the loss is a small part of its range, at the bottom of a deep basin.
+    Half the probes are drawn at random, the others lie where the lattice before was farthest off. They are a sample:
+    of 16 sections of small networks, untrained to overfitted, 13 had errors of 1 to 2 times theirs somewhere else and
+    three, of trained ones, of 2 to 3 times; the largest was 2.6 ``tol``. Relative errors are larger where the loss is a
+    small part of its range, at the bottom of a deep basin.
 
     Cost: n^m + ``probes`` forward passes for the first n of ``nodes`` that meets ``tol``, or about n^2/2 where half of
     its points do, instead of one a grid point; the criterion at every one.
@@ -109,7 +110,7 @@ def smooth_section(
 
 
 def quick_section(loss: Loss, plane: Plane, axes: Sequence[np.ndarray]) -> Section:
-    """The loss on a grid to 1e-3 of its range, where it is a criterion of a network's outputs; exactly where not."""
+    """The loss on a grid: a ``smooth_section`` where it is a criterion of a network's outputs, exact where not."""
     return smooth_section(loss, plane, axes).section if isinstance(loss, FunctionalLoss) else section(loss, plane, axes)
 
 
