@@ -76,6 +76,9 @@ class Recorder(QObject):
         except OSError as error:
             self._fail(f"{self.folder} cannot be made: {error.strerror}")
             return
+        self._view.set_step(self.steps[0])
+        self._view.draw()
+        self._view.picture(self.scale)  # only now the names of lines have their room: no frame is before that
         self._timer.start()
 
     def stop(self) -> None:
@@ -145,6 +148,7 @@ class VideoDialog(QDialog):
         self.kind, self.scale, self.ground = QComboBox(), QComboBox(), QComboBox()
         for ending, name in encoders().items():
             self.kind.addItem(name, ending)
+        self.kind.setCurrentIndex(self.kind.count() - 1)  # what a talk shows at once
         for scale in SCALES:
             self.scale.addItem(f"{scale}x", scale)
         self.scale.setCurrentIndex(1)

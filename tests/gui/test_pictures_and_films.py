@@ -15,7 +15,7 @@ from gui.picture import PictureDialog, view_picture, widget_picture
 from gui.theme import DARK, LIGHT
 from gui.views import make_view
 from lab.stream import MemoryRun
-from lab.views import Bars
+from lab.views import Bars, Curves
 from tests.gui.runs import MadeUpRun
 from tests.gui.standins import FakePage, FakeRuns, FakeTransport
 
@@ -91,6 +91,18 @@ def test_a_film_has_every_frame(qtbot, view, tmp_path: Path, ending: str):
     if ending == "mp4":
         assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
     assert Path(done.args[0]) == (tmp_path / "film" if ending == "png" else tmp_path / f"film.{ending}")
+
+
+def test_the_first_frame_has_the_names_of_lines_as_the_others(qtbot, tmp_path: Path):
+    run = MadeUpRun(MemoryRun(v=([0, 10, 20], [1.0, 2.0, 3.0])))
+    view = make_view(Curves(("v",), title="Curves"), run, LIGHT)
+    qtbot.addWidget(view)
+    view.resize(300, 160)
+    recorder = video.Recorder(view, [10, 10, 10], tmp_path / "film", scale=1)
+    with qtbot.waitSignal(recorder.written, timeout=60_000):
+        recorder.start()
+    frames = [path.read_bytes() for path in sorted((tmp_path / "film").iterdir())]
+    assert len(frames) == 3 and len(set(frames)) == 1
 
 
 def test_a_film_that_cannot_be_written_says_why(qtbot, view, tmp_path: Path):
