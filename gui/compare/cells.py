@@ -29,7 +29,9 @@ class Cell(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumHeight(CELL_PX)
         self.view = view
-        self.title = Title(title, help, elide=Qt.TextElideMode.ElideMiddle)  # its end tells it from its neighbours
+        # a panel of one run keeps the end, which tells it from its neighbours
+        elide = Qt.TextElideMode.ElideLeft if colour else Qt.TextElideMode.ElideMiddle
+        self.title = Title(title, help, elide=elide)
         self.readout = ReadOut()
         titled = QHBoxLayout()
         titled.setContentsMargins(12, 0, 8, 0)

@@ -29,7 +29,9 @@ def short(value: float, digits: int = 3) -> str:
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 1e5:
-        return whole(value) if abs(value) >= 999.5 else f"{value:.{digits}g}".replace("-", "\u2212")
+        if abs(value) >= min(10**digits, 1000) - 0.5:
+            return whole(value)
+        return f"{value:.{digits}g}".replace("-", "\u2212")
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{int(exponent)}".replace("-", "\u2212")

@@ -24,6 +24,7 @@ from gui.compare.tables import as_csv, as_latex, rows
 from gui.export.figure import write_recipe
 from gui.theme import DARK, LIGHT
 from gui.views.axes import Axis
+from gui.views.text import short
 from lab.compare import Along
 from lab.views import Curves
 from storage.numbers import Number
@@ -188,7 +189,11 @@ def test_what_is_held_ends_with_what_it_was_measured_in(qtbot, place, runs):
     assert place.panels.axis.held is None
 
 
-def test_an_axis_that_is_short_still_has_two_numbers():
+def test_round_numbers_are_written_out_however_few_digits_are_asked_for():
+    assert [short(value, 1) for value in (100.0, 20.0, 5.0, 0.05, 1e6)] == ["100", "20", "5", "0.05", "1e6"]
+
+
+def test_an_axis_that_is_short_still_has_two_numbers(qapp):
     axis = Axis("bottom")
     for low, high in ((0.0, 4000.0), (0.1, 9.9), (3.2, 3.9), (-1.0, 1.0), (0.0, 4.1)):
         ((_, places),) = axis.tickValues(low, high, 160)
