@@ -216,6 +216,7 @@ class LabPlace(QMainWindow):
         tab.resume_requested.connect(lambda: self.resume(tab))
         tab.lockstep.changed.connect(lambda: self._show_beside(tab))
         run.state_changed.connect(self._state_changed)
+        run.refused.connect(self.message)
         tab.page.verdict_changed.connect(self._judged)
         if hasattr(tab.page, "figure_requested"):  # pages that only judge have no views to send
             tab.page.figure_requested.connect(self.figure_requested)

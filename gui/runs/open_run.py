@@ -31,6 +31,7 @@ class OpenRun(QObject):
 
     state_changed = Signal(str)  # states only; data never travels by signal
     config_changed = Signal()
+    refused = Signal(str)  # why something that was asked of it was not done
     also_changed = Signal()  # other instruments are on, or a run that is written elsewhere has new series
 
     experiment: type[Experiment] | None

@@ -27,6 +27,7 @@ class RunThread(QThread):
     opened = Signal(str, dict, object)  # path, header, the knobs it began with; None when it only moved
     state_came = Signal(str, str)  # state, problem
     config_came = Signal(dict)
+    refused = Signal(str)
     instruments_came = Signal()  # an event that switched some
     ended = Signal(str, str)
 
@@ -72,6 +73,8 @@ class RunThread(QThread):
                     self.reached = max(self.reached, step)
                 case ("checkpoint", step):
                     self.checkpoints.append(step)
+                case ("refused", why):
+                    self.refused.emit(why)
                 case ("log", line):
                     self._buffer.log(line)
                 case ("opened", path, header, knobs):
@@ -152,6 +155,7 @@ class LiveRun(OpenRun):
         self._thread.ended.connect(self._ended)
         self._thread.config_came.connect(self._configured)
         self._thread.instruments_came.connect(self._switched)
+        self._thread.refused.connect(self.refused)
 
     def start(self) -> None:
         self._thread.start()

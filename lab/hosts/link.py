@@ -2,7 +2,8 @@
 
 Messages are plain tuples: ("opened", path, header, the knobs it began with) ("declare", name, attrs)
 ("rows", name, step, value) ("event", event) ("checkpoint", step) ("log", line) ("config", knobs)
-("progress", step, steps per second) ("state", state, problem) and last ("end", state, problem).
+("refused", why a command was not obeyed) ("progress", step, steps per second) ("state", state, problem)
+and last ("end", state, problem).
 
 Commands: ("pause",) ("go",) ("step", count) ("slow", seconds) ("stop",) ("set", {knob: value})
 ("act", action, {name: value}) ("instruments", on, off) ("checkpoint",) ("goto", step) ("relocate", path).

@@ -229,6 +229,7 @@ class Run:
                 self._do(*command)
             except (ConfigError, RunFileError) as error:
                 self._outbox.put(("log", str(error)))
+                self._outbox.put(("refused", str(error)))
                 self._outbox.put(("config", self.experiment.config.model_dump(mode="json")))  # as it still is
         if commands:
             self._outbox.send()

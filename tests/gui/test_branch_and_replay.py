@@ -176,8 +176,9 @@ def test_a_live_run_goes_back_to_a_step_waits_there_and_repeats_nothing(window, 
     assert run.reached > 60
     lab.transport.refresh()
     assert "back at 25" in lab.transport.counter.text()
-    run.set_knobs({"lr": 0.5})
-    qtbot.waitUntil(lambda: any("branch at step 25" in line for line in run.source.lines), timeout=20_000)
+    with qtbot.waitSignal(lab.message, timeout=20_000) as told:
+        run.set_knobs({"lr": 0.5})
+    assert "branch at step 25" in told.args[0]
     run.go()
     _until(qtbot, run, "finished")
     steps, loss = run.source.series("train_loss")
