@@ -6,7 +6,7 @@ import torch
 
 from lab.measures.density import broadened, lanczos_quadrature, spectral_density
 from lab.measures.hvp import Hessian
-from lab.measures.operators import Matrix
+from lab.measures.operators import Matrix, random_rows
 from lab.measures.trace import exact_trace, hutchinson_trace, xtrace
 from tests.lab.measures.nets import closure, dense_hessian_of, symmetric, transformer
 
@@ -89,6 +89,20 @@ def test_xtrace_is_unbiased_and_beats_hutchinson_on_a_decaying_spectrum():
     theirs = np.array([hutchinson_trace(matrix, probes=40, seed=seed).value - exact.sum() for seed in range(40)])
     assert abs(ours.mean()) < 4 * ours.std() / 40**0.5
     assert ours.std() < theirs.std() / 20
+
+
+def test_xtrace_is_the_mean_over_probes_left_out_one_by_one():
+    matrix = Matrix(symmetric(np.concatenate([2.0 ** -np.arange(20), -np.linspace(0, 0.5, 20)])))
+    a, m = matrix.dense(), 6
+    probes = random_rows(m, matrix, 3).numpy()
+    samples = []
+    for i, own in enumerate(probes):
+        q, _ = np.linalg.qr(a @ np.delete(probes, i, axis=0).T)
+        rest = own - q @ (q.T @ own)
+        samples.append(np.trace(q.T @ a @ q) + (len(a) - m + 1) * (rest @ a @ rest) / (rest @ rest))
+    reading = xtrace(matrix, hvps=2 * m, seed=3)
+    assert reading.value == pytest.approx(np.mean(samples), rel=1e-10)
+    assert reading.standard_error == pytest.approx(np.std(samples, ddof=1) / m**0.5, rel=1e-10)
 
 
 def test_xtrace_states_its_error_on_a_flat_indefinite_spectrum():
