@@ -34,7 +34,7 @@ def spike_checks(record: SpikeRecord) -> tuple[tuple[Check, ...], str]:
     above, along = record.crossings()
     lengths = [crossing.length for crossing in above if crossing.length is not None]
     highest = max((spike.numbers["height"] for spike in found), default=0.0)
-    note = f"highest {highest:.1f} x the running median" if found else ""
+    note = f"highest {highest:.3g} x the running median" if found else ""
     checks = (
         Check(
             "spikes of the loss",
