@@ -56,7 +56,7 @@ COMMANDS = (
     Command("step", "One step", "one_step", "Run", ".", "step", "live"),
     Command("stop", "Stop", "stop", "Run", "Ctrl+.", "stop", "live"),
     Command("branch", "Branch here", "lab.transport.branch", "Run", "B", "branch", "run"),
-    Command("go-to-step", "Take the live run back to the step shown", "go_to_step", "Run", "G", "reset", "live"),
+    Command("go-to-step", "Go to the step shown: take the live run back", "go_to_step", "Run", "G", "reset", "live"),
     Command("replay", "Run again with its events", "lab.replay", "Run", "Ctrl+R", "loop", "run"),
     Command("beside", "Set another run beside …", "show_beside", "Run", "K", "compare", "run"),
     Command("overlay", "Lay the runs side by side over each other", "overlay", "Run", "O", "compare", "run"),

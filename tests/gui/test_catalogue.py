@@ -5,6 +5,7 @@ import time
 import pytest
 from PySide6.QtCore import Qt
 
+from gui.actions import COMMANDS
 from gui.finder import Findable, Finder, find
 from gui.fuzzy import score
 from gui.lab.catalogue import Catalogue, entries
@@ -95,3 +96,8 @@ def test_times_read_as_people_say_them():
     assert when(noon, noon + 86400) == "3 May"
     assert when(noon, noon + 400 * 86400) == "3 May 2026"
     assert when(0) == ""
+
+
+def test_commands_are_found_by_the_words_people_have_for_them() -> None:
+    for words, command in (("go to step", "go-to-step"), ("measure", "measure"), ("branch", "branch")):
+        assert max(COMMANDS, key=lambda one: score(words, one.text) or 0.0).id == command
