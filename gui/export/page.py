@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MM = 1 / 25.4  # inches
 PANEL = "panel"  # of which axes are a part, by their label
 MOST_PIXELS = 1 << 16  # of a side; matplotlib's own limit
+SMALLEST = 0.6
 CORNERS = ((0.5, 0.5, 0.46, 0.44), (0.16, 0.14, 0.42, 0.38), (0.16, 0.54, 0.42, 0.4), (0.5, 0.14, 0.46, 0.38))
 """Where an inset may stand, the first of equals: its ticks are to its left and below."""
 ENLARGEABLE = (Curves, Distribution, Profile)
@@ -95,8 +96,23 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
                     break
                 figure.draw_without_rendering()
                 figure.draw_without_rendering()  # what makes room for a legend beside a plot settles at the second time
+        for (axes, _, _), (left, _, across, _) in zip(drawn, boxes(recipe), strict=True):
+            _fit_title(axes, (left + across) * figure.bbox.width)
         figure.set_layout_engine("none")  # formats differ in how they measure text; the places stay
     return figure
+
+
+def _fit_title(axes: Axes, right: float) -> None:
+    """Set a title smaller where it would go beyond its panel's part of the page, down to SMALLEST of its size."""
+    from matplotlib.text import Text
+
+    said = axes.get_title(loc="left")
+    for title in axes.get_children():
+        if isinstance(title, Text) and said and title.get_text() == said:
+            box = title.get_window_extent()
+            share = (right - box.x0) / max(box.width, 1)
+            if share < 1:
+                title.set_fontsize(float(title.get_fontsize()) * max(share, SMALLEST))
 
 
 def frames(figure: Figure) -> list[tuple[float, float, float, float]]:

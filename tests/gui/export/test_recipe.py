@@ -164,6 +164,17 @@ def test_panels_take_their_limits_scales_labels_and_notes(folder: Path):
     assert axes.lines[0].get_label() == "run A"
 
 
+def test_a_long_title_stays_within_its_part_of_the_page(folder: Path):
+    long = "A title that is far too long for a panel of this width"
+    panels = [{"view": "loss", "title": long}, {"view": "loss", "title": long}, {"view": "loss", "title": "short"}]
+    made = recipe(*panels, columns=3, size=(180, 60))
+    drawn = axes_of(made, folder)
+    for axes, (left, _, across, _) in zip(drawn, boxes(made), strict=True):
+        assert axes._left_title.get_window_extent().x1 <= (left + across) * axes.figure.bbox.width + 1
+    sizes = [axes._left_title.get_fontsize() for axes in drawn]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1) and sizes[0] < sizes[2]
+
+
 @pytest.mark.parametrize(
     ("y", "corner"),
     [([1, 0, 0], (0.5, 0.5)), ([1, 1, 0], (0.16, 0.14)), ([0, 1, 1], (0.5, 0.14)), ([0, 0, 1], (0.16, 0.54))],
