@@ -127,7 +127,7 @@ class PartialJacobians(Experiment):
         Series("map_sigma_b2", "Rows of the grid", "σ_b²"),
         Series("train_loss", "Training loss", "L", "nats", statistic="of the network at (σ_w², σ_b²)"),
     )
-    also_note = "There are none: no loss is trained here."
+    also_note = "There are none: what trains here is a grid of networks, not one."
     views = (
         Curves(
             _J,
