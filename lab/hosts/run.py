@@ -113,6 +113,7 @@ class Run:
             changed = {name: list(pair) for name, pair in start.changed.items()}
             self.sink.event(start.step, "branch", {"parent": start.parent_run, "changed": changed})
         self._paused, self._remaining, self._slow, self._stopping = False, -1, 0.0, False
+        self._told = start.config  # the knobs that whoever watches knows of
         self._rate, self._rate_from = 0.0, (time.perf_counter(), start.step)
 
     def _header(self) -> dict[str, Any]:
@@ -199,12 +200,16 @@ class Run:
             checkpoints=Checkpoints(config.steps),
             also=self._also,
         )
-        self._outbox.put(("config", config.model_dump(mode="json")))
+        self._tell_knobs()
         self._paused, self._remaining = False, step - earlier[-1]
         if self._remaining:
             self._outbox.put(("state", "running", ""))
         else:
             self._pause()
+
+    def _tell_knobs(self) -> None:
+        self._told = self.experiment.config
+        self._outbox.put(("config", self._told.model_dump(mode="json")))
 
     def _refuse_in_the_past(self) -> None:
         if self.engine.step < self._reached:
@@ -230,7 +235,7 @@ class Run:
             except (ConfigError, RunFileError) as error:
                 self._outbox.put(("log", str(error)))
                 self._outbox.put(("refused", str(error)))
-                self._outbox.put(("config", self.experiment.config.model_dump(mode="json")))  # as it still is
+                self._tell_knobs()  # as they still are
         if commands:
             self._outbox.send()
 
@@ -249,7 +254,7 @@ class Run:
             case "set":
                 self._refuse_in_the_past()
                 self.engine.set_knobs(*arguments)
-                self._outbox.put(("config", self.experiment.config.model_dump(mode="json")))
+                self._tell_knobs()
             case "act":
                 self._refuse_in_the_past()
                 self.engine.act(*arguments)
@@ -303,6 +308,8 @@ class Run:
             # other programs take a core now and then: what is left of a run should not jump with them
             self._rate = self._rate + CALM * (rate - self._rate) if self._rate else rate
             self._rate_from = (now, step)
+        if self.experiment.config is not self._told:  # a replayed event may have turned some
+            self._tell_knobs()
         self._outbox.put(("progress", step, self._rate))
         self._outbox.send()
 

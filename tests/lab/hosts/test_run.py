@@ -115,6 +115,13 @@ def test_rows_travel_together_and_not_step_by_step(tmp_path: Path, monkeypatch: 
     assert max(message[2][-1] for message in watcher.of("rows") if message[1] == "train_loss") == 49
 
 
+def test_whoever_watches_learns_of_knobs_that_a_replay_turns(tmp_path: Path):
+    watcher = Watcher()
+    turned = {"step": 40, "time": 0.0, "kind": "knobs", "payload": {"changed": {"lr": [0.1, 0.3]}}}
+    here(Request(**{**vars(request(tmp_path)), "replay": (turned,)}), watcher)
+    assert [message[1]["lr"] for message in watcher.of("config")] == [0.3]
+
+
 def test_a_refused_knob_is_said_and_the_run_goes_on(tmp_path: Path):
     watcher = Watcher()
     watcher.commands.put(("set", {"width": 9}))
