@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gui.export.drawing import draw
+from gui.export.insets import draw_inset
 from gui.export.look import FigureError, Look, settings
-from gui.export.parts import run_map, typeset, width
-from gui.export.recipe import Inset, PanelRecipe, Recipe, places_of
+from gui.export.parts import run_map, typeset
+from gui.export.recipe import PanelRecipe, Recipe, places_of
 from gui.export.sources import Content
+from gui.export.ticks import write_small_ranges
 from gui.theme import LIGHT
 from lab.differing import Places
-from lab.views import Curves, Distribution, Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,9 +29,6 @@ MM = 1 / 25.4  # inches
 PANEL = "panel"  # of which axes are a part, by their label
 MOST_PIXELS = 1 << 16  # of a side; matplotlib's own limit
 SMALLEST = 0.6
-CORNERS = ((0.5, 0.5, 0.46, 0.44), (0.16, 0.14, 0.42, 0.38), (0.16, 0.54, 0.42, 0.4), (0.5, 0.14, 0.46, 0.38))
-"""Where an inset may stand, the first of equals: its ticks are to its left and below."""
-ENLARGEABLE = (Curves, Distribution, Profile)
 BESIDE: dict[str, tuple[Literal["upper left", "upper center"], tuple[float, float]]] = {
     "beside": ("upper left", (1.01, 1.0)),
     "below": ("upper center", (0.5, 0.0)),
@@ -178,7 +176,7 @@ def _finish_panel(axes: Axes, content: Content, parts: Sequence[Axes]) -> None:
     recipe = content.recipe
     for own in parts:
         _limit(own, recipe)
-        _write_small_ranges(own)
+        write_small_ranges(own)
     _place_legend(axes, recipe)
     if content.bar is not None:
         _draw_bar(axes, *content.bar)
@@ -186,7 +184,7 @@ def _finish_panel(axes: Axes, content: Content, parts: Sequence[Axes]) -> None:
         arrow = {"arrowstyle": "->", "color": LIGHT.text, "shrinkB": 1} if note.to else None
         axes.annotate(note.text, note.to or note.at, note.at, arrowprops=arrow)
     if recipe.inset:
-        _draw_inset(axes, recipe.inset, content)
+        draw_inset(axes, recipe.inset, content)
 
 
 def _limit(axes: Axes, recipe: PanelRecipe) -> None:
@@ -194,32 +192,6 @@ def _limit(axes: Axes, recipe: PanelRecipe) -> None:
         axes.set_xlim(_kept(recipe.x, axes.get_xlim()))
     if recipe.y != (None, None):
         axes.set_ylim(_kept(recipe.y, axes.get_ylim()))
-
-
-def _write_small_ranges(axes: Axes) -> None:
-    """A logarithmic axis over little more than a decade gets plain numbers in place of crowded powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
-
-    for axis in (axes.xaxis, axes.yaxis):
-        if axis.get_scale() != "log":
-            continue
-        low, high = sorted(axis.get_view_interval())
-        axis.set_minor_formatter(NullFormatter())
-        if high < 5 * low:
-            axis.set_major_locator(MaxNLocator(5))
-            axis.set_major_formatter(ScalarFormatter())
-            axis.minorticks_off()
-        elif high < 40 * low:
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(_plain))
-
-
-def _plain(value: float, _: int) -> str:
-    """A tick of a logarithmic axis: ``0.05``, 2·10⁻⁵."""
-    if 1e-3 <= value < 1e5:
-        return f"{value:g}"
-    digits, exponent = f"{value:.0e}".split("e")
-    return rf"${digits}\times10^{{{int(exponent)}}}$" if digits != "1" else rf"$10^{{{int(exponent)}}}$"
 
 
 def _kept(wanted: tuple[float | None, float | None], present: tuple[float, float]) -> tuple[float, float]:
@@ -297,56 +269,3 @@ def _covers(axes: Axes, legend: Legend) -> bool:
     if any(box.overlaps(inset.get_window_extent()) for inset in axes.child_axes):
         return True
     return any(path.intersects_bbox(box, filled=False) for path in paths if len(path.vertices) > 1)
-
-
-def _draw_inset(axes: Axes, inset: Inset, content: Content) -> None:
-    if not isinstance(content.spec, ENLARGEABLE):
-        raise FigureError(f"an inset enlarges curves, profiles or distributions, not {type(content.spec).__name__}")
-    part: Any = axes.inset_axes(inset.place or free_corner(axes))
-    draw(part, content.spec, content.panels)
-    part.set(title="", xlabel="", ylabel="", xlim=inset.x)
-    part.set_ylim(*(inset.y or _extent(part, *inset.x)))
-    _write_small_ranges(part)
-    if part.get_legend() is not None:
-        part.get_legend().remove()
-    for spine in part.spines.values():
-        spine.set(visible=True, edgecolor=LIGHT.muted)
-    axes.indicate_inset_zoom(part, edgecolor=LIGHT.muted, linewidth=width(0.6))
-
-
-def free_corner(axes: Axes) -> tuple[float, float, float, float]:
-    """Left, bottom, width and height, as shares of the panel, of the corner in which least is drawn."""
-    return min(CORNERS, key=lambda corner: _drawn_in(axes, *corner))
-
-
-def _drawn_in(axes: Axes, left: float, bottom: float, across: float, up: float) -> float:
-    """The share of the lines and of the edges of bands that lies in a part of the panel, its ticks included."""
-    from matplotlib.collections import PolyCollection
-
-    bands = [path for part in axes.collections if isinstance(part, PolyCollection) for path in part.get_paths()]
-    lines = [line.get_path() for line in axes.lines if np.shape(line.get_path().vertices)[0] > 2]  # no thresholds
-    shares = [0.0]
-    for path in (*lines, *bands):
-        x, y = (axes.transData - axes.transAxes).transform(path.vertices).T
-        inside = (x > left - 0.12) & (x < left + across) & (y > bottom - 0.1) & (y < bottom + up)
-        shares.append(float(inside.mean()))
-    return sum(shares)
-
-
-def _extent(axes: Axes, low: float, high: float) -> tuple[float, float]:
-    """The values of the lines between two places, with a little air."""
-    found = [np.asarray(line.get_ydata(), float)[_between(line.get_xdata(), low, high)] for line in axes.lines]
-    values = np.concatenate([[np.nan], *found])
-    values = values[np.isfinite(values) & ((values > 0) | (axes.get_yscale() != "log"))]
-    if not values.size:
-        return axes.get_ylim()
-    bottom, top = float(values.min()), float(values.max())
-    if axes.get_yscale() == "log":
-        air = (top / bottom) ** 0.08 * 1.02
-        return bottom / air, top * air
-    air = 0.08 * (top - bottom) or 0.5
-    return bottom - air, top + air
-
-
-def _between(x: Any, low: float, high: float) -> np.ndarray:
-    return (np.asarray(x, float) >= low) & (np.asarray(x, float) <= high)

@@ -18,9 +18,10 @@ from pypdf import PdfReader, PdfWriter
 
 from gui.export import look, sources
 from gui.export.figure import write_again, write_recipe
+from gui.export.insets import free_corner
 from gui.export.inside import recipe_of
 from gui.export.look import FigureError
-from gui.export.page import boxes, draw_page, free_corner
+from gui.export.page import boxes, draw_page
 from gui.export.recipe import Run, checked, parse, read, write
 from gui.export.sources import opened
 from storage.catalogue import entry
