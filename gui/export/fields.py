@@ -88,8 +88,8 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
             tile.imshow(value[layer, head][np.ix_(rows, columns)], aspect=aspect, **options)
             if many:
                 tile.set(xticks=[], yticks=[])
-                tile.set_xlabel(f"head {head + 1}" if layer == layers - 1 else "")
-                tile.set_ylabel(f"layer {layer + 1}" if head == 0 and layers > 1 else "")
+                tile.set_xlabel(f"head {head}" if layer == layers - 1 else "")
+                tile.set_ylabel(f"layer {layer}" if head == 0 and layers > 1 else "")
         if not many:
             _name_cells(grid[0, 0], spec, panel, rows, columns)
             _draw_over(grid[0, 0], spec, panel, value[0, 0][np.ix_(rows, columns)], rows)

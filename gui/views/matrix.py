@@ -169,8 +169,8 @@ class MatrixView(TiledPlot[Matrix]):
             names = (self.spec.x_label, self.spec.y_label)
         else:
             down, across = self.centres()
-            left.name([str(number + 1) for number in range(len(down))], down)
-            bottom.name([str(number + 1) for number in range(len(across))], across)
+            left.name([str(number) for number in range(len(down))], down)
+            bottom.name([str(number) for number in range(len(across))], across)
             names = ("head", "layer") if len(down) > 1 else ("head", "")
         if names != self._axis_names:  # an axis that is named anew is drawn anew
             self._axis_names = names
@@ -201,7 +201,7 @@ class MatrixView(TiledPlot[Matrix]):
         return f"{which}{rich(place)}&nbsp;&nbsp; {rich(self.spec.z_label or 'value')}&nbsp;{short(value)}"
 
     def _which(self, layer: int, head: int) -> str:
-        return f"layer&nbsp;{layer + 1}&nbsp;head&nbsp;{head + 1}"
+        return f"layer&nbsp;{layer}&nbsp;head&nbsp;{head}"
 
     def _clicked(self, x: float, y: float) -> None:
         cell = self.cell_at(x, y)
@@ -257,7 +257,7 @@ class MatrixView(TiledPlot[Matrix]):
         lines = [f"step\t{self.moment.step}"] if self.tiles.size else []
         for row, column in np.ndindex(*self.tiles.shape[:2]):
             layer, head = self.enlarged or (row, column)
-            lines.append(f"layer {layer + 1}\thead {head + 1}" if self._many else "")
+            lines.append(f"layer {layer}\thead {head}" if self._many else "")
             lines.append("\t".join(["", *(self.label(j) for j in self._order[1])]))
             for i, values in zip(self._order[0], self.tiles[row, column].tolist(), strict=True):
                 lines.append("\t".join([self.label(i), *map(repr, values)]))

@@ -562,5 +562,5 @@ def judge(config: Any, run: Source) -> Verdict:
     if step[0] > 0:
         return Verdict.not_comparable(f"a branch from step {step[0]}: what came before is in its parent")
     if step[-1] < config.steps or step[-1] < 300:
-        return Verdict.not_comparable(f"too short or not finished: {step[-1]} of at least 300 steps")
+        return Verdict.not_comparable(f"too short or not finished: step {step[-1]} of {max(config.steps, 300)}")
     return Verdict.of(*CHECKS[config.claim](config, run)).excused(unlike(config, *SETTINGS[config.claim]))

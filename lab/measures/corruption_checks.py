@@ -150,7 +150,7 @@ def judge_map(config: Any, run: Source) -> Verdict:
         return Verdict.not_comparable("the phases are those of p = 43, N = 250 and α = 0.6")
     step, phases = run.series("phase_map")
     if step[-1] < max(600, config.steps):
-        return Verdict.not_comparable(f"too short or not finished: {step[-1]} of at least 600 steps")
+        return Verdict.not_comparable(f"too short or not finished: step {step[-1]} of {max(config.steps, 600)}")
     at = {row: float(phases[-1][rows.index(row), columns.index(0.2)]) for row in (0.0, 5.0, 15.0)}
     expected = {0.0: 4, 5.0: 1, 15.0: 3}
     return Verdict.of(

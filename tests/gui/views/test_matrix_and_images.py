@@ -73,7 +73,7 @@ def test_heads_are_small_multiples_and_a_click_enlarges_one(qtbot) -> None:
     assert view.enlarged == (2, 1)
     np.testing.assert_array_equal(view.tiles[0, 0], heads[1, 2, 1])
     view._hovered(3.5, 4.5)
-    assert "layer&nbsp;3&nbsp;head&nbsp;2" in view.readout
+    assert "layer&nbsp;2&nbsp;head&nbsp;1" in view.readout
     go(view, 0)
     np.testing.assert_array_equal(view.tiles[0, 0], heads[0, 2, 1])
     qtbot.keyClick(view, Qt.Key.Key_Escape)
