@@ -167,9 +167,16 @@ def short_table(rows: list[Row]) -> str:
         runs = list(group)
         claim = [run for run in runs if run["expected"] == "reproduced"]
         controls = [run for run in runs if run["expected"] != "reproduced"]
-        shares = (f"{sum(map(as_expected, part))} of {len(part)}" if part else "-" for part in (claim, controls))
-        lines.append(row_of(name, preset, *shares, usual_time(runs)))
+        lines.append(row_of(name, preset, share(claim), share(controls), usual_time(runs)))
     return "\n".join(lines)
+
+
+def share(runs: list[Row]) -> str:
+    """How many of the runs that could be judged ended as expected, and how many could not be."""
+    judged = [run for run in runs if as_expected(run) or run["verdict"]["outcome"] != "not comparable"]
+    told = [f"{sum(map(as_expected, judged))} of {len(judged)}"] if judged else []
+    told += [f"{len(runs) - len(judged)} not comparable"] if len(judged) < len(runs) else []
+    return ", ".join(told) or "-"
 
 
 def write(rows: list[Row]) -> None:

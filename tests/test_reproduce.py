@@ -33,6 +33,15 @@ def test_a_number_that_some_runs_lack_is_said_to_be_missing_there():
     assert reproduce.spread([math.nan]) == "nan"
 
 
+def test_runs_that_could_not_be_judged_are_counted_apart():
+    unlike = row("claim", 2, 0.5)
+    unlike["verdict"]["outcome"] = "not comparable"
+    assert reproduce.share([*ROWS[:2], unlike]) == "1 of 2, 1 not comparable"
+    assert reproduce.share([unlike]) == "1 not comparable"
+    assert reproduce.share([unlike | {"expected": "not comparable"}]) == "1 of 1"
+    assert reproduce.share([]) == "-"
+
+
 def test_only_the_marked_part_of_the_readme_is_written(tmp_path, monkeypatch: pytest.MonkeyPatch):
     for name in ("KEPT", "PAGE", "README"):
         monkeypatch.setattr(reproduce, name, tmp_path / name)
