@@ -20,6 +20,7 @@ WIDTH = 0.68
 ROOM = 0.2  # of the stretch, above the highest bar, for the number that stands on it
 MOST_VALUES = 24  # up to so many bars have their value written on top
 FEW = 8  # bars with room for three digits
+LINE = 1.7  # height of a line of text with the space around it, over that of its type
 
 
 class BarsView(SnapshotPlot[Bars]):
@@ -87,14 +88,15 @@ class BarsView(SnapshotPlot[Bars]):
             item.setFont(font_px(TICK_PX))
             self.box.addItem(item, ignoreBounds=True)
             self._texts.append(item)
-        top = self.box.viewRange()[1][1]
+        bottom, top = self.box.viewRange()[1]
+        needed = LINE * TICK_PX * (top - bottom) / max(self.box.height(), 1.0)  # by a number that stands on its bar
         for number, item in enumerate(self._texts):
             item.setVisible(number < len(shown))
             if number < len(shown):
                 value = float(shown[number])
                 item.setText(short(value, 3 if len(shown) <= FEW else 2))
                 place = min(max(value, 0.0), top) if math.isfinite(value) else 0.0
-                full = place > (1 - ROOM / 2) * top  # there is no room over it: its number stands in the bar
+                full = place + needed > top  # its number stands in the bar
                 item.setColor(self.theme.ground if full else self.theme.muted)
                 item.setAnchor((0.5, 0.0 if full else 1.0))
                 item.setPos(number + 0.5, place)

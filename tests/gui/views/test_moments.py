@@ -180,6 +180,14 @@ def test_the_number_of_a_full_bar_stands_in_it_and_others_on_top(qtbot) -> None:
     low, full = view._texts
     assert (low.anchor.y(), full.anchor.y()) == (1.0, 0.0)
     assert low.toPlainText() == "0.123"
+    view.resize(400, 110)
+    view.draw()
+    assert low.anchor.y() == 1.0
+    high = show(qtbot, spec, MemoryRun(v=(0, [[0.87, 1.0]])))
+    assert high._texts[0].anchor.y() == 1.0
+    high.resize(400, 110)
+    high.draw()
+    assert high._texts[0].anchor.y() == 0.0, "a low panel has no room for a number over 0.87"
     free = show(qtbot, Bars("v", labels=(), title="B"), MemoryRun(v=(0, [[1.0, 3.0]])))
     assert free.box.viewRange()[1][1] > 3.5 and free._texts[1].anchor.y() == 1.0
 
