@@ -1,6 +1,7 @@
 """The drawing area of a view: axes, zoom and pan by mouse, the crosshair, names in the margin."""
 
 import math
+import textwrap
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -31,7 +32,8 @@ PLACES = (  # of a name about the end of its line, in its own widths and heights
 )
 FARTHER = 1.5  # strokes of a curve that a name may cross rather than take the next place
 VEIL = 205  # of 255: how little is seen through it
-LONGEST = 20  # characters of a name in the margin
+LONGEST = 20  # characters of a name in the margin; a longer one takes two lines where there is room
+CLOSE = 0.8  # of the height of names, from one to the next: they may come so near
 LEFT_PX = 64  # left of the data, the axis and its label included
 EDGE_PX = 4
 OVERHANG = 15  # pixels that the text of a tick may reach beyond its axis; farther ones are not drawn
@@ -158,6 +160,7 @@ class Names:
         self._canvas = canvas
         self._items: list[Name] = []
         self._texts: list[tuple[str, str]] = []
+        self._whole = True  # long names stand on two lines, else they are cut short
 
     @property
     def width(self) -> int:
@@ -179,20 +182,23 @@ class Names:
             curves: Places and heights, in box coordinates, of lines that a name inside the box keeps clear of.
         """
         texts = [(symbol, colour) for symbol, colour, _, _ in names]
-        if texts != self._texts:
-            self._write(texts)
         box = self._canvas.box
         area = box.geometry()
+        line = QFontMetricsF(font_px(LABEL_PX)).height()
+        whole = CLOSE * line * sum(len(lines_of(symbol)) + 0.5 for symbol, _ in texts) <= area.height()
+        if (texts, whole) != (self._texts, self._whole):
+            self._whole = whole
+            self._write(texts)
         if not names or area.height() <= 0:
             return
         (left, right), (bottom, top) = box.viewRange()
         ends = [area.left() + (x - left) / (right - left) * area.width() for _, _, x, _ in names]
         wanted = np.array([(top - y) / (top - bottom) * area.height() for _, _, _, y in names])
-        height = self._items[0].boundingRect().height()
+        heights = np.array([item.boundingRect().height() for item in self._items])
         veil = QColor(self._canvas.backgroundBrush().color())
         veil.setAlpha(VEIL)
-        places = apart(wanted, height * 0.8, max(area.height() - height / 3, 0))  # the axis' name is beneath
-        for item, x, y in zip(self._items, ends, places, strict=True):
+        places = apart(wanted, heights * CLOSE, max(area.height() - line / 2, 0))  # the axis' name is beneath
+        for item, x, y, height in zip(self._items, ends, places, heights.tolist(), strict=True):
             inside = x < area.right() - 1  # there the name stands above the end, not on the line
             item.veil = veil if inside else None
             item.setPos(
@@ -224,10 +230,10 @@ class Names:
                 item.scene().removeItem(item)
         self._items = []
         for symbol, colour in texts:
-            shortened = symbol if len(symbol) <= LONGEST else symbol[: LONGEST - 1] + "…"
+            lines = lines_of(symbol) if self._whole or len(symbol) <= LONGEST else [symbol[: LONGEST - 1] + "…"]
             item = Name(self._canvas.frame)
             item.setFont(font_px(LABEL_PX))
-            item.setHtml(f'<span style="color:{colour}">{rich(shortened)}</span>')
+            item.setHtml(f'<span style="color:{colour}">{"<br>".join(map(rich, lines))}</span>')
             self._items.append(item)
         self._texts = texts
 
@@ -242,15 +248,25 @@ def _meets(curve: Path, columns: np.ndarray, rows: np.ndarray) -> int:
     return int(((heights >= rows[0]) & (heights <= rows[1])).sum())
 
 
-def apart(wanted: np.ndarray, gap: float, height: float) -> np.ndarray:
-    """Places near ``wanted`` (n,) between 0 and ``height``, each at least ``gap`` from the next; nearer where they are
-    too many."""
+def lines_of(name: str) -> list[str]:
+    """A name on one line or two of similar length, the last cut short where even they do not hold it."""
+    for width in range(-(-len(name) // 2) if len(name) > LONGEST else LONGEST, LONGEST + 1):
+        if len(lines := textwrap.wrap(name, width)) <= 2:
+            return lines
+    return textwrap.wrap(name, LONGEST, max_lines=2, placeholder="…")
+
+
+def apart(wanted: np.ndarray, sizes: np.ndarray, height: float) -> np.ndarray:
+    """Places near ``wanted`` (n,) of the middles of things of these ``sizes`` (n,), from 0 to ``height``.
+
+    Neighbours do not overlap, unless there are too many for that.
+    """
     order = np.argsort(wanted, kind="stable")
-    rank = np.arange(len(wanted))
-    gap = min(gap, height / max(len(wanted) - 1, 1))
-    places = np.maximum.accumulate(np.clip(wanted[order], 0, height) - rank * gap) + rank * gap
+    ahead = np.concatenate([[0.0], np.cumsum((sizes[order][1:] + sizes[order][:-1]) / 2)])
+    ahead *= min(1.0, height / max(ahead[-1], 1e-9))
+    places = np.maximum.accumulate(np.clip(wanted[order], 0, height) - ahead) + ahead
     result = np.empty_like(places)
-    result[order] = np.minimum(places, height - rank[::-1] * gap)
+    result[order] = np.minimum(places, height - ahead[-1] + ahead)
     return result
 
 

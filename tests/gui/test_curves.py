@@ -10,6 +10,7 @@ from gui.theme import DARK, LIGHT
 from gui.views import make_view
 from gui.views.axes import TICK_PX, StepAxis, font_px, log_ticks
 from gui.views.curves import CurvesView
+from gui.views.plot import lines_of
 from lab.stream import MemoryRun
 from lab.views import Curves, Line
 from tests.gui.runs import MadeUpRun
@@ -322,9 +323,30 @@ def test_more_names_than_fit_stay_beside_the_plot(qtbot) -> None:
     assert max(np.diff(heights)) - min(np.diff(heights)) < 1e-6
 
 
+def test_a_name_takes_two_lines_before_it_is_cut_short(qtbot) -> None:
+    assert lines_of("test loss") == ["test loss"]
+    assert lines_of("Training loss without dropout") == ["Training loss", "without dropout"]
+    assert lines_of("Accuracy of the chosen sequences under the masks")[1].endswith("…")
+
+    run = MemoryRun()
+    for name in ("a", "b"):
+        run.declare(name, {"label": f"Training loss without dropout {name}"})
+        run.append(name, [0, 9], [1.0, 1.0])
+    view = _view(qtbot, Curves(("a", "b"), title="Two"), run)
+    view.resize(640, 400)
+    view.draw()
+    first, second = sorted(view.names._items, key=lambda item: item.y())
+    assert first.toPlainText() == "Training loss\nwithout dropout a"
+    assert first.y() + 0.8 * first.boundingRect().height() <= second.y() + 1e-6
+    view.resize(640, 80)
+    QApplication.processEvents()  # the layout follows
+    view.draw()
+    assert {item.toPlainText() for item in view.names._items} == {"Training loss witho…"}
+
+
 def test_there_is_room_for_long_names_before_the_first_row(qtbot) -> None:
     source = MemoryRun()
-    source.declare("train_loss", {"symbol": "a symbol of many words"})
+    source.declare("train_loss", {"symbol": "a symbol of words"})
     view = _view(qtbot, LINEAR, source)
     room = view.axis.gutter
     source.append("train_loss", np.arange(10), np.ones(10))

@@ -84,7 +84,7 @@ def test_the_first_axes_are_those_of_the_phase_diagram_and_say_what_they_take(qt
     assert [row.name() for row in dialog.rows] == ["gamma_prime", "gamma"]
     assert dialog.rows[1].values.placeholderText() == "0 to 5: a, b, c or low:high:count"
     dialog.rows[0].knob.setCurrentIndex(dialog.rows[0].knob.findData("scene"))
-    assert dialog.rows[0].values.placeholderText() == "one of start, phase, dropout"
+    assert dialog.rows[0].values.placeholderText() == "one of start, growth, phase, dropout"
     assert dialog.said.text().startswith("1 run on 1 worker")
     dialog.reject()
 
