@@ -64,7 +64,6 @@ def test_the_notebook_examples_run_on_a_folder_of_runs(notebook):
 
 
 def test_pandas_makes_a_frame_of_the_runs(notebook):
-    pytest.importorskip("pandas", reason="the app does without it")
     frame = notebook(pandas=True)["frame"]
     assert frame.groupby("lr")["min(train_loss)"].count().to_dict() == {0.1: 2, 0.2: 2}
 
