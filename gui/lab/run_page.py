@@ -27,7 +27,7 @@ from lab.views import View
 INTERVAL = 20  # ms between turns; in each, the view that is due and has waited longest
 DRAW_BUDGET = 0.005  # seconds of drawing, where several views are drawn at once, before other events get their turn
 VIEW_EVERY = 0.125  # seconds between drawings of one view at least
-SHARE = min(0.08 * (os.cpu_count() or 1), 0.4)  # of the window's thread that all views beside a live run may take
+SHARE = min(0.08 * (os.cpu_count() or 1), 0.4)  # of a core that all views beside a live run may take
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 FINAL = ("finished", "stopped", "failed", "interrupted")
 
@@ -159,7 +159,7 @@ class RunPage(QWidget):
     @Slot()
     def _turn(self) -> None:
         self._settle()
-        shown, now, clock = self._in_sight(), time.perf_counter(), time.thread_time()
+        shown, now, clock = self._in_sight(), time.perf_counter(), time.process_time()
         if self._final:
             self._refresh(shown, DRAW_BUDGET)
             if not any(view.stale for view in shown):
@@ -171,10 +171,13 @@ class RunPage(QWidget):
         self._turned = (drawn[0], clock) if drawn else None
 
     def _settle(self) -> None:
-        """Learn what the view of the last turn cost: Qt painted it after the turn, so all that was spent until now."""
+        """Learn what the view of the last turn cost: Qt painted it after the turn, so all that was spent until now.
+
+        Of all threads: without a graphics card a surface is drawn in others.
+        """
         if self._turned is not None:
             view, before = self._turned
-            view.cost += 0.5 * (time.thread_time() - before - view.cost)  # one slow drawing says little
+            view.cost += 0.5 * (time.process_time() - before - view.cost)  # one slow drawing says little
             self._turned = None
 
     def _in_sight(self) -> list[ViewWidget[Any]]:
