@@ -1,6 +1,6 @@
 """Training beside the real window with four live views, against the bare loop of the same maths.
 
-Bare loop and live run take turns of about half a second, the live one paused meanwhile: what a core of a shared machine
+Bare loop and live run take turns of about a second, the live one paused meanwhile: what a core of a shared machine
 yields changes by half within ten seconds, and so it does so for both. The run itself reads its clocks: the wall's also
 counts what other programs took; processor time per step does not, but misses what the window takes from a run on the
 same core.
@@ -36,13 +36,13 @@ from lab.views import Landscape
 from tests.bench.plain import CLOCK_EVERY, WARM_UP, Plain
 from tests.bench.table import Result
 
-STRETCH, STRETCHES = 600, 8  # steps of a turn, turns of a run
+STRETCH, STRETCHES = 1000, 6  # steps of a turn, about a second as from one checkpoint to the next; turns of a run
 ROUNDS = 4  # runs on each host
 TICK_MS = 5  # of the watch for gaps: at 2 ms it took a fiftieth of a core itself
 HOSTS: tuple[HostKind, ...] = ("process", "thread")
 VIEWS = "4 live views"
 NOTE = """
-The bare loop and the run take turns of half a second, since what a core of a shared machine yields changes by a third
+The bare loop and the run take turns of about a second, since what a core of a shared machine yields changes by a third
 from second to second. The better host is the default on every device.
 """
 
