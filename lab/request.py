@@ -98,7 +98,7 @@ class Estimate(NamedTuple):
 
     Attributes:
         seconds: In all, on a core of its own.
-        size: Bytes of its series.
+        size: Bytes of its series and checkpoints.
         share: Share of the time that readings take.
         prices: What one reading of each instrument takes, as ``Schedule.prices`` says it.
         busy: How many times as long it takes while the machine is as busy as it was.

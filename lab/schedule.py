@@ -246,6 +246,11 @@ class Checkpoints:
         """The first boundary after ``step`` at which the state may be stored."""
         return (step // self.every + 1) * self.every
 
+    def expected(self, size: float, seconds: float) -> float:
+        """How many there will be, of ``size`` bytes each, in a run that takes so many seconds."""
+        fitting = min(seconds / max(self._shortest, 1e-9), self._left / size)
+        return 1 + min(self._steps / self.every, max(fitting, FEWEST))
+
     def made(self, step: int, size: int, took: float = 0.0) -> int | None:
         """Take note of a checkpoint of ``size`` bytes that ``took`` seconds; returns the spacing where it grew."""
         self.last, self._made_at = step, time.monotonic()

@@ -310,6 +310,14 @@ def planned(steps: int, sizes: Callable[[int], int], **options: Any) -> tuple[li
     return made, told
 
 
+@pytest.mark.parametrize("size", (10, 400, 5000))
+def test_the_number_of_checkpoints_is_foreseen(size: int):
+    made, _ = planned(1000, lambda step: size, budget=6000)
+    foreseen = Checkpoints(1000, budget=6000).expected(size, seconds=1e6)
+    assert foreseen == pytest.approx(len(made), rel=0.3)
+    assert Checkpoints(1000, budget=6e6).expected(size, seconds=9.0) == 10, "no more than one a second"
+
+
 def test_small_states_are_stored_fifty_times():
     made, told = planned(1000, lambda step: 10, budget=1e6)
     assert made == list(range(0, 1001, 20)) and told == []

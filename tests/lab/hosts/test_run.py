@@ -17,6 +17,7 @@ from lab.hosts.estimate import estimate
 from lab.hosts.link import Command, Message, QueueLink
 from lab.hosts.run import execute
 from lab.request import Request
+from lab.schedule import FEWEST
 from storage.reader import RunReader
 from tests.fakes import Tiny
 
@@ -256,6 +257,12 @@ def test_an_estimated_size_is_that_of_the_rows_however_few_steps_were_seen():
     request = Request(experiment=NAME, config={"steps": 1000})
     sizes = [found.size for seconds in (0.0, 0.2) if (found := estimate(request, seconds=seconds))]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.3)
+
+
+def test_an_estimated_size_counts_the_checkpoints(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lab.hosts.estimate.capture", lambda experiment: {"theta": np.zeros(10**6)})
+    found = estimate(Request(experiment=NAME, config={"steps": 1000}), seconds=0.0)
+    assert found and found.size == pytest.approx((FEWEST + 1) * 8e6, rel=0.05)
 
 
 def test_an_estimate_says_what_a_reading_of_each_instrument_costs_before_the_run():
