@@ -259,9 +259,10 @@ def lines_of(name: str) -> list[str]:
 def apart(wanted: np.ndarray, sizes: np.ndarray, height: float) -> np.ndarray:
     """Places near ``wanted`` (n,) of the middles of things of these ``sizes`` (n,), from 0 to ``height``.
 
-    Neighbours do not overlap, unless there are too many for that.
+    Neighbours do not overlap, unless there are too many for that. What is larger than the least ends no lower than it.
     """
     order = np.argsort(wanted, kind="stable")
+    height = max(height - (sizes[order][-1] - sizes.min()) / 2, 0.0)
     ahead = np.concatenate([[0.0], np.cumsum((sizes[order][1:] + sizes[order][:-1]) / 2)])
     ahead *= min(1.0, height / max(ahead[-1], 1e-9))
     places = np.maximum.accumulate(np.clip(wanted[order], 0, height) - ahead) + ahead

@@ -10,7 +10,7 @@ from gui.theme import DARK, LIGHT
 from gui.views import make_view
 from gui.views.axes import TICK_PX, StepAxis, font_px, log_ticks
 from gui.views.curves import CurvesView
-from gui.views.plot import lines_of
+from gui.views.plot import apart, lines_of
 from lab.stream import MemoryRun
 from lab.views import Curves, Line
 from tests.gui.runs import MadeUpRun
@@ -321,6 +321,14 @@ def test_more_names_than_fit_stay_beside_the_plot(qtbot) -> None:
     area = view.box.geometry()
     assert area.top() <= heights[0] and heights[-1] < area.bottom() - 3
     assert max(np.diff(heights)) - min(np.diff(heights)) < 1e-6
+
+
+def test_things_of_any_size_stand_apart_and_end_above_the_bottom() -> None:
+    sizes = np.array([10.0, 30.0, 10.0, 30.0])
+    places = apart(np.array([50.0, 50.0, 50.0, 99.0]), sizes, 100.0)
+    low, high = places - sizes / 2, places + sizes / 2
+    assert (low[1:] >= high[:-1] - 1e-9).all() and high[-1] <= 100.0 + sizes.min() / 2 + 1e-9
+    np.testing.assert_allclose(apart(np.zeros(3), np.full(3, 80.0), 100.0), [0, 50, 100])
 
 
 def test_a_name_takes_two_lines_before_it_is_cut_short(qtbot) -> None:
