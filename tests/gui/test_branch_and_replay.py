@@ -129,7 +129,7 @@ def test_an_instrument_switched_on_in_mid_run_gets_its_view_and_mark_and_a_repla
     page.refresh()
     for view in (page.views[0], panel.view):
         assert {event["step"] for event in events} <= {event["step"] for event in view.marked_events()}
-    assert not panel.view.message
+    qtbot.waitUntil(lambda: not panel.view.message, timeout=20_000)  # on a busy machine views are drawn in turns
     assert event_text(events[2]).startswith(f"step {events[2]['step']}: instruments (largest off)")
     window.actions_by_id["replay"].trigger()
     again = lab.current()
