@@ -206,12 +206,13 @@ class _StudyProgress:
         left, running, failed = board.seconds_left(), board.count("running"), board.count("failed")
         words = [f"{running} running", f"{failed} failed" if failed else "", f"{_time(left)} left" if left else ""]
         said = ", ".join(word for word in words if word)
-        done = board.count("finished", "failed")
+        ended = [cell for cell in board.cells if cell.state in ("finished", "failed")]  # others may end meanwhile
+        done = len(ended)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=said)
             return
-        for cell in board.cells:
-            if cell.state in ("finished", "failed") and cell.point.key not in self._told:
+        for cell in ended:
+            if cell.point.key not in self._told:
                 self._told.add(cell.point.key)
                 print(f"{done}/{len(board.cells)}  {_ending(cell)}", flush=True)
         if left and time.monotonic() - self._said > TALK_SECONDS:
