@@ -336,7 +336,7 @@ class Engine:
             if isinstance(value, torch.Tensor):
                 if not value.is_cpu:
                     self._unchecked = True
-                    self._keep(name, value.detach())
+                    self._keep(name, value.detach().clone())  # rows wait, and training may write to it meanwhile
                     continue
                 value = value.item() if value.ndim == 0 else value.detach().numpy().copy()
             if type(value) is float:  # nearly every reading: the shortest way, as it is taken at every step
