@@ -237,6 +237,11 @@ class Checkpoints:
         self.every = every or max(least, -(-steps // MOST))
         self.last = -1
 
+    @classmethod
+    def of(cls, config: Config, begin: int = 0) -> Checkpoints:
+        """Those of a run of its own that goes on at step ``begin``."""
+        return cls(config.steps, begin=begin, budget=config.checkpoint_megabytes * 1e6)
+
     def due(self, step: int) -> bool:
         if step == self.last or step % self.every:
             return False

@@ -55,7 +55,7 @@ def estimate(request: Request, seconds: float = 0.8, hurry: Callable[[], bool] =
     alone, prices = config.steps * schedule.seconds_per_step(), schedule.prices()
     spacing = {s.name: prices[i.method]["every"] for i in cls.instruments() if i.method in prices for s in i.series}
     size = sum(_size(memory, name, config.steps, taken, spacing.get(name)) for name in memory.names())
-    checkpoints = Checkpoints(config.steps, budget=config.checkpoint_megabytes * 1e6)
+    checkpoints = Checkpoints.of(config)
     state = sum(array.nbytes for array in capture(experiment).values())
     size += state * checkpoints.expected(state, alone)
     return Estimate(alone, int(size), schedule.share(), prices, max(waited, 1.0))

@@ -101,8 +101,7 @@ class Run:
             replay=start.replay,
             again=request.again,
             history=start.history,
-            checkpoints=checkpoints
-            or Checkpoints(start.config.steps, begin=start.step, budget=start.config.checkpoint_megabytes * 1e6),
+            checkpoints=checkpoints or Checkpoints.of(start.config, start.step),
             also=start.also,
         )
         self._also = start.also
@@ -197,7 +196,7 @@ class Run:
             replay=events,
             again=self._request.again,
             history=history,
-            checkpoints=Checkpoints(config.steps),
+            checkpoints=Checkpoints.of(config, earlier[-1]),
             also=self._also,
         )
         self._tell_knobs()

@@ -145,6 +145,17 @@ def test_gradients_of_tensors_and_modules_in_lists_are_kept_for_training():
     assert weights[0].grad is kept[0] and layer.weight.grad is kept[1]
 
 
+class Elsewhere(torch.Tensor):
+    is_cpu = False
+
+
+def test_readings_on_a_device_are_those_of_their_step_though_training_writes_on(monkeypatch: pytest.MonkeyPatch):
+    experiment = make(steps=5)
+    counter = torch.zeros(()).as_subclass(Elsewhere)
+    monkeypatch.setattr(experiment, "step", lambda: {"train_loss": counter.add_(1)})
+    assert finish(experiment).series("train_loss")[1].tolist() == [1, 2, 3, 4, 5]
+
+
 def test_a_knob_acts_at_the_next_step_and_leaves_an_event():
     run, experiment = MemoryRun(), make(lr=0.5, steps=10)
     engine = Engine(experiment, run)
@@ -332,6 +343,13 @@ def test_checkpoints_keep_to_their_size_budget_also_when_the_state_grows():
 def test_a_state_beyond_the_budget_is_stored_six_times_and_at_the_end():
     made, _ = planned(1200, lambda step: 10**9, budget=1e6)
     assert made == [0, 200, 400, 600, 800, 1000, 1200]
+
+
+def test_the_knob_of_their_size_is_the_budget_of_a_run_that_goes_on():
+    config = Tiny.configure(values={"steps": 1000, "checkpoint_megabytes": 8})
+    checkpoints = Checkpoints.of(config, 500)
+    checkpoints.made(500, 400_000)
+    assert checkpoints.every == 63  # nine times in 500 steps with half of 8 MB, one of them the end
 
 
 def test_a_run_that_goes_on_has_the_budget_of_what_is_left():
