@@ -72,7 +72,8 @@ def list_experiments(
     else:
         for name, cls in found.items():
             print(f"{name:24} {cls.title} - {cls.claim}")
-            print(f"{'':24} presets: {', '.join(cls.presets)}; arms: {', '.join(cls.arms)}")
+            presets = (p if cls.presets[p].claimed else f"{p} (nothing claimed)" for p in cls.presets)
+            print(f"{'':24} presets: {', '.join(presets)}; arms: {', '.join(cls.arms)}")
     for item in broken:
         print(f"{item.name}: cannot be loaded: {item.error}", file=sys.stderr)
 

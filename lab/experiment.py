@@ -13,7 +13,7 @@ import torch
 
 from lab.config import Config
 from lab.stream import Source
-from lab.verdict import StudyRow, Verdict
+from lab.verdict import Outcome, StudyRow, Verdict
 from lab.views import PhaseDiagram, View
 
 if TYPE_CHECKING:
@@ -113,10 +113,15 @@ def action(label: str, *, help: str = "") -> Callable[[Callable[..., Any]], Call
 
 @dataclass(frozen=True)
 class Preset:
-    """A named starting point: settings over the config's defaults."""
+    """A named starting point: settings over the config's defaults.
+
+    Attributes:
+        claimed: False where the claim says nothing about such runs: every arm beside it is not comparable.
+    """
 
     settings: Mapping[str, Any]
     note: str = ""
+    claimed: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,13 +130,13 @@ class Arm:
 
     Attributes:
         settings: Knobs over those of the preset.
-        expect: The verdict that the paper's claim predicts for it.
+        expect: The verdict that the paper's claim predicts for it; ``Experiment.expected`` knows of presets, too.
         presets: Further settings that hold only with the named preset.
         whole: Nothing of a preset stays under the settings; the arm is the same beside every preset not in ``presets``.
     """
 
     settings: Mapping[str, Any]
-    expect: Literal["reproduced", "not reproduced", "not comparable"]
+    expect: Outcome
     note: str = ""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     whole: bool = False
@@ -292,6 +297,14 @@ class Experiment(ABC):
             settings = ({} if chosen.whole else settings) | dict(chosen.settings)
             settings |= chosen.presets.get(preset, {})
         return cls.Config.parse(settings | dict(values or {}))
+
+    @classmethod
+    def expected(cls, preset: str, arm: str) -> Outcome | None:
+        """The verdict that the claim predicts for an arm beside a preset; None for a run of no arm."""
+        if arm not in cls.arms:
+            return None
+        nothing_said = preset in cls.presets and not cls.presets[preset].claimed and not cls.arms[arm].whole
+        return "not comparable" if nothing_said else cls.arms[arm].expect
 
 
 def _marked(cls: type, attribute: str) -> tuple[Any, ...]:

@@ -99,6 +99,7 @@ def describe(cls: type[Experiment]) -> dict[str, Any]:
         "paper": cls.paper,
         "presets": list(cls.presets),
         "arms": {name: arm.expect for name, arm in cls.arms.items()},
+        "unclaimed_presets": [name for name, preset in cls.presets.items() if not preset.claimed],
         "views": [view.id for view in cls.views],
         "also_views": [view.id for view in cls.also_views],
         "instruments": {

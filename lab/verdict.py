@@ -141,12 +141,11 @@ class StudyRow:
 
     @classmethod
     def of(
-        cls, arms: Mapping[str, Any], arm: str, config: Any, verdict: Verdict, numbers: Mapping[str, float]
+        cls, expected: Outcome | None, arm: str, config: Any, verdict: Verdict, numbers: Mapping[str, float]
     ) -> "StudyRow":
-        """A run of an experiment with these arms, and its own verdict."""
-        expected = arms[arm].expect if arm in arms else ""
+        """A run and its own verdict, beside what is expected of its arm."""
         checks = {c.name: c.value for c in verdict.checks}
-        return cls(arm, config, verdict.outcome, expected, numbers, checks, verdict.reason)
+        return cls(arm, config, verdict.outcome, expected or "", numbers, checks, verdict.reason)
 
 
 def judge_arms(rows: Sequence[StudyRow]) -> tuple[Check, ...]:
@@ -182,8 +181,10 @@ def judge_together(
     if open_rows:
         reasons = Counter(row.reason for row in open_rows).most_common(1)
         undecided = f"{len(open_rows)} of {len(rows)} runs are not comparable: {reasons[0][0]}"
-    if not checks:
-        return Verdict.not_comparable(undecided or "the claim says nothing about these runs together; run its arms")
+    if not (checks and comparable):
+        said = undecided or next((row.reason for row in rows if row.reason), "")
+        said = said or "the claim says nothing about these runs together; run its arms"
+        return Verdict.not_comparable(said, *checks)
     refuted = any(arms and row.expected and row.outcome != row.expected for row in comparable)
     refuted = refuted or (own is not None and own.outcome == "not reproduced")
     return Verdict.of(*checks) if refuted else Verdict.of(*checks).excused(undecided)

@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -91,7 +91,7 @@ def run_arm(job: Job) -> Row:
             verdict = Verdict.not_comparable(problem or state)
         size = out.stat().st_size if out.exists() else 0
     row = dict(zip(("experiment", "preset", "arm", "seed"), job, strict=True))
-    row |= {"expected": cls.arms[arm].expect, "verdict": verdict.to_json(), "seconds": time.process_time() - started}
+    row |= {"expected": cls.expected(preset, arm), "verdict": verdict.to_json(), "seconds": time.process_time() - started}
     return row | {"bytes": size, "date": time.strftime("%Y-%m-%d"), "machine": machine()}
 
 
@@ -107,6 +107,15 @@ def as_expected(row: Row) -> bool:
     return row["verdict"]["outcome"] == row["expected"]
 
 
+def declared(rows: Iterable[Row], experiments: Mapping[str, type[Experiment]]) -> Iterator[Row]:
+    """Rows of arms that there still are, with what is expected of them now."""
+    for row in rows:
+        name, preset, arm, _ = key(row)
+        cls = experiments.get(name)
+        if cls is not None and preset in cls.presets and arm in cls.arms:
+            yield row | {"expected": cls.expected(preset, arm)}
+
+
 def page(rows: list[Row]) -> str:
     """The page: a line for each arm over its seeds, numbers as the range that the seeds gave."""
     lines = [
@@ -115,15 +124,15 @@ def page(rows: list[Row]) -> str:
         "`make reproduce` runs every arm of each experiment's demo preset, `python -m tests.reproduce --preset NAME`",
         "those of another one; both write this page from docs/reproduced.json, where every single number is. Numbers",
         "are the range over the seeds with the threshold of the verdict; times are processor seconds of one run, with",
-        "its size on disk. An arm that is the same beside several presets stands under the first.",
+        "its size on disk. An arm that is the same beside several presets stands under the first. Runs that could not",
+        "be judged are counted apart, with the reason; a preset that the claim says nothing about should end so.",
         "",
         "| experiment | preset | arm | seeds | should end | does | numbers (threshold) | time | file | run on |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (name, preset, arm), group in groupby(rows, key=lambda row: key(row)[:3]):
         runs = list(group)
-        right = sum(map(as_expected, runs))
-        does = f"{right} of {len(runs)}" if right == len(runs) else f"**{right} of {len(runs)}**"
+        does = share(runs) if all(map(as_expected, runs)) else f"**{share(runs)}**"
         cells = (name, preset, arm, ", ".join(str(run["seed"]) for run in runs), runs[0]["expected"], does)
         size = f"{max(run['bytes'] for run in runs) / 1e6:.1f} MB"
         days = sorted({run["date"] for run in runs})
@@ -166,8 +175,9 @@ def short_table(rows: list[Row]) -> str:
     for (name, preset), group in groupby(rows, key=lambda row: key(row)[:2]):
         runs = list(group)
         claim = [run for run in runs if run["expected"] == "reproduced"]
-        controls = [run for run in runs if run["expected"] != "reproduced"]
-        lines.append(row_of(name, preset, share(claim), share(controls), usual_time(runs)))
+        controls = [run for run in runs if run["expected"] == "not reproduced"]
+        told = share(claim) if claim or controls else "nothing claimed"
+        lines.append(row_of(name, preset, told, share(controls), usual_time(runs)))
     return "\n".join(lines)
 
 
@@ -179,8 +189,15 @@ def share(runs: list[Row]) -> str:
     return ", ".join(told) or "-"
 
 
-def write(rows: list[Row]) -> None:
+def read(experiments: Mapping[str, type[Experiment]]) -> dict[Job, Row]:
+    """The rows that are kept, of arms that are still there."""
+    rows = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else []
+    return {key(row): row for row in declared(rows, experiments)}
+
+
+def write(found: Mapping[Job, Row]) -> None:
     """Keep the rows, and draw the page and README's table from them."""
+    rows = [found[job] for job in sorted(found)]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     KEPT.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     PAGE.write_text(page(rows), encoding="utf-8")
@@ -200,15 +217,15 @@ def main() -> int:
     options = parser.parse_args()
     found, broken = registry.discover()
     chosen = [registry.experiment(name) for name in options.only] if options.only else list(found.values())
-    kept = {key(row): row for row in json.loads(KEPT.read_text(encoding="utf-8"))} if KEPT.exists() else {}
+    kept = read(found)
     todo = list(jobs(chosen, options.preset, [int(seed) for seed in options.seeds.split(",")]))
     todo = [job for job in todo if not (options.missing and job in kept) and job[2] in (options.arm or [job[2]])]
     unexpected = len(broken)
+    write(kept)
     with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
         for row in pool.map(run_arm, todo):
             unexpected += not as_expected(row)
-            kept[key(row)] = row
-            write([kept[job] for job in sorted(kept)])  # after each, so that nothing is lost when this is cut short
+            write(read(found) | {key(row): row})  # after each, so that nothing is lost, nor what another process adds
             print(*key(row), row["verdict"]["outcome"], numbers([row]), f"{row['seconds']:.0f} s", flush=True)
     return 1 if unexpected else 0
 

@@ -42,11 +42,32 @@ def test_runs_that_could_not_be_judged_are_counted_apart():
     assert reproduce.share([]) == "-"
 
 
+def test_a_preset_that_nothing_is_claimed_of_should_end_not_comparable_and_is_no_miss():
+    from lab import registry
+
+    found = {"matching-reasoning": registry.experiment("matching-reasoning")}
+    facts = {"experiment": "matching-reasoning", "preset": "counted"}
+    counted = row("post-small", 0, 0.0) | facts
+    counted["verdict"] |= {"outcome": "not comparable", "reason": "counted"}
+    gone = row("retired", 0, 0.0) | facts
+    (kept,) = reproduce.declared([counted, gone], found)
+    assert kept["expected"] == "not comparable" and reproduce.as_expected(kept)
+    assert "| matching-reasoning | counted | nothing claimed | - | 2 s |" in reproduce.short_table([kept])
+    demo = row("post-small", 0, 0.0) | facts | {"preset": "demo"}
+    assert next(reproduce.declared([demo], found))["expected"] == "reproduced"
+
+
+def test_an_arm_with_runs_that_could_not_be_judged_says_so_on_the_page():
+    unlike = row("claim", 2, 0.5)
+    unlike["verdict"] |= {"outcome": "not comparable", "reason": "too short"}
+    assert "| **1 of 1, 1 not comparable** | too short; n" in reproduce.page([ROWS[0], unlike])
+
+
 def test_only_the_marked_part_of_the_readme_is_written(tmp_path, monkeypatch: pytest.MonkeyPatch):
     for name in ("KEPT", "PAGE", "README"):
         monkeypatch.setattr(reproduce, name, tmp_path / name)
     reproduce.README.write_text(f"before {reproduce.MARKS[0]}old{reproduce.MARKS[1]} after", encoding="utf-8")
-    reproduce.write(ROWS)
+    reproduce.write({reproduce.key(row): row for row in ROWS})
     text = reproduce.README.read_text(encoding="utf-8")
     assert text.startswith("before ") and text.endswith(" after") and "old" not in text
     assert "| x | p | 1 of 2 | 1 of 1 | 2 s |" in text

@@ -162,7 +162,8 @@ def study_row(member: Member) -> StudyRow | None:
     if member.experiment is None or member.state != "finished" or not member.verdict:
         return None
     verdict, numbers = Verdict.from_json(member.verdict), member.source.last_numbers()
-    return StudyRow.of(member.experiment.arms, str(member.header["arm"] or ""), member.config, verdict, numbers)
+    preset, arm = (str(member.header[name] or "") for name in ("preset", "arm"))
+    return StudyRow.of(member.experiment.expected(preset, arm), arm, member.config, verdict, numbers)
 
 
 def verdict_together(members: Sequence[Member], rows: Sequence[StudyRow | None]) -> Verdict:

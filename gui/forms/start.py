@@ -60,21 +60,21 @@ class Start(QWidget):
         bottom.addWidget(self.back)
         layout.addLayout(bottom)
         self.show_modified(0)
-        self._write_note()
+        self._write_notes()
 
     def _arm_rows(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setVerticalSpacing(0)
+        self._expected: dict[str, QLabel] = {}
         for index, (name, arm) in enumerate(self._experiment.arms.items()):
             button = QRadioButton(name)
             button.setChecked(index == 0)
-            button.setToolTip(arm.note or f"The paper's claim predicts: {arm.expect}.")
+            button.setToolTip(arm.note)
             button.clicked.connect(self._choose)
             self.arms.addButton(button, index)
-            expected = named(QLabel(EXPECTED[arm.expect]), "muted")
-            expected.setToolTip(f"The paper's claim predicts: {arm.expect}.")
+            self._expected[name] = named(QLabel(), "muted")
             grid.addWidget(button, index, 0)
-            grid.addWidget(expected, index, 1, Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(self._expected[name], index, 1, Qt.AlignmentFlag.AlignRight)
         return grid
 
     def preset(self) -> str:
@@ -91,7 +91,7 @@ class Start(QWidget):
         for button in self.arms.buttons():
             button.setChecked(button.text() == arm)
         self.arms.setExclusive(True)
-        self._write_note()
+        self._write_notes()
 
     def show_modified(self, count: int) -> None:
         self.modified.setText(f"modified: {count} knob{'s' if count != 1 else ''}")
@@ -99,10 +99,15 @@ class Start(QWidget):
         self.back.setVisible(bool(count))
 
     def _choose(self) -> None:
-        self._write_note()
+        self._write_notes()
         self.chosen.emit()
 
-    def _write_note(self) -> None:
+    def _write_notes(self) -> None:
+        """What the preset is, and how the arms should end beside it."""
+        for name, label in self._expected.items():
+            expected = self._experiment.expected(self.preset(), name)
+            label.setText(EXPECTED[expected] if expected else "")
+            label.setToolTip(f"The paper's claim predicts: {expected}.")
         note = self._experiment.presets[self.preset()].note if self.preset() else ""
         self.note.setText(note)
         self.note.setVisible(bool(note))

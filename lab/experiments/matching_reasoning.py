@@ -265,7 +265,8 @@ class MatchingReasoning(DecoderExperiment):
         "demo": Preset({}, "Two hops along four pairs, three layers of one head."),
         "counted": Preset(
             {"kind": "counted", "edges": 4, "hops": 3, "layers": 4, "steps": 3000},
-            "One to three hops, the number given.",
+            "One to three hops, the number given. The claim says nothing about it.",
+            claimed=False,
         ),
         "paper": Preset(
             {

@@ -58,10 +58,11 @@ def study_row(path: str, cls: type[Experiment], *, anew: bool = True) -> StudyRo
         RunFileError, ConfigError: It cannot be read.
     """
     with RunReader(path) as reader:
-        config, arm, kept = cls.Config.parse(reader.config), str(reader.header["arm"] or ""), reader.verdict
+        config, kept = cls.Config.parse(reader.config), reader.verdict
+        preset, arm = (str(reader.header[name] or "") for name in ("preset", "arm"))
         verdict = Verdict.from_json(kept) if kept and not anew else judged(cls, config, reader)
         numbers = reader.last_numbers()
-    return StudyRow.of(cls.arms, arm, config, verdict, numbers)
+    return StudyRow.of(cls.expected(preset, arm), arm, config, verdict, numbers)
 
 
 def judged(cls: type[Experiment], config: Any, reader: RunReader) -> Verdict:

@@ -7,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.forms import Form
 from gui.forms.numbers import climb, shift, text_of
+from gui.forms.start import EXPECTED
 from lab.config import Config, param
 from lab.experiment import Arm, Preset
 from tests.fakes import Tiny
@@ -35,7 +36,7 @@ class EveryKind(Config):
 
 class Kinds(Tiny):
     Config = EveryKind
-    presets = {"demo": Preset({}, "Small and quick."), "wide": Preset({"width": 500})}
+    presets = {"demo": Preset({}, "Small and quick."), "wide": Preset({"width": 500}, claimed=False)}
     arms = {"plain": Arm({"rate": 0.1}, "reproduced"), "other": Arm({"rate": 1.0}, "not reproduced")}
 
 
@@ -96,6 +97,16 @@ def test_choosing_a_preset_and_an_arm_fills_the_form(form, qtbot):
         form.start.presets.activated.emit(1)
     form.start.arms.buttons()[1].click()
     assert form.config() == Kinds.configure("wide", "other")
+
+
+def test_arms_say_how_they_should_end_beside_the_chosen_preset(form):
+    def said() -> list[str]:
+        return [label.text() for label in form.start.findChildren(QLabel) if label.text() in EXPECTED.values()]
+
+    assert said() == ["should appear", "control"]
+    form.start.presets.setCurrentText("wide")
+    form.start.presets.activated.emit(1)
+    assert said() == ["not judged", "not judged"]
 
 
 def test_an_error_stands_under_its_field_before_the_start(form):

@@ -57,6 +57,8 @@ def test_runs_that_are_too_short_say_nothing_against_a_claim_and_the_study_says_
     assert judge_together([short, bad], lambda rows: None).outcome == "not reproduced", "one run refutes it"
     expected = ended("not comparable", "not comparable", "another reason")
     assert judge_together([expected, good], lambda rows: None).outcome == "reproduced"
+    alone = judge_together([expected, expected], lambda rows: None)
+    assert alone.outcome == "not comparable" and alone.reason == "another reason", "nobody judged anything"
 
 
 def test_a_diagram_is_judged_by_its_comparable_runs_and_not_at_all_without_them():
