@@ -13,6 +13,7 @@ from lab.experiment import Instrument
 REVIEW_SECONDS = 0.5  # how often spacing is reviewed
 MOST, FEWEST = 50, 6  # checkpoints of a run
 SHARE = 0.01  # of the time that checkpoints may take
+LOSABLE = 120.0  # seconds of work that a crash may cost where one state alone is larger than the budget
 
 
 @dataclass
@@ -208,7 +209,8 @@ class Checkpoints:
 
     Checkpoints are never taken back, so their spacing is planned: what is left of the budget is spread over what is
     left of the run, anew after each one, since a state may grow (an optimiser's does after its first step). A state
-    too large for the budget is still stored FEWEST times, so that a crash never costs more than that share of a run.
+    too large for the budget is still stored FEWEST times, so that a crash never costs more than that share of a run;
+    one that is larger than the whole budget, not more often than every LOSABLE seconds, the run's two ends apart.
 
     Args:
         steps: Length of the run.
@@ -232,6 +234,7 @@ class Checkpoints:
         self._steps = steps
         self._fixed = every is not None
         self._seconds = self._shortest = 0.0 if every else seconds
+        self._budget = budget
         self._left = budget * (1 - min(begin / steps, 1.0))
         self._made_at = -1e9
         self.every = every or max(least, -(-steps // MOST))
@@ -253,6 +256,8 @@ class Checkpoints:
 
     def expected(self, size: float, seconds: float) -> float:
         """How many there will be, of ``size`` bytes each, in a run that takes so many seconds."""
+        if size > self._budget:
+            return 1 + max(1.0, min(FEWEST, seconds / LOSABLE))
         fitting = min(seconds / max(self._shortest, 1e-9), self._left / size)
         return 1 + min(self._steps / self.every, max(fitting, FEWEST))
 
@@ -260,7 +265,7 @@ class Checkpoints:
         """Take note of a checkpoint of ``size`` bytes that ``took`` seconds; returns the spacing where it grew."""
         self.last, self._made_at = step, time.monotonic()
         if self._shortest:
-            self._seconds = max(self._shortest, took / SHARE)
+            self._seconds = max(self._shortest, took / SHARE, LOSABLE if size > self._budget else 0.0)
         self._left -= size
         if self._fixed or step >= self._steps:
             return None

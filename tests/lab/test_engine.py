@@ -369,6 +369,26 @@ def test_costly_checkpoints_come_less_often_and_planned_ones_do_not_wait(monkeyp
     assert kept.due(60), "a tenth of a second every ten is the share that they may take"
 
 
+def test_a_state_larger_than_the_whole_budget_is_stored_at_the_ends_of_a_short_run(monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr("lab.schedule.time.monotonic", lambda: now[0])
+
+    def made(seconds_a_step: float) -> list[int]:
+        plan, found = Checkpoints(300, budget=16e6), []
+        for step in range(301):
+            now[0] += seconds_a_step
+            if plan.due(step) or step == 300:
+                plan.made(step, 26_000_000)
+                found.append(step)
+        return found
+
+    assert made(0.15) == [0, 300], "45 seconds"
+    assert made(1.0) == [0, 150, 300]
+    assert made(100.0) == list(range(0, 301, 50)), "no more often than any other large state"
+    assert Checkpoints(300, budget=16e6).expected(26_000_000, 45.0) == 2
+    assert Checkpoints(300, budget=16e6).expected(26_000_000, 1e6) == 7
+
+
 def test_the_file_says_when_checkpoints_are_spaced_out():
     experiment, run = make(steps=100), MemoryRun()
     list(Engine(experiment, run, checkpoints=Checkpoints(100, seconds=0.0, budget=1)))
