@@ -91,8 +91,9 @@ def run_arm(job: Job) -> Row:
             verdict = Verdict.not_comparable(problem or state)
         size = out.stat().st_size if out.exists() else 0
     row = dict(zip(("experiment", "preset", "arm", "seed"), job, strict=True))
-    row |= {"expected": cls.expected(preset, arm), "verdict": verdict.to_json(), "seconds": time.process_time() - started}
-    return row | {"bytes": size, "date": time.strftime("%Y-%m-%d"), "machine": machine()}
+    row |= {"expected": cls.expected(preset, arm), "verdict": verdict.to_json()}
+    row |= {"seconds": time.process_time() - started, "bytes": size}
+    return row | {"date": time.strftime("%Y-%m-%d"), "machine": machine()}
 
 
 def machine() -> str:
