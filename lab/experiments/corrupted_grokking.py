@@ -17,29 +17,19 @@ from pydantic import model_validator
 from lab.also import AlsoMeasure
 from lab.config import Config, numbers, param
 from lab.experiment import Arm, Batch, Preset, Series, action, instrument
-from lab.interventions import first_intervention
-from lab.measures.corruption_checks import CHECKS, PHASES, POINTS, SETTINGS, ignoring, judge_map, phase_number
+from lab.measures.corruption_checks import POINTS, is_map, judge, phase_number
 from lab.measures.detectors import Jump
 from lab.memory import require_memory
 from lab.models import stacked_pairs
+from lab.panels import corrupted_grokking as panels
+from lab.panels.corrupted_grokking import BINS, GROUPS, ORDERS
 from lab.stream import Source
-from lab.verdict import Verdict, unlike
-from lab.views import Bars, Curves, Distribution, Heatmap, Line, Matrix, PhaseDiagram, Profile, Ribbon, Scatter
+from lab.verdict import Verdict
 
 if TYPE_CHECKING:
     from lab.measures.directions import Params
     from lab.measures.landscape import Loss
 
-GROUPS = {
-    "train": "Training",
-    "clean": "Clean labels",
-    "given": "Corrupted, given",
-    "true": "Corrupted, true",
-    "test": "Test",
-}
-ACCURACIES = tuple(f"{group}_accuracy" for group in GROUPS)
-ORDERS = {"lowest": "", "highest": ", highest first", "random": ", at random"}
-BINS = 40  # of the IPR histogram over [0, 1]
 DEAD = 1e-3  # of the largest norm: neurons below it have no IPR
 
 Claim = Literal["coexistence", "partial inversion", "full inversion", "forgetting", "scale of neurons", "map"]
@@ -151,16 +141,6 @@ class CorruptedGrokkingConfig(Config):
         return [(size, math.floor(xi * size), decay) for size, xi, decay in sizes]
 
 
-def is_map(config: Any) -> bool:
-    return config.claim == "map"
-
-
-def is_one(config: Any) -> bool:
-    return not is_map(config)
-
-
-_MAP_AXES: dict[str, Any] = {"rows": "map_rows", "columns": "map_columns", "x_label": "corrupted share ξ"}
-_MAP_AXES |= {"y_label": "rows of the map", "when": is_map}
 _MAP = {"claim": "map", "p": 43, "width": 250, "alpha": 0.6, "steps": 600, "record_every": 50}
 _BN = {"batch_norm": True, "alpha": 0.65, "xi": 0.2, "batch": 64, "lr": 5e-3, "steps": 1500, "prune_every": 500}
 
@@ -173,121 +153,8 @@ class CorruptedGrokking(AlsoMeasure):
     about = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     Config = CorruptedGrokkingConfig
     readings = (Series("train_loss", "Training loss", "L", "MSE", statistic="map: mean over networks"),)
+    views, study_views = panels.VIEWS, panels.STUDY_VIEWS
     also_note = "These read the one network of all scenes but the map, which has many."
-    views = (
-        Ribbon("phase", title="Phase", help="What the network does at each step.", stages=PHASES, when=is_one),
-        Curves(
-            (*ACCURACIES, "mean_ipr"),
-            title="Accuracy",
-            help="Coexistence: all but the true labels of corrupted pairs are right. Inversion: training accuracy "
-            "falls to the dashed line while the corrupted pairs get their true labels back.",
-            y_label="accuracy; mean IPR",
-            lines=(Line("corruption ignored", ignoring), Line("chance", lambda config: 1 / config.p)),
-            when=is_one,
-        ),
-        Distribution(
-            "ipr",
-            title="IPR of the neurons",
-            of="neuron",
-            help="Low: memorising or random. High: a single frequency, generalising. Neurons that decayed have none.",
-            x_label="IPR",
-            bins=BINS,
-            lines=(Line("Gaussian", lambda config: 2 / (config.p // 2 + 1)),),
-            when=is_one,
-        ),
-        Scatter(
-            "ipr",
-            "neuron_norm",
-            title="IPR and size of the neurons",
-            of="neuron",
-            help="Coloured by what your pruning keeps.",
-            colour="kept",
-            x_label="IPR",
-            y_label="‖U_k‖ ‖V_k‖ ‖W_k‖",
-            when=is_one,
-        ),
-        Profile(
-            "pruned_share",
-            tuple(f"lowest_{name}" for name in ACCURACIES),
-            title="Pruning, lowest IPR first",
-            help="Memorisation goes first, and the corrupted pairs get their true labels: point at a share to read it.",
-            x_label="share of neurons pruned",
-            y_label="accuracy",
-            when=is_one,
-        ),
-        Profile(
-            "pruned_share",
-            tuple(f"{order}_{name}" for order in ("highest", "random") for name in ("true_accuracy", "test_accuracy")),
-            title="Pruning in other orders",
-            help="The control: without the order by IPR nothing is repaired.",
-            x_label="share of neurons pruned",
-            y_label="accuracy",
-            when=is_one,
-        ),
-        Bars(
-            "pruned_accuracies",
-            labels=tuple(GROUPS.values()),
-            title="Accuracy of the pruned network",
-            help="Under the knob Prune. Freeze the weights, then move it.",
-            y_label="accuracy",
-            y_range=(0.0, 1.0),
-            when=is_one,
-        ),
-        Scatter(
-            "ipr",
-            "neuron_scale",
-            title="IPR and BatchNorm scale",
-            of="neuron",
-            help="BatchNorm makes memorising neurons small.",
-            colour="kept",
-            x_label="IPR",
-            y_label="|γ_k|",
-            when=lambda config: config.batch_norm,
-        ),
-        Matrix(
-            "phase_map",
-            title="Phase map",
-            help="1 coexistence, 2 partial and 3 full inversion, 4 memorisation, 5 forgetting, 6 confusion.",
-            z_label="phase",
-            z_range=(1.0, 6.0),
-            **_MAP_AXES,
-        ),
-        Matrix("map_test", title="Test accuracy over the map", z_label="accuracy", z_range=(0.0, 1.0), **_MAP_AXES),
-        Matrix("map_given", title="Corrupted labels over the map", z_label="accuracy", z_range=(0.0, 1.0), **_MAP_AXES),
-        Heatmap(
-            "ipr_histogram",
-            rows="ipr_bins",
-            title="IPR over time",
-            y_label="IPR",
-            z_label="neurons",
-            primary=False,
-            when=is_one,
-        ),
-        Curves(("weight_norms",), title="Norms of U, V and W", y_label="Frobenius norm", primary=False, when=is_one),
-        Curves(("train_loss",), title="Loss", y_label="MSE", y_log=True, primary=False),
-    )
-    study_views = (
-        PhaseDiagram(
-            "given_accuracy",
-            x="xi",
-            y="weight_decay",
-            title="Corrupted labels learnt",
-            help="Coexistence above the line at 0.9, full inversion below that at 0.1.",
-            z_label="accuracy",
-            z_range=(0.0, 1.0),
-            contours=(0.1, 0.9),
-        ),
-        PhaseDiagram(
-            "test_accuracy",
-            x="xi",
-            y="alpha",
-            title="Generalisation",
-            help="With few pairs, or many wrong labels, only memory is left.",
-            z_label="test accuracy",
-            z_range=(0.0, 1.0),
-            contours=(0.9,),
-        ),
-    )
     presets = {
         "demo": Preset({}, "The paper's full size, p = 97 and N = 500, for 600 steps."),
         "map": Preset(_MAP, "Twenty small networks at once: weight decay against the corrupted share."),
@@ -547,20 +414,3 @@ class CorruptedGrokking(AlsoMeasure):
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:
         return judge(config, run)
-
-
-def judge(config: Any, run: Source) -> Verdict:
-    """The claim's checks on the last readings; not comparable after an intervention in the training."""
-    steered = first_intervention(run, knobs=set(config.knobs()) - {"prune", "prune_by"})
-    if steered:
-        return Verdict.not_comparable(f"the training was steered at step {steered['step']}")
-    if is_map(config):
-        return judge_map(config, run)
-    step = run.series("test_accuracy")[0]
-    if (config.p, config.width) != (97, 500):
-        return Verdict.not_comparable("the thresholds are those of p = 97 and N = 500")
-    if step[0] > 0:
-        return Verdict.not_comparable(f"a branch from step {step[0]}: what came before is in its parent")
-    if step[-1] < config.steps or step[-1] < 300:
-        return Verdict.not_comparable(f"too short or not finished: step {step[-1]} of {max(config.steps, 300)}")
-    return Verdict.of(*CHECKS[config.claim](config, run)).excused(unlike(config, *SETTINGS[config.claim]))

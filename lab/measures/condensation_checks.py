@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lab.interventions import first_intervention
 from lab.stream import Source
 from lab.verdict import Check, StudyRow, Verdict, unlike
 
@@ -133,3 +134,14 @@ def judge_dropout(config: Any, run: Source) -> Verdict:
 
 SCENES = {"start": judge_start, "growth": judge_growth, "phase": judge_phase, "dropout": judge_dropout}
 """How a run of each scene is judged, from its config and record."""
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """The scene's checks on the last reading; not comparable after an intervention or before the end."""
+    steered = first_intervention(run)
+    if steered:
+        return Verdict.not_comparable(f"the run was steered at step {steered['step']}")
+    step, _ = run.series("condensed_fraction")
+    if not len(step) or step[-1] < config.steps:
+        return Verdict.not_comparable("not finished: the last reading is the one that counts")
+    return SCENES[config.scene](config, run)

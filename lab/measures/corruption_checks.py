@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from lab.interventions import first_intervention
 from lab.stream import Source
-from lab.verdict import Check, Verdict
+from lab.verdict import Check, Verdict, unlike
 from lab.views import Stage
 
 PHASES = (
@@ -23,6 +24,10 @@ PHASES = (
     Stage("confusion", "None of these."),
 )
 POINTS = 21  # of a pruning curve
+
+
+def is_map(config: Any) -> bool:
+    return config.claim == "map"
 
 
 def ignoring(config: Any) -> float:
@@ -156,3 +161,20 @@ def judge_map(config: Any, run: Source) -> Verdict:
     return Verdict.of(
         *(Check(f"phase at λ = {row:g}, ξ = 0.2", at[row], n, n, PHASES[n - 1].label) for row, n in expected.items())
     )
+
+
+def judge(config: Any, run: Source) -> Verdict:
+    """The claim's checks on the last readings; not comparable after an intervention in the training."""
+    steered = first_intervention(run, knobs=set(config.knobs()) - {"prune", "prune_by"})
+    if steered:
+        return Verdict.not_comparable(f"the training was steered at step {steered['step']}")
+    if is_map(config):
+        return judge_map(config, run)
+    step = run.series("test_accuracy")[0]
+    if (config.p, config.width) != (97, 500):
+        return Verdict.not_comparable("the thresholds are those of p = 97 and N = 500")
+    if step[0] > 0:
+        return Verdict.not_comparable(f"a branch from step {step[0]}: what came before is in its parent")
+    if step[-1] < config.steps or step[-1] < 300:
+        return Verdict.not_comparable(f"too short or not finished: step {step[-1]} of {max(config.steps, 300)}")
+    return Verdict.of(*CHECKS[config.claim](config, run)).excused(unlike(config, *SETTINGS[config.claim]))

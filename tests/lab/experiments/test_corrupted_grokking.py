@@ -10,8 +10,9 @@ import torch
 
 from lab.config import ConfigError
 from lab.engine import Engine
-from lab.experiments.corrupted_grokking import ACCURACIES, CorruptedGrokking
+from lab.experiments.corrupted_grokking import CorruptedGrokking
 from lab.measures.corruption_checks import PHASES, POINTS, ignoring, inversion_step, phase_number
+from lab.panels.corrupted_grokking import ACCURACIES
 from lab.stream import MemoryRun
 
 SMALL = {"p": 11, "width": 60, "alpha": 0.6, "xi": 0.3, "steps": 20}

@@ -1,0 +1,1 @@
+"""Views of experiments that have many: declarations alone, over the experiments' own series."""
