@@ -47,8 +47,8 @@ def judge(config: Any, run: Source) -> Verdict:
     if float(train[judged].max()) > FITTED:
         worst = np.unravel_index(int(train[judged].argmax()), train[judged].shape)
         return Verdict.not_comparable(
-            f"not fitted: the training error at n = {sizes[worst[1]]} is {train[judged][worst]:.1e}, above {FITTED:g}; "
-            "take more steps or another rate",
+            f"not fitted: the median training error at n = {sizes[worst[1]]} is {train[judged][worst]:.1e}, above "
+            f"{FITTED:g}: too few steps, another rate, or most trials in local minima",
             *rank_checks,
         )
     checks, slack, targets = [], SLACK[config.family], config.row_targets()
