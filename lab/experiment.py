@@ -14,7 +14,7 @@ import torch
 from lab.config import Config
 from lab.stream import Source
 from lab.verdict import Outcome, StudyRow, Verdict
-from lab.views import PhaseDiagram, View
+from lab.views import PhaseDiagram, StudyLine, View
 
 if TYPE_CHECKING:
     from lab.measures.detectors import Detector
@@ -190,7 +190,7 @@ class Experiment(ABC):
     Config: ClassVar[type[Config]] = Config
     readings: ClassVar[tuple[Series, ...]]  # what step() returns
     views: ClassVar[tuple[View, ...]]
-    study_views: ClassVar[tuple[PhaseDiagram, ...]] = ()  # what a study over these knobs shows
+    study_views: ClassVar[tuple[PhaseDiagram | StudyLine, ...]] = ()  # what a study over these knobs shows
     presets: ClassVar[Mapping[str, Preset]]
     arms: ClassVar[Mapping[str, Arm]]
     also_views: ClassVar[tuple[View, ...]] = ()  # of optional instruments: shown where they are on, or were read

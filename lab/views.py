@@ -476,3 +476,31 @@ class PhaseDiagram(View):
     centre: float | None = field(default=None, kw_only=True)
     contours: tuple[float, ...] = field(default=(), kw_only=True)
     boundary: tuple[str, Callable[[Any], Any]] | None = field(default=None, kw_only=True)
+
+    @property
+    def knobs(self) -> tuple[str, ...]:
+        return self.x, self.y
+
+
+@dataclass(frozen=True)
+class StudyLine(View):
+    """A number of a study's runs against one knob: the mean over seeds and whatever else differs, with its spread.
+
+    Attributes:
+        number: As of a phase diagram.
+        x: Knob; its axis is logarithmic where the knob is.
+        by: Knob whose values have a line each; empty: arms have.
+        y_label: Symbol and unit; empty for the number's name.
+        lines: Reference lines, of the first run's config.
+    """
+
+    number: str
+    x: str = field(kw_only=True)
+    by: str = field(default="", kw_only=True)
+    y_label: str = field(default="", kw_only=True)
+    y_range: tuple[float, float] | None = field(default=None, kw_only=True)
+    lines: tuple[Line, ...] = field(default=(), kw_only=True)
+
+    @property
+    def knobs(self) -> tuple[str, ...]:
+        return (self.x,)

@@ -1,9 +1,11 @@
-"""A study's phase diagram drawn with matplotlib: true axis values, contour lines, the boundary of theory."""
+"""A study drawn with matplotlib: a phase diagram at true axis values, or a line over one knob."""
 
 from __future__ import annotations
 
 import csv
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,13 @@ from gui.export.look import FigureError, load
 from gui.export.page import MM, drawing
 from gui.export.parts import colour_map, norm
 from gui.export.recipe import LOOK_OF, SIZES
+from gui.export.study_line import draw_curves, write_curves
 from lab import environment
 from lab.experiment import Experiment
 from lab.studies.board import Board
-from lab.studies.diagram import Diagram, diagram_of, edges, is_log, levels_of, tabulate
-from lab.views import PhaseDiagram
+from lab.studies.diagram import Diagram, diagram_of, edges, is_log, levels_of, number_of, tabulate
+from lab.studies.lines import curves_of, levels_at, line_of
+from lab.views import PhaseDiagram, StudyLine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,29 +56,35 @@ def draw_diagram(axes: Axes, spec: PhaseDiagram, table: Diagram, experiment: typ
 
 
 def write_diagram(board: Board, number: str, out: Path, *, size: str = "single", data: bool = False) -> list[Path]:
-    """Draw a number of a study's finished runs over its two axes; returns the files written.
+    """Draw a number of a study's finished runs over its one or two axes; returns the files written.
 
     Raises:
-        FigureError: The study has no two axes of numbers, or no run has this number.
+        FigureError: The study has neither one nor two axes of numbers, or no run has this number.
     """
     if size not in SIZES:
         raise FigureError(f"no size is called {size!r}; known: {', '.join(SIZES)}")
     if out.suffix.lower() not in SUFFIXES:
         raise FigureError(f"figures are .pdf, .svg or .png, not {out.suffix or 'without an ending'!r}")
-    spec = diagram_of(board.study, board.experiment, number)
-    if spec is None:
-        raise FigureError("a phase diagram needs a study of two axes of numbers, each with each")
-    table = tabulate(spec, [cell.point.config for cell in board.cells], board.rows())
-    if not table.count.any():
+    study, experiment, rows = board.study, board.experiment, board.rows()
+    spec, line = diagram_of(study, experiment, number), line_of(study, experiment, number)
+    if spec is None and line is None:
+        raise FigureError("a study is drawn over one axis of numbers, or over two of them, each with each")
+    if not any(math.isfinite(number_of(row, number)) for row in rows):
         raise FigureError(f"no finished run of this study has the number {number!r}")
     try:
-        _draw(spec, table, board, out, size)
-        return [out, _write_csv(spec, table, out.with_suffix(".csv"))] if data else [out]
+        if spec is not None:
+            table = tabulate(spec, [cell.point.config for cell in board.cells], rows)
+            _draw(spec, board, out, size, lambda axes: draw_diagram(axes, spec, table, experiment))
+            return [out, _write_csv(spec, table, out.with_suffix(".csv"))] if data else [out]
+        assert line is not None
+        curves, levels = curves_of(line, rows), levels_at(line, rows)
+        _draw(line, board, out, size, lambda axes: draw_curves(axes, line, curves, levels, experiment))
+        return [out, write_curves(line, curves, out.with_suffix(".csv"))] if data else [out]
     except OSError as error:
         raise FigureError(f"cannot write {out}: {error.strerror}") from None
 
 
-def _draw(spec: PhaseDiagram, table: Diagram, board: Board, out: Path, size: str) -> None:
+def _draw(spec: PhaseDiagram | StudyLine, board: Board, out: Path, size: str, paint: Callable[[Axes], None]) -> None:
     from matplotlib.figure import Figure
 
     app = f"Training Dynamics Lab {environment.app_version()}"
@@ -89,7 +99,7 @@ def _draw(spec: PhaseDiagram, table: Diagram, board: Board, out: Path, size: str
         figure = Figure(figsize=(across * MM, down * MM), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title(spec.title, loc="left")
-        draw_diagram(axes, spec, table, board.experiment)
+        paint(axes)
         figure.savefig(out, dpi=300, metadata=about[out.suffix.lower()])
 
 

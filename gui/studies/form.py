@@ -76,7 +76,7 @@ def _changed(config: Config, base: Config) -> dict[str, Any]:
 
 def _likely_axes(experiment: type[Experiment]) -> list[str]:
     """Knobs in the order in which axes are offered: those of the experiment's phase diagrams, then its own numbers."""
-    diagrams = [knob for view in experiment.study_views for knob in (view.x, view.y)]
+    diagrams = [knob for view in experiment.study_views for knob in view.knobs]
     numbers = [name for name, knob in experiment.Config.knobs().items() if knob.kind in ("float", "int")]
     return [*dict.fromkeys([*diagrams, *numbers])]
 
@@ -186,7 +186,7 @@ class StudyForm(QDialog):
         for axis in study.axes:
             self.add_axis(axis.knob, axis.text)
         if not (basis.begun or len(study.arms) > 1):
-            for _ in range(2 if basis.experiment.study_views else 1):
+            for _ in range(len(basis.experiment.study_views[0].knobs) if basis.experiment.study_views else 1):
                 self.add_axis()
             self.rows[0].values.setFocus()
         self.set_scheduler(scheduler)

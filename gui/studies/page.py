@@ -1,4 +1,4 @@
-"""A study in the window: progress, the overview of its runs, its phase diagram, and the verdict over them."""
+"""A study in the window: progress, the overview of its runs, its phase diagram or line, and the verdict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
@@ -28,16 +27,16 @@ from gui.dialogs import ask_to_save
 from gui.lab.verdict_panel import VerdictPanel
 from gui.named import named
 from gui.runs.local import duration
+from gui.studies.drawing import StudyDrawing
 from gui.studies.grid import StudyGrid, Tile
 from gui.studies.tiles import curve_of, file_of, tiles
 from gui.style import font
 from gui.theme import Theme
-from gui.views.phase_diagram import PhaseDiagramView
 from gui.views.scale import Scale, finite_range
 from lab.config import ConfigError
 from lab.studies.board import Board
 from lab.studies.cluster import Cluster
-from lab.studies.diagram import diagram_of, numbers_of, spanned, tabulate
+from lab.studies.diagram import numbers_of
 from lab.studies.machine import worker_devices
 from lab.studies.pool import Pool, Workers
 from lab.studies.study import Study, StudyError
@@ -68,12 +67,12 @@ class StudyPage(QWidget):
         self.curves: dict[str, np.ndarray] = {}
         self._rows: list[StudyRow] = []
         self._read = 0
-        self.grid, self.diagram = StudyGrid(theme), PhaseDiagramView(board.experiment, theme)
+        self.grid, self.drawing = StudyGrid(theme), StudyDrawing(board, theme)
         self.grid.opened.connect(self.opened)
         self.grid.menu_asked.connect(self._ask_points)
         self.grid.removal_asked.connect(self.remove)
         self.points_menu = QMenu(self)
-        self.diagram.picked.connect(self._open_cell)
+        self.drawing.opened.connect(self.opened)
         self.verdict = VerdictPanel(theme, "The verdict over the runs appears here as they finish.")
         self._build()
         self._background = Background(self)
@@ -137,13 +136,12 @@ class StudyPage(QWidget):
         below.addWidget(self.number)
         across = QSplitter(Qt.Orientation.Horizontal)
         across.addWidget(self.grid)
-        across.addWidget(self.diagram)
+        across.addWidget(self.drawing)
         across.setSizes([300, 400])
         self.parts = QSplitter(Qt.Orientation.Vertical)
         self.parts.addWidget(across)
         self.parts.addWidget(self.verdict)
         self.parts.setSizes([460, 140])
-        self.diagram.setVisible(self.two_axes)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(8)
@@ -157,11 +155,6 @@ class StudyPage(QWidget):
     @property
     def title(self) -> str:
         return f"{self.board.experiment.title} – study of {len(self.board.cells)} runs"
-
-    @property
-    def two_axes(self) -> bool:
-        """Whether it can be drawn as a phase diagram."""
-        return spanned(self.board.study, self.board.experiment) is not None
 
     def start(self) -> None:
         """Run what is missing, on this machine's workers or on the scheduler's."""
@@ -230,7 +223,7 @@ class StudyPage(QWidget):
         self._read = -1  # what is done may be another set
         self.heading.setText(self.title)
         self.heading.setToolTip(self.title)
-        self.diagram.setVisible(self.two_axes)
+        self.drawing.choose()
         self._timer.start()
         self.refresh()
         return True
@@ -293,7 +286,7 @@ class StudyPage(QWidget):
         self.drain_button.setVisible(self.running and not board.draining and bool(waiting))
         self.cut_button.setVisible(self.running)
         self.retry_button.setVisible(bool(failed))
-        self.export_button.setVisible(self.two_axes and finished > 0)
+        self.export_button.setVisible(self.drawing.possible and finished > 0)
         turned = self.running is not self._was_running  # then the verdict so far is the verdict, or the other way round
         if finished + failed != self._read or turned:
             self._read = finished + failed
@@ -339,7 +332,7 @@ class StudyPage(QWidget):
         for name in numbers_of(self._rows):
             if self.number.findText(name) < 0:
                 self.number.addItem(name)
-        if fresh and self.two_axes and self.number.count() > 1:
+        if fresh and self.drawing.possible and self.number.count() > 1:
             declared = [spec.number for spec in self.board.experiment.study_views]
             self.number.setCurrentText(
                 next((n for n in declared if self.number.findText(n) > 0), self.number.itemText(1))
@@ -349,10 +342,8 @@ class StudyPage(QWidget):
     @Slot()
     def _show(self) -> None:
         number = self.number.currentText()
-        spec = None if number == BY_VERDICT else diagram_of(self.board.study, self.board.experiment, number)
-        if spec is not None:
-            configs = [cell.point.config for cell in self.board.cells]
-            self.diagram.show_table(spec, tabulate(spec, configs, self._rows))
+        if number != BY_VERDICT:
+            self.drawing.show_number(number, self._rows)
         self._show_tiles()
 
     def _show_tiles(self) -> None:
@@ -364,23 +355,13 @@ class StudyPage(QWidget):
         """The diagram's where it shows the same number."""
         if number == BY_VERDICT:
             return None
-        if self.diagram.spec is not None and self.diagram.spec.number == number:
-            return self.diagram.scale
+        if (scale := self.drawing.scale_of(number)) is not None:
+            return scale
         return Scale.over(*finite_range(np.array([tile.value for tile in shown if tile] or [math.nan])))
-
-    def _open_cell(self, x: float, y: float) -> None:
-        """The first run of a cell of the diagram."""
-        spec = self.diagram.spec
-        assert spec is not None
-        for cell in self.board.cells:
-            config: Any = cell.point.config
-            if (getattr(config, spec.x), getattr(config, spec.y)) == (x, y) and cell.path.exists():
-                self.opened.emit(str(cell.path))
-                return
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        for part in (self.grid, self.diagram, self.verdict):
+        for part in (self.grid, self.drawing, self.verdict):
             part.set_theme(theme)
 
     # export

@@ -19,7 +19,7 @@ from lab.measures.decoder_checks import ANCHOR_EDGES, has_named_edges, judge_anc
 from lab.measures.detectors import Jump
 from lab.stream import Source
 from lab.verdict import Verdict
-from lab.views import Bars, Curves, FlowGraph, Line, PhaseDiagram
+from lab.views import Bars, Curves, FlowGraph, Line, PhaseDiagram, StudyLine
 
 if TYPE_CHECKING:
     from lab.models.sequence import SequenceLSTM, SequenceMLP
@@ -180,6 +180,16 @@ class AnchorFunction(DecoderExperiment):
         ),
     )
     study_views = (
+        StudyLine(
+            "test_accuracy",
+            x="train_size",
+            by="model",
+            title="Data efficiency",
+            help="A decoder needs some hundred sequences; without attention more of them do not help.",
+            y_label="test accuracy",
+            y_range=(0.0, 1.0),
+            lines=(Line("chance", 1 / 80),),
+        ),
         PhaseDiagram(
             "test_accuracy",
             x="train_size",

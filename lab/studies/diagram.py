@@ -69,7 +69,7 @@ def spanned(study: Study, experiment: type[Experiment]) -> tuple[str, str] | Non
     several = [axis.knob for axis in study.axes if axis.knob in numeric and len(set(axis.values)) > 1]
     if len(several) < 2 or study.combine != "outer":
         return None
-    own = ((spec.x, spec.y) for spec in experiment.study_views if {spec.x, spec.y} == set(several[:2]))
+    own = ((spec.x, spec.y) for spec in _diagrams(experiment) if {spec.x, spec.y} == set(several[:2]))
     return next(own, (several[0], several[1]))
 
 
@@ -77,11 +77,15 @@ def diagram_of(study: Study, experiment: type[Experiment], number: str) -> Phase
     """The experiment's own diagram over the study's knobs, or one made for them; None without two axes of numbers."""
     if (pair := spanned(study, experiment)) is None:
         return None
-    for spec in experiment.study_views:
+    for spec in _diagrams(experiment):
         if (spec.x, spec.y) == pair and spec.number == number:
             return spec
     title = f"{number.replace('_', ' ')} over {pair[0]} and {pair[1]}"
     return PhaseDiagram(number=number, x=pair[0], y=pair[1], z_label=number.replace("_", " "), title=title)
+
+
+def _diagrams(experiment: type[Experiment]) -> list[PhaseDiagram]:
+    return [spec for spec in experiment.study_views if isinstance(spec, PhaseDiagram)]
 
 
 def levels_of(spec: PhaseDiagram, mean: np.ndarray) -> tuple[float, ...]:

@@ -119,17 +119,17 @@ def test_a_page_shows_runs_numbers_and_the_verdict_and_opens_what_is_clicked(qtb
     qtbot.waitUntil(lambda: page.number.count() > 1)
     assert "12 of 12 finished" in page.said.text() and not page.cut_button.isVisible()
     page.number.setCurrentText("norm")
-    assert page.diagram.isVisible()
-    qtbot.waitUntil(lambda: page.diagram.table is not None and bool(page.diagram.table.count.all()))
-    assert page.diagram.table is not None
-    np.testing.assert_array_equal(page.diagram.table.count, np.full((2, 3), 2))
+    assert page.drawing.diagram.isVisible()
+    qtbot.waitUntil(lambda: page.drawing.diagram.table is not None and bool(page.drawing.diagram.table.count.all()))
+    assert page.drawing.diagram.table is not None
+    np.testing.assert_array_equal(page.drawing.diagram.table.count, np.full((2, 3), 2))
     with qtbot.waitSignal(page.opened) as got:
         at = page.grid.tile_rect(3).center()
         qtbot.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=at.toPoint())
     assert got.args == [str(board.cells[3].path)]
     with qtbot.waitSignal(page.opened) as got:
-        at = page.diagram.centre_of(1, 2)
-        qtbot.mouseClick(page.diagram, Qt.MouseButton.LeftButton, pos=at.toPoint())
+        at = page.drawing.diagram.centre_of(1, 2)
+        qtbot.mouseClick(page.drawing.diagram, Qt.MouseButton.LeftButton, pos=at.toPoint())
     assert "lr=1-width=4-seed=0" in got.args[0]
     page.set_theme(DARK)
     with qtbot.waitSignal(page.message, check_params_cb=lambda said: "out.csv" in said):
@@ -361,16 +361,18 @@ def test_tiles_stand_and_are_coloured_as_in_the_diagram(qtbot, tmp_path: Path):
     qtbot.addWidget(page)
     page.resize(700, 500)
     page.show()
-    qtbot.waitUntil(lambda: page.diagram.table is not None and bool(np.isfinite(page.diagram.table.mean).all()))
-    spec, table = page.diagram.spec, page.diagram.table
+    qtbot.waitUntil(
+        lambda: page.drawing.diagram.table is not None and bool(np.isfinite(page.drawing.diagram.table.mean).all())
+    )
+    spec, table = page.drawing.diagram.spec, page.drawing.diagram.table
     assert spec is not None and table is not None
-    tiles, cells = page.grid.grab().toImage(), page.diagram.grab().toImage()
+    tiles, cells = page.grid.grab().toImage(), page.drawing.diagram.grab().toImage()
     for row, column in np.ndindex(table.mean.shape):
         index = (len(table.y) - 1 - row) * len(table.x) + column
         said = page.grid.said(index)
         assert f"{spec.x}={table.x[column]:g}" in said and f"{spec.y}={table.y[row]:g}" in said
         corner = page.grid.tile_rect(index).topRight().toPoint() + QPoint(-5, 5)
-        beside = page.diagram.centre_of(row, column).toPoint() + QPoint(9, 14)
+        beside = page.drawing.diagram.centre_of(row, column).toPoint() + QPoint(9, 14)
         assert tiles.pixelColor(corner) == cells.pixelColor(beside)
     page.close_study()
 
@@ -452,10 +454,36 @@ def test_cells_are_drawn_where_their_values_are_and_read_back(qtbot):
     assert "lr 1, width 6" in view.said(2, 2) and "norm 6" in view.said(2, 2)
 
 
-def test_a_study_without_two_axes_has_no_diagram(tmp_path: Path):
+def test_a_study_over_one_knob_is_drawn_as_a_line_with_the_spread_of_its_seeds(qtbot, tmp_path: Path):
+    board = finished(tmp_path, axes=GRID[1:], arms=["stable", "unstable"], seeds=[0, 1])
+    page = StudyPage(board, LIGHT)
+    qtbot.addWidget(page)
+    page.resize(1200, 700)
+    page.show()
+    line = page.drawing.line
+    qtbot.waitUntil(lambda: sum(int(curve.count.sum()) for curve in line.curves) == 8)
+    page.number.setCurrentText("norm")
+    assert line.isVisible() and not page.drawing.diagram.isVisible()
+    assert [(curve.label, *curve.x) for curve in line.curves] == [("stable", 2, 4), ("unstable", 2, 4)]
+    assert "stable" in line.legend.text()
+    stable = line.curves[0]
+    assert "width 4, stable" in line.said(stable, 1) and "over 2 runs" in line.said(stable, 1)
+    assert line.nearest(line.place_of(stable, 1)) == (stable, 1)
+    with qtbot.waitSignal(page.opened) as got:
+        at = line.canvas.mapFrom(line, line.place_of(stable, 0).toPoint())
+        qtbot.mouseClick(line.canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert "stable" in got.args[0] and "width=2" in got.args[0]
+    page.set_theme(DARK)
+    with qtbot.waitSignal(page.message, check_params_cb=lambda said: "out.csv" in said):
+        page.export(str(tmp_path / "out.pdf"))
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 5
+    page.close_study()
+
+
+def test_a_study_without_axes_has_no_drawing(tmp_path: Path):
     board = finished(tmp_path, seeds=[0])
     assert diagram_of(board.study, Tiny, "norm") is None
-    with pytest.raises(FigureError, match="two axes"):
+    with pytest.raises(FigureError, match="over one axis of numbers, or over two"):
         write_diagram(board, "norm", tmp_path / "x.pdf")
 
 
