@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QCursor
-from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QLabel, QToolTip, QVBoxLayout, QWidget
 
 from gui.theme import Theme
 from gui.views.axes import Axis
@@ -53,7 +53,7 @@ class StudyLineView(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self.legend)
         layout.addWidget(self.canvas, 1)
-        self._items: list[pg.GraphicsObject] = []
+        self._items: list[QGraphicsItem] = []
         self.set_theme(theme)
 
     def show_curves(self, spec: StudyLine, curves: Sequence[StudyCurve], levels: Sequence[tuple[str, float]]) -> None:
@@ -97,7 +97,7 @@ class StudyLineView(QWidget):
         self._add(pg.PlotCurveItem(x, curve.mean, pen=pg.mkPen(colour, width=2), antialias=True))
         self._add(pg.ScatterPlotItem(x, curve.mean, size=7, brush=pg.mkBrush(colour), **CRISP))
 
-    def _add(self, item: pg.GraphicsObject) -> None:
+    def _add(self, item: QGraphicsItem) -> None:
         self._items.append(item)
         self.canvas.box.addItem(item, ignoreBounds=True)
 
