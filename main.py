@@ -110,7 +110,7 @@ def run(
     for what, chosen, known in (("preset", preset, cls.presets), ("arm", arm, cls.arms)):
         if chosen:
             _known(registry.pick, what, chosen, list(known))
-    values, replay, recorded = _read_config(config, name) if config else ({}, None, ())
+    values, replay, recorded, stored_at = _read_config(config, name) if config else ({}, None, (), ())
     values |= _assignments(settings) | {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
     knobs = _admissible(lambda: cls.configure(preset, arm, values)).model_dump(mode="json")
     _check_instruments(cls, also or ())
@@ -126,6 +126,7 @@ def run(
         and not settings
         and seed is None
         and steps is None,  # with other knobs readings take another time
+        stored_at=stored_at,
         also=tuple(also or recorded),
     )
     if cost:
@@ -455,8 +456,10 @@ def _pairs(option: str, items: list[str] | None) -> list[tuple[str, str]]:
     return found
 
 
-def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...] | None, tuple[str, ...]]:
-    """Knobs of a JSON file, or knobs, events and additional instruments of a run file."""
+def _read_config(
+    path: Path, name: str
+) -> tuple[dict[str, Any], tuple[Any, ...] | None, tuple[str, ...], tuple[int, ...]]:
+    """Knobs of a JSON file, or knobs, events, additional instruments and steps of the checkpoints of a run file."""
     from storage.reader import RunReader
 
     try:
@@ -467,14 +470,14 @@ def _read_config(path: Path, name: str) -> tuple[dict[str, Any], tuple[Any, ...]
         with _opened(RunReader, path) as reader:
             if reader.header["experiment"] != name:
                 raise BadInput(f"{path} is a run of {reader.header['experiment']}, not of {name}")
-            return dict(reader.config), tuple(reader.events()), reader.also
+            return dict(reader.config), tuple(reader.events()), reader.also, tuple(reader.checkpoints())
     try:
         values = json.loads(path.read_text())
     except ValueError as error:
         raise BadInput(f"{path} is neither a run file nor JSON: {error}") from None
     if not isinstance(values, dict):
         raise BadInput(f"{path} must hold one JSON object of knobs")
-    return values, None, ()
+    return values, None, (), ()
 
 
 def _device(name: str) -> str:

@@ -215,8 +215,8 @@ class Engine:
         self._event("instruments", payload)
 
     def checkpoint(self) -> None:
-        """Store the state of this boundary, unless it is stored already."""
-        if self._checkpoints is None or self._checkpoints.last == self.step:
+        """Store the state of this boundary, unless it is stored already or the run has been here before."""
+        if self._checkpoints is None or self._checkpoints.stored(self.step):
             return
         self.flush()  # a run resumed from here must not lack the rows before it
         started = time.perf_counter()

@@ -25,6 +25,7 @@ class Request:
         parent: Run file to branch from, at step ``at``.
         replay: Events: what was done to the run is to happen again at its steps; of a branch, what it begins with.
         again: The same run once more: its instruments read where ``replay`` says they did, whatever the clock says now.
+        stored_at: With ``again``, the steps at which that run stored its state: planes of its path go through those.
         also: Instruments beyond those that always read: "NAME" switches an optional one on, "NAME=K" reads any every K
             steps, whatever the measurement budget. "NAME@A,B,C" has it use steps A, B and C; see ``Instrument.choice``.
     """
@@ -40,6 +41,7 @@ class Request:
     at: int = 0
     replay: tuple[Event, ...] = ()
     again: bool = False
+    stored_at: tuple[int, ...] = ()
     also: tuple[str, ...] = ()
 
 

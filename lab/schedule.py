@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,6 +216,8 @@ class Checkpoints:
         steps: Length of the run.
         begin: Step at which it goes on; the budget of the steps before it is taken as spent.
         every: A spacing that is kept to, whatever its size.
+        at: The steps of all of them, whatever clock and budget say: where the same run stored its state before.
+        after: None is made up to this step: a run that was taken back has been there.
         least: Fewest steps between two.
         seconds: Shortest time between two, more where SHARE asks for it; 0 for none.
         budget: Bytes.
@@ -227,12 +229,15 @@ class Checkpoints:
         *,
         begin: int = 0,
         every: int | None = None,
+        at: Collection[int] | None = None,
+        after: int = -1,
         least: int = 1,
         seconds: float = 1.0,
         budget: float = 16e6,
     ) -> None:
         self._steps = steps
-        self._fixed = every is not None
+        self._at, self._after = at, after
+        self._fixed = every is not None or at is not None
         self._seconds = self._shortest = 0.0 if every else seconds
         self._budget = budget
         self._left = budget * (1 - min(begin / steps, 1.0))
@@ -241,17 +246,25 @@ class Checkpoints:
         self.last = -1
 
     @classmethod
-    def of(cls, config: Config, begin: int = 0) -> Checkpoints:
+    def of(cls, config: Config, begin: int = 0, *, at: Collection[int] | None = None, after: int = -1) -> Checkpoints:
         """Those of a run of its own that goes on at step ``begin``."""
-        return cls(config.steps, begin=begin, budget=config.checkpoint_megabytes * 1e6)
+        return cls(config.steps, begin=begin, at=at, after=after, budget=config.checkpoint_megabytes * 1e6)
+
+    def stored(self, step: int) -> bool:
+        """Whether the state at ``step`` is there already, or comes of one that is."""
+        return step == self.last or step <= self._after
 
     def due(self, step: int) -> bool:
-        if step == self.last or step % self.every:
+        if self.stored(step):
             return False
-        return time.monotonic() - self._made_at >= self._seconds
+        if self._at is not None:
+            return step in self._at
+        return not step % self.every and time.monotonic() - self._made_at >= self._seconds
 
     def next_due(self, step: int) -> int:
         """The first boundary after ``step`` at which the state may be stored."""
+        if self._at is not None:
+            return min((at for at in self._at if at > step), default=self._steps)
         return (step // self.every + 1) * self.every
 
     def expected(self, size: float, seconds: float) -> float:

@@ -116,6 +116,7 @@ class LocalRuns:
             device=str(run.header.get("device") or "cpu"),
             replay=tuple(run.source.events()),
             again=True,
+            stored_at=tuple(run.checkpoints()),
             also=tuple(str(run.header.get("also") or "").split()),
         )
         return self._start(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ class Run:
         self.experiment = self._cls(start.config, request.device)
         self.experiment.setup()
         self._writer = start.writer(self._cls)
-        self.experiment.stored = OwnStates(self._writer)
+        self.experiment.stored = OwnStates(self._writer, self._stored_at)
         self.sink = Tee(self._writer, outbox)
         config = start.config.model_dump(mode="json")
         with RunReader(self._writer.path) as reader:
@@ -101,7 +101,7 @@ class Run:
             replay=start.replay,
             again=request.again,
             history=start.history,
-            checkpoints=checkpoints or Checkpoints.of(start.config, start.step),
+            checkpoints=checkpoints or Checkpoints.of(start.config, start.step, at=self._stored_at),
             also=start.also,
         )
         self._also = start.also
@@ -114,6 +114,11 @@ class Run:
         self._paused, self._remaining, self._slow, self._stopping = False, -1, 0.0, False
         self._told = start.config  # the knobs that whoever watches knows of
         self._rate, self._rate_from = 0.0, (time.perf_counter(), start.step)
+
+    @property
+    def _stored_at(self) -> tuple[int, ...] | None:
+        """Of a replay, where the first run stored its state."""
+        return self._request.stored_at if self._request.again else None
 
     def _header(self) -> dict[str, Any]:
         with RunReader(self._writer.path) as reader:
@@ -187,7 +192,7 @@ class Run:
         config = self._cls.Config.parse(stored_config(state))
         self.experiment = self._cls(config, self._request.device)
         self.experiment.setup()
-        self.experiment.stored = OwnStates(self._writer)
+        self.experiment.stored = OwnStates(self._writer, self._stored_at)
         self.engine = Engine(
             self.experiment,
             self.sink,
@@ -196,7 +201,7 @@ class Run:
             replay=events,
             again=self._request.again,
             history=history,
-            checkpoints=Checkpoints.of(config, earlier[-1]),
+            checkpoints=Checkpoints.of(config, earlier[-1], at=self._stored_at, after=self._reached),
             also=self._also,
         )
         self._tell_knobs()
@@ -261,6 +266,8 @@ class Run:
                 self._refuse_in_the_past()
                 self.engine.switch(*arguments)
             case "checkpoint":
+                if self.engine.step < self._reached:
+                    raise ConfigError({"": "the run has been here: go to this step, or branch from it, as it is"})
                 self.engine.checkpoint()
             case "relocate":
                 self._writer.relocate(*arguments)
@@ -348,15 +355,15 @@ class Run:
 
 
 class OwnStates:
-    """The checkpoints of the run that is being written."""
+    """The checkpoints of the run that is being written; of a replay those alone that the first run had, too."""
 
-    def __init__(self, writer: RunWriter) -> None:
-        self._writer = writer
+    def __init__(self, writer: RunWriter, only: Collection[int] | None = None) -> None:
+        self._writer, self._only = writer, only
 
     def checkpoints(self) -> list[int]:
         self._writer.flush()
         with RunReader(self._writer.path) as reader:
-            return reader.checkpoints()
+            return [step for step in reader.checkpoints() if self._only is None or step in self._only]
 
     def checkpoint(self, step: int) -> Mapping[str, np.ndarray]:
         with RunReader(self._writer.path) as reader:

@@ -12,9 +12,9 @@ from lab.config import ConfigError
 from lab.engine import Engine
 from lab.experiment import UnreadableError
 from lab.experiments.grokking_frequency import GrokkingFrequency
-from lab.hosts.link import QueueLink
+from lab.hosts.link import Outbox, QueueLink
 from lab.hosts.measure import measure, readings
-from lab.hosts.run import execute
+from lab.hosts.run import Run, execute
 from lab.measures.directions import flatten
 from lab.planes import along_update
 from lab.registry import discover
@@ -244,3 +244,21 @@ def test_afterwards_a_path_is_computed_again_where_checkpoints_are_few(tmp_path)
     with RunReader(request.out) as reader:
         assert reader.series("also_path_section")[0].tolist() == [30]
         assert reader.series("also_checkpoint_section")[0].tolist() == [30]
+
+
+def test_a_replay_sees_the_path_through_the_same_checkpoints_though_its_clock_is_another(tmp_path) -> None:
+    config = GrokkingFrequency.configure(values={"width": 6, "depth": 1, "steps": 30}).model_dump(mode="json")
+    also = ("also_path_plane=10",)
+    first = Request(experiment="grokking-frequency", config=config, out=str(tmp_path / "run.h5"), also=also)
+    link = QueueLink(queue.Queue(), lambda messages: None)
+    assert Run(first, link, Outbox(link), Checkpoints(30, every=4)).drive() == ("finished", "")
+    with RunReader(first.out) as reader:
+        stored_at, events = tuple(reader.checkpoints()), tuple(reader.events())
+    second = replace(first, out=str(tmp_path / "again.h5"), replay=events, again=True, stored_at=stored_at)
+    assert execute(second, link) == ("finished", "")
+    with RunReader(first.out) as before, RunReader(second.out) as after:
+        for name in ("also_path_section", "also_path_across", "also_path_up"):
+            steps, values = before.series(name)
+            assert steps.tolist() == [10, 20, 30]
+            np.testing.assert_array_equal(after.series(name)[0], steps)
+            np.testing.assert_array_equal(after.series(name)[1], values)

@@ -107,6 +107,8 @@ def test_a_run_taken_back_before_the_switch_meets_it_again_once(tmp_path: Path):
     assert here(request(tmp_path, "back.h5"), watcher) == ("finished", "")
     assert rows(tmp_path / "back.h5", "largest")[0] == READ
     assert sum(e["kind"] == "instruments" for e in stored_events(tmp_path / "back.h5")) == 2
+    with RunReader(tmp_path / "back.h5") as reader:  # it paused at both, but had been at the second before
+        assert {10, 110}.intersection(reader.checkpoints()) == {110}
 
 
 def test_what_cannot_be_switched_is_refused_and_nothing_changes():
