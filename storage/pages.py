@@ -156,7 +156,7 @@ class PagedFile(io.RawIOBase):
         try:
             journal = _journal(old, end, self._size)
             self._check_room(end + len(journal))
-            _reserve(self.descriptor, self._committed, end + len(journal))
+            _reserve(self.descriptor, self._committed, end)  # not the journal: ext4 waits 4 ms to let reserved blocks go
             _overwrite(self.descriptor, new)
             _pwrite(self.descriptor, journal, end)
         except OSError as error:

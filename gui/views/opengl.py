@@ -1,5 +1,6 @@
 """One OpenGL context for all pictures in space, drawn off the screen: views can be moved between windows freely."""
 
+import os
 from functools import cache
 
 from PySide6.QtCore import QCoreApplication, Slot
@@ -13,6 +14,8 @@ class Context:
 
     def __init__(self) -> None:
         self.problem = ""
+        # where Mesa draws without a graphics card it would take every core, and with them those of the runs
+        os.environ.setdefault("LP_NUM_THREADS", str(max((os.cpu_count() or 1) // 2, 1)))
         self._context, self._surface = QOpenGLContext(), QOffscreenSurface()
         if QGuiApplication.platformName() in ("offscreen", "minimal") or not self._context.create():
             self.problem = "OpenGL does not work here."

@@ -52,6 +52,20 @@ def fill_up(writer: RunWriter) -> None:
         writer.checkpoint(59, {"big": np.arange(200_000)})
 
 
+def test_a_commit_reserves_what_stays_in_the_file_alone_since_to_let_go_of_more_takes_milliseconds(
+    tmp_path, monkeypatch
+):
+    reserved = []
+    monkeypatch.setattr(pages, "_reserve", lambda _, start, end: reserved.append((start, end)))
+    path = tmp_path / "run.h5"
+    writer = writer_of(path)
+    train(writer, 30, 60)
+    writer.flush()
+    assert reserved[-1][0] < reserved[-1][1]
+    assert max(end for _, end in reserved) <= -(-path.stat().st_size // pages.PAGE) * pages.PAGE
+    writer.close("finished")
+
+
 def test_rows_are_kept_until_there_is_room_again(tmp_path, full):
     path = tmp_path / "run.h5"
     writer = writer_of(path)
