@@ -1,5 +1,7 @@
 """The rows that two growing series have in common, each met once."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,27 @@ class Pairs:
             self._listed = self._steps.part(0, len(self))
         first, second = self._values
         return self._listed, first.view(), second.view()
+
+    def at(self, step: float) -> tuple[int, float, float] | None:
+        """The newest pair at or before ``step``; None before the first."""
+        row = self._steps.newest(step) if len(self) else -1
+        if row < 0:
+            return None
+        x, y = (float(column.view()[row]) for column in self._values)
+        return int(self._steps.part(row, row + 1)[0]), x, y
+
+    def parts(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]]:
+        """All pairs."""
+        yield self.rows
+
+    def take(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """The first so many pairs, which are not kept any more."""
+        taken, rest = zip(*((part[:count].copy(), part[count:].copy()) for part in self.rows), strict=True)
+        self._steps, self._values, self._listed = Steps(), (Growing(np.float64), Growing(np.float64)), None
+        if len(rest[0]):
+            for column, part in zip((self._steps, *self._values), rest, strict=True):
+                column.extend(part)
+        return taken[0], taken[1], taken[2]
 
     def append(self, which: int, step: NDArray[np.int64], value: np.ndarray) -> None:
         """Add rows ``step`` (k,), ``value`` (k,) of the first series, 0, or of the second, 1."""

@@ -1,6 +1,7 @@
 """One series against another, coloured by step: a phase plot."""
 
 import contextlib
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
+from gui.views.far_pairs import FarPairs
 from gui.views.pairs import Pairs
 from gui.views.plot import Plot
 from gui.views.step_plot import CRISP
 from gui.views.text import rich, short, whole, with_step
 from lab.naming import symbol
-from lab.stream import parts_of
+from lab.stream import PART, parts_of
 from lab.views import Trace
 
 SHADES = 32
@@ -59,7 +61,8 @@ class TraceView(Plot[Trace]):
 
     def __init__(self, spec: Trace, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
         super().__init__(spec, run, theme, axis, Axis("bottom"), Axis("left"))
-        self._pairs = Pairs()
+        self._pairs: Pairs | FarPairs = Pairs()
+        self._drawn = self._pairs.rows
         self._taken = {spec.x: 0, spec.y: 0}
         self._labels = (spec.x_label or symbol(run.source, spec.x), spec.y_label or symbol(run.source, spec.y))
         self._held = False
@@ -78,6 +81,8 @@ class TraceView(Plot[Trace]):
         new = self.history.pull()
         parts = [self._parts(name) for name in (self.spec.x, self.spec.y)]
         for both in itertools.zip_longest(*parts):  # in turns, so that few rows of one wait for the other's
+            if not len(self._pairs) and all(rows is not None and len(rows[0]) == PART for rows in both):
+                self._pairs = self._far_pairs()
             for which, rows in enumerate(both):
                 if rows is not None:
                     self._pairs.append(which, *rows)
@@ -94,20 +99,34 @@ class TraceView(Plot[Trace]):
                     self._taken[name] += count
                     yield step[:count], np.asarray(value[:count], float).reshape(count, -1)[:, 0]
 
+    def _far_pairs(self) -> Pairs | FarPairs:
+        """For two long series: pairs that stay where they are, if rows can be read there again."""
+        part = getattr(self.run.source, "part", None)
+        if part is None:
+            return self._pairs
+
+        def read(name: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+            step, value = part(name, start, stop)
+            return step, np.asarray(value, float).reshape(len(step), -1)[:, 0]
+
+        return FarPairs([functools.partial(read, name) for name in (self.spec.x, self.spec.y)])
+
     def points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Steps (T,) and both values (T,) of the rows that both series have."""
+        """Steps (T,) and both values (T,) of the rows that both series have; of a long run those that stand out."""
         return self._pairs.rows
 
     def _draw(self) -> bool:
-        steps, x, y = self._pairs.rows
+        steps, x, y = self._drawn = self._pairs.rows
         usable = np.isfinite(x) & np.isfinite(y)
         (left, right), (bottom, top) = self.box.viewRange()
         wide, high = (left, right), (bottom, top)
         if not self._held and usable.any():
             wide, high = _wide(x[usable]), self.limited(_wide(y[usable]))
         self.canvas.show_range(wide, high, columns=True)
-        place, x, y = self._thinned(x, y)
         first = int(steps[0]) if len(steps) else 0
+        if isinstance(self._pairs, FarPairs) and (near := self._pairs.near(*self.box.viewRange())) is not None:
+            steps, x, y = self._drawn = near
+        place, x, y = self._thinned(x, y)
         shade = np.minimum((steps[place] - first) * SHADES // max(self.axis.end - first, 1), SHADES - 1)
         cuts = np.searchsorted(shade, np.arange(SHADES + 1))
         for number, item in enumerate(self._pieces):
@@ -119,7 +138,7 @@ class TraceView(Plot[Trace]):
         self._key.first, self._key.last, self._key.height = first, self.axis.end, area.height()
         self._key.setPos(area.topRight())
         self._key.update()
-        return bool(len(steps))
+        return len(self._pairs) > 0
 
     def _thinned(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows and their points without those that stay on the pixel of the one before."""
@@ -165,7 +184,7 @@ class TraceView(Plot[Trace]):
         self._later()
 
     def _hovered(self, x: float, y: float) -> None:
-        steps, xs, ys = self._pairs.rows
+        steps, xs, ys = self._drawn
         if not len(steps):
             return
         (x0, x1), (y0, y1) = self.box.viewRange()
@@ -174,29 +193,29 @@ class TraceView(Plot[Trace]):
         self.axis.hover(int(steps[nearest]) if far[nearest] <= 12 else None)
 
     def _move_cursor(self) -> None:
-        steps, x, y = self._pairs.rows
         step = self.axis.cursor
-        row = int(np.searchsorted(steps, math.inf if step is None else step, side="right")) - 1
-        if row < 0:
+        found = self._pairs.at(math.inf if step is None else step)
+        if found is None:
             self._read_out("")
             self._dot.setData([], [])
             return
+        at, x, y = found
         self._read_out(
             with_step(
-                f"{rich(self._labels[0])}&nbsp;{short(float(x[row]))}&nbsp;&nbsp; "
-                f"{rich(self._labels[1])}&nbsp;{short(float(y[row]))}",
-                int(steps[row]),
+                f"{rich(self._labels[0])}&nbsp;{short(x)}&nbsp;&nbsp; {rich(self._labels[1])}&nbsp;{short(y)}",
+                at,
                 self.theme,
-                self.history.last_act(int(steps[row])),
+                self.history.last_act(at),
             )
         )
-        inside = math.isfinite(x[row]) and math.isfinite(y[row])
-        self._dot.setData([x[row]] * inside, [y[row]] * inside)
+        inside = math.isfinite(x) and math.isfinite(y)
+        self._dot.setData([x] * inside, [y] * inside)
 
     def numbers(self) -> str:
-        rows = zip(*(part.tolist() for part in self._pairs.rows), strict=True)
-        head = f"step\t{self.spec.x}\t{self.spec.y}"
-        return "\n".join([head, *(f"{step}\t{x!r}\t{y!r}" for step, x, y in rows)])
+        lines = [f"step\t{self.spec.x}\t{self.spec.y}"]
+        for part in self._pairs.parts():
+            lines += [f"{step}\t{x!r}\t{y!r}" for step, x, y in zip(*map(np.ndarray.tolist, part), strict=True)]
+        return "\n".join(lines)
 
 
 def _wide(values: np.ndarray) -> tuple[float, float]:

@@ -1,4 +1,7 @@
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QWheelEvent
 from PySide6.QtWidgets import QApplication
@@ -8,8 +11,10 @@ from gui.views import make_view
 from gui.views.plot import LEFT_PX
 from gui.views.ribbon import RibbonView
 from gui.views.trace import TraceView
-from lab.stream import MemoryRun
+from lab.stream import PART, MemoryRun
 from lab.views import Ribbon, Stage, Trace
+from storage.reader import RunReader
+from storage.writer import RunWriter
 from tests.gui.runs import MadeUpRun
 
 STAGES = Ribbon("stage", title="Stages", stages=(Stage("descent", "goes down"), Stage("growth"), Stage("recovery")))
@@ -27,7 +32,7 @@ def _ribbon(qtbot, run: MemoryRun) -> RibbonView:
     return view
 
 
-def _trace(qtbot, run: MemoryRun) -> TraceView:
+def _trace(qtbot, run: MemoryRun | RunReader) -> TraceView:
     view = make_view(Trace("x", "y", title="Phase"), MadeUpRun(run), LIGHT)
     assert isinstance(view, TraceView)
     qtbot.addWidget(view)
@@ -181,3 +186,49 @@ def test_what_was_done_to_the_run_is_marked_on_the_ribbon_and_told_by_the_trace(
     assert "\N{BLACK DIAMOND}" in trace.readout and "50 after knobs lr 0.02 → 0.01" in trace.readout
     trace.set_step(40)
     assert "\N{BLACK DIAMOND}" not in trace.readout
+
+
+@pytest.fixture
+def spiral(tmp_path) -> Iterator[tuple[RunReader, np.ndarray, np.ndarray]]:
+    """A run file with two long series; one pair far from all others."""
+    count = 2 * PART + 1000
+    angle = np.linspace(0, 300, count)
+    x, y = angle * np.cos(angle), angle * np.sin(angle)
+    x[PART + 77] = 900.0
+    with RunWriter.create(tmp_path / "run.h5", {}, {}, {}) as writer:
+        writer.append("x", np.arange(count), x)
+        writer.append("y", np.arange(count), y)
+    with RunReader(tmp_path / "run.h5") as reader:
+        yield reader, x, y
+
+
+def test_a_long_trace_of_a_file_stays_there_and_keeps_what_stands_out(qtbot, spiral) -> None:
+    reader, x, y = spiral
+    view = _trace(qtbot, reader)
+    steps, across, up = view.points()
+    assert len(steps) < len(x) / 8
+    assert (across.min(), across.max(), up.min(), up.max()) == (x.min(), 900.0, y.min(), y.max())
+    np.testing.assert_array_equal(across, x[steps])
+    np.testing.assert_array_equal(up, y[steps])
+    for step in (0, 1, 63, 64, 70_001, len(x) - 1):
+        view.set_step(step)
+        assert view._dot.getData() == (x[step], y[step]), "the slider reads every row"
+    assert view.numbers().splitlines()[70_002] == f"70001\t{x[70_001].item()!r}\t{y[70_001].item()!r}"
+
+
+def test_a_long_trace_of_a_file_shows_every_row_where_it_is_zoomed(qtbot, spiral) -> None:
+    reader, x, y = spiral
+    view = _trace(qtbot, reader)
+    view._held_by_hand()
+    view.box.setRange(xRange=(-4, 4), yRange=(-3, 3), padding=0)
+    view.draw()
+    steps, across, up = view._drawn
+    inside = np.flatnonzero((np.abs(x) < 4) & (np.abs(y) < 3))
+    assert len(inside) > 1000
+    shown = set(steps[np.isfinite(across)].tolist())
+    assert shown.issuperset(inside.tolist())
+    gaps = np.isnan(across)
+    assert (np.diff(steps)[~gaps[:-1]] <= 1).all(), "rows that were left out are not bridged by a line"
+    view.show_all()
+    view.draw()
+    assert len(view._drawn[0]) == len(view.points()[0])
