@@ -156,7 +156,8 @@ class PagedFile(io.RawIOBase):
         try:
             journal = _journal(old, end, self._size)
             self._check_room(end + len(journal))
-            _reserve(self.descriptor, self._committed, end)  # not the journal: ext4 waits 4 ms to let reserved blocks go
+            # without the journal, which is cut off again: ext4 takes 4 ms to let reserved blocks go
+            _reserve(self.descriptor, self._committed, end)
             _overwrite(self.descriptor, new)
             _pwrite(self.descriptor, journal, end)
         except OSError as error:

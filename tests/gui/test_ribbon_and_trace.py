@@ -222,7 +222,7 @@ def test_a_long_trace_of_a_file_shows_every_row_where_it_is_zoomed(qtbot, spiral
     view._held_by_hand()
     view.box.setRange(xRange=(-4, 4), yRange=(-3, 3), padding=0)
     view.draw()
-    steps, across, up = view._drawn
+    steps, across, _ = view._drawn
     inside = np.flatnonzero((np.abs(x) < 4) & (np.abs(y) < 3))
     assert len(inside) > 1000
     shown = set(steps[np.isfinite(across)].tolist())

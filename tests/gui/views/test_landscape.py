@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QColor
 
 from gui.theme import DARK, LIGHT
-from gui.views import make_view
+from gui.views import make_view, opengl
 from gui.views.landscape import LandscapeView
 from gui.views.scale import Scale
 from gui.views.section import Section, levels_of
@@ -93,6 +94,16 @@ def test_without_opengl_the_view_stays_with_contours_and_says_so(qtbot) -> None:
     assert "Contours: OpenGL does not work here." in view.corner.text()
     view.restore({"surface": True})
     assert view.settings()["surface"] is False
+
+
+def test_mesa_draws_on_half_of_the_cores_unless_told_otherwise(qtbot, monkeypatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setenv("LP_NUM_THREADS", "5")
+    opengl.Context()
+    assert os.environ["LP_NUM_THREADS"] == "5"
+    monkeypatch.delenv("LP_NUM_THREADS")
+    opengl.Context()
+    assert os.environ["LP_NUM_THREADS"] == "3"
 
 
 def test_zoom_is_kept_when_the_step_moves_and_given_up_on_request(qtbot) -> None:
