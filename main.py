@@ -29,7 +29,8 @@ app = typer.Typer(
 )
 
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Set a knob; may be repeated.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
+OwnDevice = Annotated[str, typer.Option(help="Default: where the run itself computed.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
 Out = Annotated[Path | None, typer.Option(help="The run file to write.")]
 
 
@@ -221,7 +222,7 @@ def study(
 
 
 @app.command()
-def resume(file: Path) -> None:
+def resume(file: Path, device: OwnDevice = "") -> None:
     """Go on with a run that was interrupted, stopped or paused, from its last checkpoint."""
     from lab.request import Request
     from storage.reader import RunReader
@@ -230,8 +231,8 @@ def resume(file: Path) -> None:
         header, state = dict(reader.header), reader.state
     if state == "finished":
         raise BadInput(f"{file} is finished; branch it from a step to go another way")
-    name, device = str(header["experiment"]), _device(str(header["device"] or "cpu"))
-    raise typer.Exit(_execute(Request(experiment=name, out=str(file), device=device, resume=True)))
+    place = _device(device or str(header["device"] or "cpu"))
+    raise typer.Exit(_execute(Request(experiment=str(header["experiment"]), out=str(file), device=place, resume=True)))
 
 
 @app.command()
@@ -240,7 +241,7 @@ def branch(
     at: Annotated[int, typer.Option(help="Step of the run to start from.")],
     settings: Settings = None,
     out: Out = None,
-    device: Annotated[str, typer.Option(help="Default: where the run itself computed.")] = "",
+    device: OwnDevice = "",
 ) -> None:
     """Start a new run from a step of another one, with some knobs changed."""
     from lab.request import Request
@@ -482,13 +483,9 @@ def _read_config(
 
 def _device(name: str) -> str:
     """``name`` if this machine can compute there."""
-    import torch
+    from lab.devices import check_device
 
-    try:
-        torch.zeros(1, device=name)
-    except Exception:  # torch raises a different error for every kind of device it lacks
-        ready = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-        raise BadInput(f"this machine cannot compute on {name!r}; it can on: {', '.join(ready)}") from None
+    _admissible(lambda: check_device(name))
     return name
 
 

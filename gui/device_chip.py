@@ -46,23 +46,25 @@ class DeviceChip(QToolButton):
 
     def _found(self, devices: Devices) -> None:
         self._devices = devices
-        self._fill("" if len(devices) > 1 else "No other device on this machine")
+        self._fill()
 
     def _not_found(self, problem: str) -> None:
         self._asked = False
         self._fill(f"Devices could not be listed: {problem}")
 
-    def _fill(self, last: str) -> None:
+    def _fill(self, note: str = "") -> None:
+        """List the devices; the note, or why there is no other device, as a line that cannot be chosen."""
         self._list.clear()
         group = QActionGroup(self._list)
-        for name, text in self._devices:
+        for name, text in [*self._devices, *([("", note)] if note else [])]:
+            if not name:
+                self._list.addAction(text).setEnabled(False)
+                continue
             action = self._list.addAction(text if name == "cpu" else f"{text}  ({name})")
             action.setCheckable(True)
             action.setChecked(name == self.device)
             action.triggered.connect(lambda _=False, name=name: self.choose(name))
             group.addAction(action)
-        if last:
-            self._list.addAction(last).setEnabled(False)
 
     def choose(self, device: str) -> None:
         """Let the next run compute there."""

@@ -110,7 +110,7 @@ def test_readings_are_forced_to_every_k_steps_and_a_replay_of_the_file_reads_as_
         (["run", FAKE, "--set", "learning=1"], "no such knob"),
         (["run", FAKE, "--set", "lr"], "knob=value"),
         (["run", FAKE, "--steps", "many"], "valid integer"),
-        (["run", FAKE, "--device", "abacus"], "cannot compute on 'abacus'"),
+        (["run", FAKE, "--device", "abacus"], "no device 'abacus'. It has: cpu"),
         (["run", FAKE, "--config", "pyproject.toml"], "neither a run file nor JSON"),
         (["run", FAKE, "--bogus"], "--bogus"),
         (["frobnicate"], "frobnicate"),

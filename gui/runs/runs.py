@@ -107,7 +107,10 @@ class Runs(Protocol):
         ...
 
     def devices(self) -> list[tuple[str, str]]:
-        """Names and descriptions of the devices of this machine. May be slow; called outside the window's thread."""
+        """Names and descriptions of this machine's devices; a nameless one says why there are no more.
+
+        May be slow; called outside the window's thread.
+        """
         ...
 
     def estimate(self, experiment: type[Experiment], config: Any, also: tuple[str, ...] = ()) -> str:

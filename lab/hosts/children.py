@@ -85,7 +85,7 @@ class Child:
         return self._ask("preview", request)
 
     def devices(self) -> list[tuple[str, str]] | None:
-        """Devices that runs can compute on: what ``Request.device`` takes, and what a person calls it.
+        """Devices that runs can compute on, as ``lab.devices`` says them.
 
         None when the child was given a run instead.
 
@@ -251,14 +251,9 @@ def _preview(request: Request) -> dict[str, Any] | str:
 
 
 def _devices() -> list[tuple[str, str]]:
-    import torch
+    from lab.devices import devices
 
-    found = [("cpu", "CPU")]
-    for index in range(torch.cuda.device_count()):
-        found.append((f"cuda:{index}", torch.cuda.get_device_name(index)))
-    if torch.backends.mps.is_available():
-        found.append(("mps", "Apple GPU"))
-    return found
+    return devices()
 
 
 _ANSWERS: dict[str, Callable[..., Any]] = {

@@ -208,6 +208,17 @@ def test_the_device_is_asked_for_once_and_chosen_for_the_next_run(qtbot, tmp_pat
     assert make_window(qtbot, tmp_path).runs.device == "cuda:0"
 
 
+def test_why_there_is_no_gpu_stands_where_it_would_be_chosen(qtbot):
+    chip = DeviceChip(lambda: [("cpu", "CPU"), ("", "No GPU: torch is installed without CUDA")], "cpu", LIGHT)
+    qtbot.addWidget(chip)
+    with qtbot.waitSignal(chip.background.done):
+        chip.menu().aboutToShow.emit()
+    cpu, reason = chip.devices()
+    assert (cpu.isEnabled(), reason.isEnabled()) == (True, False)
+    assert reason.text() == "No GPU: torch is installed without CUDA"
+    chip.background.wait()
+
+
 def test_the_run_button_breathes_only_while_the_run_computes(qtbot):
     panel = KnobsPanel(LIGHT)
     qtbot.addWidget(panel)
