@@ -1,48 +1,74 @@
 """Slow work off the window's thread, one at a time: readings, of which the newest wins; and changes, all of them.
 
-Qt's objects must be let go of in the window's thread: a thread that held the last reference to a run or a page would
-delete it there, in the middle of whatever the window is doing. So a thread is told a number only, and keeps nothing.
+A thread never touches what may be deleted meanwhile, a page that is being closed for one, and never lets go of one of
+Qt's objects, which would be deleted there, in the middle of whatever the window is doing. So it knows the number of a
+piece of work and the desk that keeps it; the desk lives as long as the program.
 """
 
 import contextlib
+import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
+import shiboken6
+from PySide6.QtCore import QObject, QThreadPool, Signal, Slot
 
 
-class _Jobs:
-    """What is to be done and what it gave, by number; the window's side, which alone takes anything out."""
+@dataclass
+class _Piece:
+    """A piece of work; ``result`` and ``error`` are what it gave."""
+
+    owner: "weakref.ref[InOrder]"
+    work: Callable[[], Any]
+    wanted: bool = True
+    result: Any = None
+    error: str = ""
+
+
+class _Desk(QObject):
+    """All pieces of work by number. Each is put here and taken away in the window's thread."""
+
+    _done = Signal(int)
 
     def __init__(self) -> None:
-        self.work: dict[int, Callable[[], Any]] = {}
-        self.results: dict[int, tuple[Any, str]] = {}
+        super().__init__()
+        self._pieces: dict[int, _Piece] = {}
+        self._last = 0
+        self._done.connect(self._hand_over)
+
+    def put(self, piece: _Piece) -> int:
+        self._last += 1
+        self._pieces[self._last] = piece
+        return self._last
 
     def do(self, number: int) -> None:
         """In the thread."""
+        self._work_on(number)
+        with contextlib.suppress(RuntimeError):  # the program is ending
+            self._done.emit(number)
+
+    def _work_on(self, number: int) -> None:
+        piece = self._pieces[number]
+        if not piece.wanted:
+            return
         try:
-            self.results[number] = self.work[number](), ""
+            piece.result = piece.work()
         except Exception as problem:  # the thread's edge: nobody above can report it
-            self.results[number] = None, f"{type(problem).__name__}: {problem}"
+            piece.error = f"{type(problem).__name__}: {problem}"
 
-    def take(self, number: int) -> tuple[Any, str]:
-        """The result of a piece of work; it and all before it are over, done or dropped."""
-        result = self.results[number]
-        for over in [known for known in self.work if known <= number]:
-            del self.work[over]
-            self.results.pop(over, None)
-        return result
+    @Slot(int)
+    def _hand_over(self, number: int) -> None:
+        piece = self._pieces.pop(number)
+        owner = piece.owner()
+        if owner is not None and shiboken6.isValid(owner):
+            owner.arrive(piece)
 
 
-class _Work(QRunnable):
-    def __init__(self, jobs: _Jobs, number: int, report: Callable[[int], None]) -> None:
-        super().__init__()
-        self._jobs, self._number, self._report = jobs, number, report
-
-    def run(self) -> None:
-        self._jobs.do(self._number)
-        with contextlib.suppress(RuntimeError):  # whoever asked is gone
-            self._report(self._number)
+@cache
+def _desk() -> _Desk:
+    return _Desk()
 
 
 class InOrder(QObject):
@@ -50,35 +76,32 @@ class InOrder(QObject):
 
     done = Signal(object)
     failed = Signal(str)
-    _arrived = Signal(int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
-        self._jobs = _Jobs()
-        self._last = 0  # number of the newest piece of work
-        self._arrived.connect(self._arrive)
 
     def start(self, work: Callable[[], Any]) -> None:
         """Call ``work`` in the thread, after what was asked for before."""
-        self._last += 1
-        self._jobs.work[self._last] = work
-        self._pool.start(_Work(self._jobs, self._last, self._arrived.emit))
+        self._ask(work)
 
     def wait(self) -> None:
         """Let everything be done."""
         self._pool.waitForDone()
 
-    @Slot(int)
-    def _arrive(self, number: int) -> None:
-        self._announce(*self._jobs.take(number))
-
-    def _announce(self, result: Any, error: str) -> None:
-        if error:
-            self.failed.emit(error)
+    def arrive(self, piece: _Piece) -> None:
+        """What was asked for is done."""
+        if piece.error:
+            self.failed.emit(piece.error)
         else:
-            self.done.emit(result)
+            self.done.emit(piece.result)
+
+    def _ask(self, work: Callable[[], Any]) -> _Piece:
+        piece = _Piece(weakref.ref(self), work)
+        # a function, not a QRunnable of Python: its wrapper is let go of in both threads at once and crashes
+        self._pool.start(partial(_desk().do, _desk().put(piece)))
+        return piece
 
 
 class Background(InOrder):
@@ -86,35 +109,36 @@ class Background(InOrder):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._wanted = 0  # number of the work whose result is waited for; 0 for none
+        self._asked: _Piece | None = None  # whose result is waited for
         self._next: Callable[[], Any] | None = None
 
     def start(self, work: Callable[[], Any]) -> None:
         """Call ``work``; results of earlier calls that have not arrived yet are dropped."""
-        self._pool.clear()
-        self._next = None
-        super().start(work)
-        self._wanted = self._last
+        self._drop()
+        self._asked = self._ask(work)
 
     def follow(self, work: Callable[[], Any]) -> None:
         """Call ``work``, but let a call that is under way arrive first: asking often can so never starve the answer."""
-        if self._wanted:
+        if self._asked:
             self._next = work
         else:
             self.start(work)
 
     def wait(self) -> None:
         """Let the thread end; its result is dropped."""
-        self._wanted, self._next = 0, None
-        self._pool.clear()
+        self._drop()
         super().wait()
 
-    @Slot(int)
-    def _arrive(self, number: int) -> None:
-        result, error = self._jobs.take(number)
-        if number != self._wanted:
+    def arrive(self, piece: _Piece) -> None:
+        """The newest is announced; then comes what was to follow it."""
+        if piece is not self._asked:
             return
-        self._wanted, then, self._next = 0, self._next, None
-        self._announce(result, error)
+        self._asked, then, self._next = None, self._next, None
+        super().arrive(piece)
         if then is not None:
             self.follow(then)
+
+    def _drop(self) -> None:
+        if self._asked:
+            self._asked.wanted = False
+        self._asked = self._next = None

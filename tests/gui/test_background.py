@@ -4,6 +4,7 @@ import threading
 from threading import Event
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 
 from gui.background import Background, InOrder
 
@@ -72,3 +73,18 @@ def test_work_that_never_began_is_forgotten(qtbot):
     qtbot.waitUntil(lambda: done == [4])
     background.wait()
     assert len(told) == 5 and set(told) == {threading.main_thread()}
+
+
+@pytest.mark.parametrize("kind", [Background, InOrder])
+def test_work_outlives_the_page_that_asked_and_is_let_go_of_in_the_windows_thread(qtbot, kind):
+    told: list[threading.Thread] = []
+    for _ in range(50):
+        page = QObject()
+        go, held, given = Event(), Tied(told), Tied(told)
+        kind(page).start(lambda go=go, held=held, given=given: go.wait(10) and given)
+        page.deleteLater()
+        del page, held, given
+        go.set()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    qtbot.waitUntil(lambda: len(told) == 100)
+    assert set(told) == {threading.main_thread()}
