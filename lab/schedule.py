@@ -13,7 +13,7 @@ from lab.experiment import Instrument
 REVIEW_SECONDS = 0.5  # how often spacing is reviewed
 MOST, FEWEST = 50, 6  # checkpoints of a run
 SHARE = 0.01  # of the time that checkpoints may take
-LOSABLE = 120.0  # seconds of work that a crash may cost where one state alone is larger than the budget
+LOSABLE = 300.0  # seconds of work that a crash may cost where one state alone is larger than the budget
 
 
 @dataclass
