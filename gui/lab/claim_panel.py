@@ -23,7 +23,7 @@ def card(experiment: type[Experiment]) -> str:
     watch = [f"- **{view.title}**: {view.help}" for view in experiment.views if view.help]
     arms = [f"- **{name}** — {EXPECTED[arm.expect]}. {arm.note}".rstrip() for name, arm in experiment.arms.items()]
     if unclaimed := [f"*{name}*" for name, preset in experiment.presets.items() if not preset.claimed]:
-        arms.append(f"\nBeside the preset {', '.join(unclaimed)} {EXPECTED['not comparable']}, whatever the arm.")
+        arms.append(f"\nBeside the preset {', '.join(unclaimed)} the claim says nothing, whatever the arm.")
     parts = [
         f"**{experiment.claim}**",
         f"*{experiment.paper}*",

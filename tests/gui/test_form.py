@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from gui.forms import Form
 from gui.forms.numbers import climb, shift, text_of
 from gui.forms.start import EXPECTED
+from gui.lab.claim_panel import card
 from lab.config import Config, param
 from lab.experiment import Arm, Preset
 from tests.fakes import Tiny
@@ -107,6 +108,7 @@ def test_arms_say_how_they_should_end_beside_the_chosen_preset(form):
     form.start.presets.setCurrentText("wide")
     form.start.presets.activated.emit(1)
     assert said() == ["not judged", "not judged"]
+    assert "Beside the preset *wide* the claim says nothing" in card(Kinds)
 
 
 def test_an_error_stands_under_its_field_before_the_start(form):
