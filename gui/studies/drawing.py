@@ -33,7 +33,6 @@ class StudyDrawing(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for view in (self.diagram, self.line):
             layout.addWidget(view)
-        self.choose()
 
     @property
     def possible(self) -> bool:

@@ -142,6 +142,7 @@ class StudyPage(QWidget):
         self.parts.addWidget(across)
         self.parts.addWidget(self.verdict)
         self.parts.setSizes([460, 140])
+        self.drawing.choose()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(8)
