@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtCore import QByteArray, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMessageBox, QTabWidget, QToolBar, QWidget
 
@@ -31,6 +31,7 @@ from gui.theme import Theme
 from storage.errors import RunFileError
 
 if TYPE_CHECKING:
+    from gui.lab.branch_dialog import BranchDialog
     from lab.experiment import Experiment
     from lab.registry import Broken
 
@@ -214,6 +215,7 @@ class LabPlace(QMainWindow):
         """Give a run a tab and show it."""
         tab = self.tabs.add_run(run)
         tab.resume_requested.connect(lambda: self.resume(tab))
+        tab.branch_requested.connect(self._branch_with)
         tab.lockstep.changed.connect(lambda: self._show_beside(tab))
         run.state_changed.connect(self._state_changed)
         run.refused.connect(self.message)
@@ -242,14 +244,24 @@ class LabPlace(QMainWindow):
         """Ask which knobs a new run from ``step`` of the one on screen changes; first those that the form has."""
         run, form = self.current(), self.knobs.form
         wanted = form.config() if form is not None else None
-        if run is None or run.experiment is None or wanted is None:
-            return
+        if run is not None and run.experiment is not None and wanted is not None:
+            self._ask_branch(run, step, wanted, self.picked()).open()
+
+    @Slot(object, str, dict)
+    def _branch_with(self, run: OpenRun, act: str, arguments: dict[str, int]) -> None:
+        """Ask for a branch of a run at the step shown, and let it begin with an action."""
+        if run.experiment is not None:
+            dialog = self._ask_branch(run, self.transport.slider.shown, run.config, self.picked() | arguments)
+            dialog.act(act)
+            dialog.open()
+
+    def _ask_branch(self, run: OpenRun, step: int, wanted: Any, picked: dict[str, int]) -> BranchDialog:
         from gui.lab.branch_dialog import BranchDialog  # the form's own types come with the first branch
 
-        picked = self.picked()
+        assert run.experiment is not None, "whoever asks has looked"
         dialog = BranchDialog(step, run.experiment, run.config, wanted, self._theme, self, picked)
         dialog.given.connect(lambda step, config, acts: self.add(lambda: self.runs.branch(run, step, config, acts)))
-        dialog.open()
+        return dialog
 
     def picked(self) -> dict[str, int]:
         """What is picked in the views on screen, as arguments of actions."""

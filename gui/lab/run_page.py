@@ -53,6 +53,7 @@ class RunPage(QWidget):
 
     verdict_changed = Signal(object)  # Verdict or None
     figure_requested = Signal(str, str, object)  # run file, view, step or None for the newest
+    branch_requested = Signal(object, str, dict)  # run, the action that the branch begins with, its arguments
     maximise_changed = Signal(str)  # id of the view that fills the page, or nothing
     close_requested = Signal()  # of a page beside another one
 
@@ -91,6 +92,7 @@ class RunPage(QWidget):
         view = make_view(spec, self.run, self.theme, self.axis)
         view.share(self.selection)
         view.figure_requested.connect(lambda: self._send(view))
+        view.branch_requested.connect(lambda act, arguments: self.branch_requested.emit(self.run, act, arguments))
         return view
 
     @property

@@ -75,6 +75,7 @@ class RunTab(QWidget):
     """Notice and views of one run. The notice says why a run does not go on, what is safe, and what can be done."""
 
     resume_requested = Signal()
+    branch_requested = Signal(object, str, dict)  # run, the action that the branch begins with, its arguments
 
     def __init__(self, run: OpenRun, make_page: MakePage, theme: Theme) -> None:
         super().__init__()
@@ -87,6 +88,7 @@ class RunTab(QWidget):
         self._make_page = make_page
         self.page: Any = make_page(run, theme)
         self.lockstep = Lockstep(self.page)
+        self._listen(self.page)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -124,7 +126,13 @@ class RunTab(QWidget):
 
     def show_beside(self, run: OpenRun) -> None:
         """Set another run beside this one: one slider moves both."""
-        self.lockstep.add(run, self._make_page(run, self._theme, beside=self.page))
+        page = self._make_page(run, self._theme, beside=self.page)
+        self._listen(page)
+        self.lockstep.add(run, page)
+
+    def _listen(self, page: Any) -> None:
+        if hasattr(page, "branch_requested"):  # pages that only judge have no views that ask for one
+            page.branch_requested.connect(self.branch_requested)
 
     def fit(self, how: Literal["show_all", "follow"]) -> None:
         """Show all of every view, or let every view follow the newest step."""

@@ -48,6 +48,7 @@ class ViewWidget(QWidget, Generic[Spec]):
 
     maximise_requested = Signal()
     figure_requested = Signal()
+    branch_requested = Signal(str, dict)  # that begins with an action of the experiment, and its arguments
     readout_changed = Signal(str)  # HTML: the values at the crosshair
 
     def __init__(self, spec: Spec, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:

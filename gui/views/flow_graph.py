@@ -28,7 +28,6 @@ SHARE = 0.1  # of the strongest edge: weaker ones are not drawn at first
 class FlowGraphView(ViewWidget[FlowGraph]):
     """The graph, and beneath it the threshold, the heads, and whether they stand side by side."""
 
-    masked = Signal(int, int, int, int)  # layer, head, target, source: to be masked or given back
     picked = Signal(str, int)
 
     def __init__(self, spec: FlowGraph, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
@@ -36,6 +35,7 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         self.moment = Moment(run.source, spec.names)
         self.canvas = FlowCanvas()
         self.canvas.setAccessibleName(spec.title)
+        self.canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # whoever picks an edge means its keys, too
         self._weights: np.ndarray | None = None
         self._off: set[int] = set()  # heads that are not shown
         self._drawn_at = -math.inf
@@ -286,17 +286,19 @@ class FlowGraphView(ViewWidget[FlowGraph]):
 
     @property
     def can_mask(self) -> bool:
-        """Whether a click can reach the network."""
-        return self.spec.action is not None and self.run.live
+        """Whether a click can reach the network: that of a live run, or of a branch of the stored one."""
+        return self.spec.action is not None and (self.run.live or bool(self.run.path))
 
     @Slot()
     def mask_edge(self) -> None:
-        """Mask the chosen edge of a live run, or give it back."""
+        """Mask the chosen edge of a live run, or give it back; ask for a branch of a stored one that begins with it."""
         edge = self.chosen
         if edge is None or not self.can_mask or self.spec.action is None:
             return
-        self.masked.emit(*edge)
-        self.run.act(self.spec.action, edge._asdict())
+        if self.run.live:
+            self.run.act(self.spec.action, edge._asdict())
+        else:
+            self.branch_requested.emit(self.spec.action, edge._asdict())
 
     @Slot()
     def clear_masks(self) -> None:
@@ -323,7 +325,8 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         if self.spec.action is not None:
             back = edge is not None and graph is not None and graph.is_masked(edge)
             said = f"layer {edge.layer}, head {edge.head}, {edge.source} → {edge.target}" if edge else "point at one"
-            mask = QAction(f"{'Give back' if back else 'Mask'} this edge ({said})", menu)
+            where = "" if self.run.live else " in a branch"
+            mask = QAction(f"{'Give back' if back else 'Mask'} this edge{where} ({said})", menu)
             # the pointer leaves the edge while the menu is open
             mask.triggered.connect(self._mask_later(edge))
             mask.setEnabled(edge is not None and self.can_mask)

@@ -77,6 +77,12 @@ def test_a_branch_of_named_changes_and_a_replay_bit_for_bit(window, qtbot) -> No
     assert (done["step"], done["payload"]) == (30, {"action": "reset", "arguments": {"value": 3.0}})
 
     lab.tabs.setCurrentIndex(1)
+    lab.tabs.currentWidget().page.views[0].branch_requested.emit("reset", {"value": 4.0})  # as a view of edges does
+    dialog = lab.findChildren(BranchDialog)[-1]
+    assert (dialog._step, dialog.rows) == (lab.transport.slider.shown, {})
+    assert dialog.acts["reset"].values() == {"value": 4.0}
+    dialog.reject()
+
     window.actions_by_id["replay"].trigger()
     again = lab.current()
     assert again not in (run, branch)

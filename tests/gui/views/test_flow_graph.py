@@ -129,9 +129,7 @@ def test_masking_asks_the_live_run_and_masked_edges_are_crossed(qtbot) -> None:
     run = two_steps()
     view = shown(qtbot, run, live=True)
     view.lock(LATE)
-    with qtbot.waitSignal(view.masked) as asked:
-        view.mask_edge()
-    assert asked.args == [1, 0, 4, 0]
+    view.mask_edge()
     assert view.run.calls == [("mask_edge", {"layer": 1, "head": 0, "target": 4, "source": 0})]
     view.lock(None)
     assert not like(pixel(view, middle(view, LATE)), LIGHT.bad)
@@ -143,13 +141,24 @@ def test_masking_asks_the_live_run_and_masked_edges_are_crossed(qtbot) -> None:
     assert view.run.calls[-1] == ("clear_masks", {})
 
 
-def test_a_stored_run_cannot_be_masked(qtbot) -> None:
+def test_masking_an_edge_of_a_stored_run_asks_for_a_branch(qtbot) -> None:
     view = shown(qtbot, two_steps())
     view.lock(STRONG)
-    view.mask_edge()
-    assert view.run.calls == []
     (mask,) = (action for action in view.menu().actions() if "this edge" in action.text())
-    assert not mask.isEnabled()
+    assert not mask.isEnabled(), "a run without a file has nothing to branch from"
+    view.run.path = "run.h5"
+    (mask,) = (action for action in view.menu().actions() if "this edge in a branch" in action.text())
+    with qtbot.waitSignal(view.branch_requested) as asked:
+        mask.trigger()
+    assert asked.args == ["mask_edge", STRONG._asdict()]
+    with qtbot.waitActive(view):
+        view.activateWindow()
+    view.lock(None)
+    qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=middle(view, STRONG))
+    assert view.canvas.hasFocus()
+    with qtbot.waitSignal(view.branch_requested):
+        qtbot.keyClick(view.canvas, Qt.Key.Key_M)
+    assert view.run.calls == []
 
 
 def test_masks_are_what_the_events_up_to_the_step_leave() -> None:
