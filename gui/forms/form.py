@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui import icons
@@ -67,6 +67,7 @@ class Form(QWidget):
         for action in self.experiment.actions():
             button = QPushButton(action.label)
             button.setToolTip(action.help)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # Space after a click goes on with the run, and acts once
             button.hide()
             button.clicked.connect(lambda _=False, method=action.method: self.action_requested.emit(method))
             self.action_buttons[action.method] = button

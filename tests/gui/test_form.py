@@ -244,6 +244,22 @@ def test_actions_of_the_experiment_ask_by_their_name(qtbot):
     assert asked.args == ["reset"]
 
 
+def test_space_after_a_click_on_an_action_does_not_act_again(qtbot):
+    form = Form(Tiny)
+    qtbot.addWidget(form)
+    form.set_running(True)
+    with qtbot.waitActive(form):
+        form.show()
+        form.activateWindow()
+    button = form.action_buttons["reset"]
+    form.rows["lr"].editor.setFocus()
+    with qtbot.waitSignal(form.action_requested):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert not button.hasFocus()
+    button.setFocus(Qt.FocusReason.TabFocusReason)
+    assert button.hasFocus(), "the keyboard reaches it all the same"
+
+
 def test_help_is_hinted_while_a_field_has_the_focus(form, qtbot):
     form.show()
     form.activateWindow()
