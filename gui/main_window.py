@@ -30,6 +30,7 @@ from gui.dialogs import ask_to_open
 from gui.finder import Findable, Finder
 from gui.lab.pictures import WindowPictures
 from gui.lab.place import LabPlace, ask
+from gui.lab.recent import told
 from gui.lab.run_tab import MakePage
 from gui.library import Library
 from gui.passing import Passing
@@ -298,7 +299,7 @@ class MainWindow(QMainWindow):
         name = str(shown.header.get("experiment", ""))
         stored = sorted(self.lab.recent.model.all, key=lambda run: run.experiment != name)
         items = [
-            Findable(label(run), "run", run.state, lambda path=str(run.path): self.lab.set_beside(path))
+            Findable(label(run), "run", told(run), lambda path=str(run.path): self.lab.set_beside(path))
             for run in stored
             if str(run.path) != shown.path
         ]
@@ -327,8 +328,7 @@ class MainWindow(QMainWindow):
             for name, cls in self.lab.experiments.items()
         ]
         for run in self.lab.recent.model.all:
-            second = ", ".join(filter(None, (run.state, run.outcome, run.problem)))
-            items.append(Findable(label(run), "run", second, lambda path=str(run.path): self.open_path(path)))
+            items.append(Findable(label(run), "run", told(run), lambda path=str(run.path): self.open_path(path)))
         for command in COMMANDS:
             action = self.actions_by_id[command.id]
             if action.isEnabled() and command.id != "finder":

@@ -45,6 +45,11 @@ def when(seconds: float, now: float | None = None) -> str:
     return day if then.tm_year == today.tm_year else f"{day} {then.tm_year}"
 
 
+def told(run: RunEntry) -> str:
+    """When a run began and what came of it, which tells it from others of its name."""
+    return ", ".join(filter(None, (when(started(run)), run.state, run.outcome, run.problem)))
+
+
 class RunsModel(QAbstractListModel):
     """Stored runs, filtered by words.
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
-from gui.views.base import mixed
+from gui.views.base import ink_on, mixed
 from gui.views.index_axis import IndexAxis
 from gui.views.reference import References
 from gui.views.snapshot import SnapshotPlot, flat, stretch_of
@@ -70,12 +70,16 @@ class BarsView(SnapshotPlot[Bars]):
     def _show_picked(self, kind: str) -> None:
         if kind == self.kind:
             self._mark_picked()
+            self._write(self._values)
 
     def _mark_picked(self) -> None:
         """Let the other bars stand back."""
-        kept, picked = np.flatnonzero(np.isfinite(self._values)).tolist(), self.selection.picked(self.kind)
-        full, pale = QColor(self.theme.line(0)[0]), mixed(self.theme.line(0)[0], self.theme.ground, 0.6)
-        self._bars.setOpts(brushes=[pale if picked in kept and number != picked else full for number in kept])
+        self._bars.setOpts(brushes=[self._colour(number) for number in np.flatnonzero(np.isfinite(self._values))])
+
+    def _colour(self, number: int) -> QColor:
+        full, picked = self.theme.line(0)[0], self.selection.picked(self.kind)
+        there = picked is not None and 0 <= picked < len(self._values) and np.isfinite(self._values[picked])
+        return mixed(full, self.theme.ground, 0.6) if there and number != picked else QColor(full)
 
     def label(self, number: int) -> str:
         """Name of a bar."""
@@ -97,7 +101,7 @@ class BarsView(SnapshotPlot[Bars]):
                 item.setText(short(value, 3 if len(shown) <= FEW else 2))
                 place = min(max(value, 0.0), top) if math.isfinite(value) else 0.0
                 full = place + needed > top  # its number stands in the bar
-                item.setColor(self.theme.ground if full else self.theme.muted)
+                item.setColor(ink_on(self._colour(number).name()) if full else self.theme.muted)
                 item.setAnchor((0.5, 0.0 if full else 1.0))
                 item.setPos(number + 0.5, place)
 

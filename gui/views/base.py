@@ -351,6 +351,12 @@ def mixed(colour: str, other: str, share: float) -> QColor:
 
 
 @functools.lru_cache(maxsize=256)
+def ink_on(colour: str) -> str:
+    """Black or white, whichever is read better on ``colour``."""
+    return max("#14171C", "#FFFFFF", key=lambda ink: contrast(ink, colour))
+
+
+@functools.lru_cache(maxsize=256)
 def readable(colour: str, theme: Theme) -> str:
     """``colour`` moved towards the text colour until text in it has a contrast of 4.5 on the ground."""
     shares = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8)

@@ -41,6 +41,7 @@ POINT = "#D55E00"
 CAMERA = {"azimuth": -58.0, "elevation": 32.0, "distance": 4.0}
 NEAREST, FARTHEST = 1.8, 14.0
 ANGLE = 38.0  # of sight, across the smaller side, in degrees
+NAMES_PX, MOST_ROOM = 44, 1.35  # points for ticks and names beside the box; in low panels at most so much farther
 LIGHT_FROM = np.array([-0.35, -0.5, 0.79])
 SAMPLES = 4
 AT_FOOT = 0.06  # of the upward axis, in the box
@@ -197,10 +198,11 @@ class Surface(GLViewMixin, QWidget):
         self.setCameraPosition(pos=QVector3D(0, 0, HEIGHT * 0.36), **CAMERA)
 
     def projectionMatrix(self, region, viewport) -> QMatrix4x4:
-        """Sight of ``ANGLE`` across the smaller side of the picture, so that the box is in it whatever its shape."""
+        """Sight of ``ANGLE`` across the smaller side, and more for what is written around the box: all is in sight."""
         _, _, width, height = viewport
         wide = width / max(height, 1)
-        half = math.tan(math.radians(ANGLE / 2)) * max(1.0, 1.25 / wide)
+        names = min(self.height() / max(self.height() - NAMES_PX, 1), MOST_ROOM)
+        half = math.tan(math.radians(ANGLE / 2)) * max(1.0, 1.25 / wide) * names
         matrix = QMatrix4x4()
         matrix.perspective(2 * math.degrees(math.atan(half)), wide, 0.1, FARTHEST + 4)
         return matrix

@@ -17,9 +17,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip
 
 from gui.runs.open_run import OpenRun
-from gui.theme import Theme, contrast
+from gui.theme import Theme
 from gui.views.axes import StepAxis
-from gui.views.base import ViewWidget, mixed
+from gui.views.base import ViewWidget, ink_on, mixed
 from gui.views.marks import event_colour, event_text, marked
 from gui.views.plot import LEFT_PX
 from gui.views.text import whole
@@ -134,8 +134,7 @@ class RibbonView(ViewWidget[Ribbon]):
         metrics = QFontMetricsF(painter.font())
         for text in (f"{stage} {self.spec.stages[stage - 1].label}", str(stage)):
             if metrics.horizontalAdvance(text) + 10 <= area.width():
-                dark = contrast("#14171C", colour.name()) >= contrast("#FFFFFF", colour.name())
-                painter.setPen(QColor("#14171C" if dark else "#FFFFFF"))
+                painter.setPen(QColor(ink_on(colour.name())))
                 painter.drawText(area, Qt.AlignmentFlag.AlignCenter, text)
                 return
 
