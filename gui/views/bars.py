@@ -74,7 +74,9 @@ class BarsView(SnapshotPlot[Bars]):
 
     def _mark_picked(self) -> None:
         """Let the other bars stand back."""
-        self._bars.setOpts(brushes=[self._colour(number) for number in np.flatnonzero(np.isfinite(self._values))])
+        self._bars.setOpts(
+            brushes=[self._colour(number) for number in np.flatnonzero(np.isfinite(self._values)).tolist()]
+        )
 
     def _colour(self, number: int) -> QColor:
         full, picked = self.theme.line(0)[0], self.selection.picked(self.kind)
