@@ -17,6 +17,7 @@ from gui.export.page import MM, drawing
 from gui.export.parts import colour_map, norm
 from gui.export.recipe import LOOK_OF, SIZES
 from gui.export.study_line import draw_curves, write_curves
+from gui.export.ticks import write_small_ranges
 from lab import environment
 from lab.experiment import Experiment
 from lab.studies.board import Board
@@ -100,6 +101,7 @@ def _draw(spec: PhaseDiagram | StudyLine, board: Board, out: Path, size: str, pa
         axes = figure.add_subplot()
         axes.set_title(spec.title, loc="left")
         paint(axes)
+        write_small_ranges(axes)
         figure.savefig(out, dpi=300, metadata=about[out.suffix.lower()])
 
 

@@ -110,7 +110,7 @@ class StudyPage(QWidget):
         self.number.currentTextChanged.connect(self._show)
         self.go_button, self.drain_button = QPushButton("Go on"), QPushButton("Finish running ones")
         self.cut_button, self.retry_button = QPushButton("Stop"), QPushButton("Retry failed")
-        self.change_button, self.export_button = QPushButton("Change points …"), QPushButton("Export diagram …")
+        self.change_button, self.export_button = QPushButton("Change points …"), QPushButton("Export figure …")
         self.change_button.setToolTip(
             "Other values, arms or seeds, also while the study goes on; what is done stays done"
         )
@@ -369,7 +369,7 @@ class StudyPage(QWidget):
 
     def _ask_where(self) -> None:
         kinds = "PDF (*.pdf);;SVG (*.svg);;PNG (*.png)"
-        ask_to_save(self, "Export the diagram", "phase-diagram.pdf", kinds, self.export)
+        ask_to_save(self, "Export the figure", "study.pdf", kinds, self.export)
 
     def export(self, path: str) -> None:
         """Write the shown diagram and its numbers; says what was written, or what stood in the way."""
