@@ -132,7 +132,7 @@ def test_a_page_shows_runs_numbers_and_the_verdict_and_opens_what_is_clicked(qtb
         qtbot.mouseClick(page.drawing.diagram, Qt.MouseButton.LeftButton, pos=at.toPoint())
     assert "lr=1-width=4-seed=0" in got.args[0]
     page.set_theme(DARK)
-    with qtbot.waitSignal(page.message, check_params_cb=lambda said: "out.csv" in said):
+    with qtbot.waitSignal(page.message, timeout=20_000, check_params_cb=lambda said: "out.csv" in said):
         page.export(str(tmp_path / "out.pdf"))
     assert (tmp_path / "out.pdf").stat().st_size > 1000
     page.close_study()
@@ -474,7 +474,7 @@ def test_a_study_over_one_knob_is_drawn_as_a_line_with_the_spread_of_its_seeds(q
         qtbot.mouseClick(line.canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert "stable" in got.args[0] and "width=2" in got.args[0]
     page.set_theme(DARK)
-    with qtbot.waitSignal(page.message, check_params_cb=lambda said: "out.csv" in said):
+    with qtbot.waitSignal(page.message, timeout=20_000, check_params_cb=lambda said: "out.csv" in said):
         page.export(str(tmp_path / "out.pdf"))
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 5
     page.close_study()
