@@ -7,7 +7,7 @@ rest; t in [0, 1].
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,6 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-Jet = tuple[Tensor, Tensor, Tensor]
 Equation = Literal["poisson", "heat", "burgers", "wave"]
 
 FINE = 513  # places of the finest grid along x, finer than the training points
@@ -62,20 +61,25 @@ class Problem:
         """f of Poisson's equation, shape (n,)."""
         return self._sum(inputs, lambda k, x: k * k * torch.sin(k * x))
 
-    def residual(self, inputs: Tensor, space: Jet, time: Jet | None) -> Tensor:
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """The highest derivative along x, and along t where there is a time."""
+        return {"poisson": (2,), "wave": (2, 2)}.get(self.equation, (2, 1))
+
+    def residual(self, inputs: Tensor, u: Tensor, along: Sequence[tuple[Tensor, ...]]) -> Tensor:
         """What the equation says should be 0, shape (n,).
 
         Args:
             inputs: (n, d).
-            space: u, ∂u/∂x and ∂²u/∂x², (n,) each.
-            time: The same along t; None without time.
+            u: (n,).
+            along: Derivatives along x, and along t where there is a time, up to ``orders``; (n,) each.
         """
-        u, u_x, u_xx = space
-        if time is None:
+        u_x, u_xx = along[0]
+        if not self.timed:
             return u_xx + self.source(inputs)
-        _, u_t, u_tt = time
+        u_t, *higher = along[1]
         if self.equation == "wave":
-            return u_tt - self.speed**2 * u_xx
+            return higher[0] - self.speed**2 * u_xx
         advected = u * u_x if self.equation == "burgers" else 0.0
         return u_t + advected - self.viscosity * u_xx
 

@@ -273,6 +273,7 @@ class LossJump(AlsoMeasure):
         self.inside = self.problem.inside(config.points, self.generator("data")).to(self.device)
         self.edge, self.at_rest = (part.to(self.device) for part in (self.problem.edge(), self.problem.at_rest()))
         self.exact, self.exact_edge, self.exact_fine = map(self.problem.solution, (self.inside, self.edge, self.fine))
+        self.exact_slope = self.problem.slope(self.inside)
         widths = (self.fine.shape[1], *[config.width] * config.depth, 1)
         self.networks: Any = torch.nn.ModuleDict()
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
@@ -344,14 +345,15 @@ class LossJump(AlsoMeasure):
         from lab.models.jets import jet
 
         network = self.networks[name]
-        space = jet(network, self.inside)
         boundary = (network(self.edge)[:, 0] - self.exact_edge).square().mean()
         if kind == "derivative":
-            return (space[1] - self.problem.slope(self.inside)).square().mean(), boundary
-        time = jet(network, self.inside, axis=1) if self.problem.timed else None
+            _, ((slope,),) = jet(network, self.inside, (1,))
+            return (slope - self.exact_slope).square().mean(), boundary
         if len(self.at_rest):
-            boundary = boundary + jet(network, self.at_rest, axis=1)[1].square().mean()
-        return self.problem.residual(self.inside, space, time).square().mean(), boundary
+            _, (_, (speed,)) = jet(network, self.at_rest, (0, 1))
+            boundary = boundary + speed.square().mean()
+        residual = self.problem.residual(self.inside, *jet(network, self.inside, self.problem.orders))
+        return residual.square().mean(), boundary
 
     @action("Switch the loss now", help="To the second loss; pressed again, back to the first.")
     def switch_loss(self) -> None:

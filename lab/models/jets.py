@@ -1,42 +1,46 @@
-"""Derivatives of a network with respect to its input, carried forward layer by layer.
+"""Derivatives of a network with respect to its inputs, carried forward layer by layer.
 
-A jet is (u, u', u'') along one input direction. A layer maps it linearly, an activation by the chain rule, so all three
-cost about three forward passes, and one ordinary backward pass gives the gradient of a loss made of them.
+A jet holds u and its first and second derivatives along chosen inputs. A layer maps it linearly, an activation by the
+chain rule, so each derivative costs about one forward pass, and one ordinary backward pass gives the gradient of a loss
+made of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from lab.models.mlp import MLP
 
-Jet = tuple[Tensor, Tensor, Tensor]
+Along = tuple[Tensor, ...]
+"""Derivatives along one input, from the first on."""
 
 
-def _tanh(z: Tensor, first: Tensor, second: Tensor) -> Jet:
+def _tanh(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     h = torch.tanh(z)
     slope = 1 - h * h
-    bent = slope * first
-    return h, bent, slope * second - 2 * h * bent * first
+    return h, slope, -2 * h * slope
 
 
-def _sin(z: Tensor, first: Tensor, second: Tensor) -> Jet:
-    h, slope = torch.sin(z), torch.cos(z)
-    return h, slope * first, slope * second - h * first * first
+def _sin(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    h = torch.sin(z)
+    return h, torch.cos(z), -h
 
 
-RULES: dict[str, Callable[[Tensor, Tensor, Tensor], Jet]] = {"tanh": _tanh, "sin": _sin}
-"""(φ(z), φ'(z) z', φ'(z) z'' + φ''(z) z'²) by name of the activation."""
+RULES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]] = {"tanh": _tanh, "sin": _sin}
+"""(φ, φ', φ'') at z, by name of the activation."""
 
 
-def jet(model: MLP, x: Tensor, axis: int = 0) -> Jet:
-    """u, ∂u/∂x_axis and ∂²u/∂x_axis² of a network with one output, shape (n,) each, differentiable in its weights.
+def jet(model: MLP, x: Tensor, orders: Sequence[int] = (2,)) -> tuple[Tensor, list[Along]]:
+    """u of a network with one output, shape (n,), and its derivatives along its inputs, differentiable in its weights.
 
     Args:
         model: With an activation of ``RULES``.
         x: Inputs, shape (n, d).
-        axis: The input to differentiate by.
+        orders: The highest derivative wanted along each of the first inputs: 0, 1 or 2.
+
+    Returns:
+        u, and for each of ``orders`` as many derivatives, shape (n,) each: ∂u/∂x_i, ∂²u/∂x_i².
 
     Raises:
         ValueError: No rule for the activation, or several outputs.
@@ -44,11 +48,23 @@ def jet(model: MLP, x: Tensor, axis: int = 0) -> Jet:
     if model.activation not in RULES or model.layers[-1].out_features != 1:
         raise ValueError(f"jets need one output and an activation of {', '.join(RULES)}, not {model.activation}")
     first, *rest = model.layers
-    slope = first.weight[:, axis].expand(len(x), -1)
-    carried: Jet = (first(x), slope, torch.zeros_like(slope))
+    z = first(x)
+    along: list[Along] = [
+        (first.weight[:, axis].expand_as(z), torch.zeros_like(z))[:order] for axis, order in enumerate(orders)
+    ]
     for layer in rest:
-        h, d, dd = RULES[model.activation](*carried)
-        z, *derivatives = (torch.stack((h, d, dd)) @ layer.weight.T).unbind()
-        carried = (z if layer.bias is None else z + layer.bias, derivatives[0], derivatives[1])
-    u, d, dd = carried
-    return u[:, 0], d[:, 0], dd[:, 0]
+        h, slope, bend = RULES[model.activation](z)
+        along = [_chain(part, slope, bend) for part in along]
+        # one product for all: the layers are small, and what they cost is the number of calls
+        z, *mapped = (torch.stack([h, *(d for part in along for d in part)]) @ layer.weight.T).unbind()
+        z, left = z if layer.bias is None else z + layer.bias, iter(mapped)
+        along = [tuple(next(left) for _ in part) for part in along]
+    return z[:, 0], [tuple(d[:, 0] for d in part) for part in along]
+
+
+def _chain(along: Along, slope: Tensor, bend: Tensor) -> Along:
+    """(φ' z', φ' z'' + φ'' z'²), as far as ``along`` goes."""
+    if len(along) < 2:
+        return tuple(slope * first for first in along)
+    first, second = along
+    return slope * first, torch.addcmul(slope * second, bend * first, first)

@@ -21,13 +21,25 @@ def test_a_jet_equals_double_autograd_and_so_does_its_gradient(widths, axis, act
     (first,) = torch.autograd.grad(u.sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first[:, axis].sum(), x, create_graph=True)
     expected = (u, first[:, axis], second[:, axis])
-    found = jet(model, x.detach(), axis)
+    value, along = jet(model, x.detach(), [0] * axis + [2])
+    found = (value, *along[axis])
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
     weights = list(model.parameters())[:-1]  # the last bias has no part in a derivative
     wanted = torch.autograd.grad((expected[1] * expected[2]).sum(), weights)
     for one, other in zip(torch.autograd.grad((found[1] * found[2]).sum(), weights), wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_derivatives_along_two_inputs_come_together_and_no_higher_than_asked():
+    model = network((2, 6, 4, 1))
+    x = torch.linspace(-1, 1, 14, dtype=torch.float64).view(7, 2)
+    u, (space, time) = jet(model, x, (2, 1))
+    for axis, found in enumerate((space, time)):
+        value, along = jet(model, x, [0] * axis + [2])
+        torch.testing.assert_close(u, value, rtol=1e-14, atol=0)
+        torch.testing.assert_close(found, along[axis][: len(found)], rtol=1e-13, atol=1e-15)
+    assert len(space) == 2 and len(time) == 1
 
 
 def test_a_network_without_a_rule_is_refused():
