@@ -97,11 +97,19 @@ class Problem:
         return torch.exp(-self.viscosity * rate**2 * inputs[:, 1]) if self.timed else 1.0
 
     def inside(self, count: int, generator: torch.Generator) -> Tensor:
-        """Training points: equally spaced, both ends included; with time, drawn uniformly."""
+        """Training points, ``count`` at most: equally spaced, ends and edges included; of Burgers' equation scattered.
+
+        A grid would miss Burgers' front, points without edges the beginning of a wave that decays at once. The
+        scattered ones are Sobol's, shifted at random: drawn one by one they would leave gaps.
+        """
         if not self.timed:
             return torch.linspace(-1, 1, count, dtype=torch.float64)[:, None]
-        drawn = torch.rand(count, 2, generator=generator, dtype=torch.float64)
-        return drawn * drawn.new_tensor([2, 1]) - drawn.new_tensor([1, 0])
+        if self.equation == "burgers":
+            even = torch.quasirandom.SobolEngine(2).draw(count, dtype=torch.float64)
+            shifted = (even + torch.rand(2, generator=generator, dtype=torch.float64)) % 1
+            return shifted * shifted.new_tensor([2, 1]) - shifted.new_tensor([1, 0])
+        rows = round(math.sqrt(count / 2))  # the domain is twice as long as it lasts
+        return grid(rows, count // rows).flatten(0, 1)
 
     def edge(self) -> Tensor:
         """Where the boundary and the initial condition are asked for."""
@@ -119,11 +127,13 @@ class Problem:
 
     def fine(self) -> Tensor:
         """The evaluation grid, shape (T, FINE, d): one row of places for each time, T = 1 without time."""
-        x = torch.linspace(-1, 1, FINE, dtype=torch.float64)
-        if not self.timed:
-            return x[None, :, None]
-        times = torch.linspace(0, 1, TIMES, dtype=torch.float64)
-        return torch.stack(torch.meshgrid(times, x, indexing="ij")[::-1], 2)
+        return grid(TIMES, FINE) if self.timed else torch.linspace(-1, 1, FINE, dtype=torch.float64)[None, :, None]
+
+
+def grid(times: int, places: int) -> Tensor:
+    """(x, t) on [-1, 1] x [0, 1], edges included, shape (times, places, 2)."""
+    x, t = (torch.linspace(low, 1, count, dtype=torch.float64) for low, count in ((-1, places), (0, times)))
+    return torch.stack(torch.meshgrid(t, x, indexing="ij")[::-1], 2)
 
 
 def burgers(x: ArrayLike, t: ArrayLike, viscosity: float) -> np.ndarray:

@@ -62,3 +62,20 @@ def test_the_grids_have_their_edges_and_the_middle_time_is_half():
     assert (fine[len(fine) // 2, :, 1] == 0.5).all() and fine[0, [0, -1], 0].tolist() == [-1.0, 1.0]
     inside = timed.inside(500, torch.Generator().manual_seed(0))
     assert inside.min(0).values.tolist() >= [-1.0, 0.0] and inside.max(0).values.tolist() <= [1.0, 1.0]
+
+
+def test_burgers_points_lie_evenly_and_elsewhere_with_another_seed():
+    problem = Problem("burgers", ((1, 1.0),))
+    one, other = (problem.inside(512, torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    assert not torch.equal(one, other)
+    for inside in (one, other):  # 32 boxes of 16 points each, if they lay on a grid
+        counts = np.histogram2d(*inside.numpy().T, bins=(8, 4), range=[[-1, 1], [0, 1]])[0]
+        assert counts.min() >= 12 and counts.max() <= 20
+
+
+@pytest.mark.parametrize("count", [8, 33, 512])
+def test_a_grid_of_points_has_its_corners_and_no_more_than_asked_for(count):
+    inside = Problem("heat", ((1, 1.0),)).inside(count, torch.Generator())
+    assert count * 0.8 <= len(inside) <= count
+    corners = {(-1.0, 0.0), (1.0, 0.0), (-1.0, 1.0), (1.0, 1.0)}
+    assert corners <= set(map(tuple, inside.tolist()))
