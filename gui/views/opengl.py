@@ -27,6 +27,8 @@ class Context:
             self.problem = "OpenGL offers no surface to draw on here."
         elif self._context.isOpenGLES() or version < LEAST:
             self.problem = f"OpenGL {version[0]}.{version[1]} is too old or a mobile one; 2.1 is needed."
+        elif not _seen_by_pyopengl():
+            self.problem = "OpenGL works here in a way that PyOpenGL does not see."
         self.end()
 
     @property
@@ -39,6 +41,16 @@ class Context:
 
     def end(self) -> None:
         self._context.doneCurrent()
+
+
+def _seen_by_pyopengl() -> bool:
+    """Whether the context that is current is so for PyOpenGL: on an X server without GLX, Qt's is one of EGL."""
+    from OpenGL import contextdata, error
+
+    try:
+        return bool(contextdata.getContext())
+    except error.Error:
+        return False
 
 
 @cache

@@ -13,20 +13,29 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="module")
-def seen() -> dict[str, Any]:
-    """What surface_probe.py saw."""
+def probed(glx: str) -> dict[str, Any]:
+    """What surface_probe.py saw on an X server with or without GLX, "+" or "-"."""
     if shutil.which("xvfb-run") is None:
         pytest.skip("no OpenGL: xvfb-run is missing")
-    command = ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24 +extension GLX", sys.executable]
+    command = ["xvfb-run", "-a", "-s", f"-screen 0 1280x800x24 {glx}extension GLX", sys.executable]
     env = os.environ | {"QT_QPA_PLATFORM": "xcb", "PYTHONPATH": str(ROOT), "LIBGL_ALWAYS_SOFTWARE": "1"}
     probe = Path(__file__).with_name("surface_probe.py")
     done = subprocess.run([*command, str(probe)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1]) | {"said": done.stderr}
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    """What surface_probe.py saw with OpenGL."""
+    result = probed("+")
     if result["problem"]:
         pytest.skip(result["problem"])
-    return result | {"said": done.stderr}
+    return result
+
+
+def test_where_an_x_server_lacks_glx_the_problem_is_said_though_qt_has_a_context_of_egl() -> None:
+    assert "OpenGL" in probed("-")["problem"]
 
 
 def test_the_surface_is_drawn_in_many_colours(seen) -> None:
