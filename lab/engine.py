@@ -26,7 +26,7 @@ from lab.stream import Event, Sink, Source
 from lab.untouched import untouched
 
 ACTS = ("knobs", "action", "instruments")  # events that a replay does again
-FLUSH_SECONDS = 0.125  # rows wait at most so long for the sink; a view is drawn no more often
+FLUSH_SECONDS = 0.15  # rows wait at most so long for the sink; of several views each is drawn less often
 
 
 class NonFinite(ArithmeticError):

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import queue
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 POLL_SECONDS = 0.02
+ROOM = 1 << 20  # bytes
 
 
 class Died(Exception):
@@ -38,6 +42,7 @@ class Child:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
+        _make_room(theirs)
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True, name="tdlab-run")
         self._process.start()
         theirs.close()  # so that its end is seen here
@@ -177,6 +182,13 @@ class Child:
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
         memory = "; the system may be out of memory: try a smaller width" if code == -signal.SIGKILL else ""
         return f"The run's process {how} after step {self._step}{memory}."
+
+
+def _make_room(connection: Any) -> None:
+    """Let a batch of rows with images in it lie between the processes: a run need not wait while the window draws."""
+    if sys.platform != "win32":  # where a pipe is no socket
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)  # less where the system allows no more
 
 
 def _serve(connection: Connection) -> None:
