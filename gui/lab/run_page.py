@@ -27,7 +27,7 @@ from lab.views import View
 INTERVAL = 20  # ms between turns; in each, the view that is due and has waited longest
 DRAW_BUDGET = 0.005  # seconds of drawing, where several views are drawn at once, before other events get their turn
 VIEW_EVERY = 0.125  # seconds between drawings of one view at least
-SHARE = min(0.045 * (os.cpu_count() or 1), 0.4)  # of a core that all views beside a live run may take
+SHARE = min(0.05 * (os.cpu_count() or 1), 0.4)  # of a core that all views beside a live run may take
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 FINAL = ("finished", "stopped", "failed", "interrupted")
 

@@ -187,16 +187,17 @@ def rounds(name: str, hosts: Sequence[HostKind], against: Mapping[str, str]) -> 
     """
     application = QApplication.instance() or QApplication([])
     found: dict[HostKind, Measured] = {host: Measured(tuple(against)) for host in hosts}
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        bares = [stack.enter_context(contextlib.closing(Bare(reads))) for reads in against.values()]
+    with tempfile.TemporaryDirectory() as folder:
         settings = QSettings(str(Path(folder) / "window.ini"), QSettings.Format.IniFormat)
         window = MainWindow(LocalRuns(Path(folder)), make_page, Transport(LIGHT), settings)
         window.set_experiments({"plain": Plain}, [])
         window.show()
         spare = Spare()
         for number in range(ROUNDS):
-            for host, measured in found.items():
-                live(window, spare, host, Path(folder) / f"{host}{number}.h5", name, bares, measured)
+            with contextlib.ExitStack() as stack:  # new bare loops, too: one process is quicker than another by luck
+                bares = [stack.enter_context(contextlib.closing(Bare(reads))) for reads in against.values()]
+                for host, measured in found.items():
+                    live(window, spare, host, Path(folder) / f"{host}{number}.h5", name, bares, measured)
         spare.close()
         window.close()
         application.processEvents()
