@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 IMAGES, GALLERY = ROOT / "docs" / "images", ROOT / "docs" / "gallery.md"
 PANEL = (640, 400)  # points of a panel's picture
 LOW = 130  # its height where there is little to show
+CENTRAL = {"anchor-function": "information-flow"}  # the paper's figure, where it is not the first view
 MOMENT = 240  # the step of the made-up run that pictures of views show
 
 
@@ -121,10 +122,11 @@ def experiment_pictures(name: str, path: Path) -> str:
 
     cls, run = registry.experiment(name), StoredRun(str(path))
     shown = [view for view in cls.views if view.applies(run.config) and set(view.names) <= set(run.source.names())]
-    central = next(view for view in shown if not isinstance(view, Ribbon) and view.primary)
+    first = next(view for view in shown if not isinstance(view, Ribbon) and view.primary)
+    central = next((view for view in shown if view.id == CENTRAL.get(name)), first)
     figure = IMAGES / f"figure-{name}.png"
     figure.unlink(missing_ok=True)
-    write_figure([path], central.id, figure, size="single", dpi=150)
+    write_figure([path], central.id, figure, size="single", dpi=300)
     panel = _picture(make_view(central, run, LIGHT), f"panel-{name}")
     outcome = run.reader.verdict.get("outcome", "not judged")
     run.close()

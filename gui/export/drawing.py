@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 EVENT_COLOUR = LIGHT.muted
+REFERENCES = ("--", "-.")  # dashes of the first reference line, the second, and so on
 
 
 def draw(axes: Axes, spec: View, panels: Sequence[Any]) -> None:
@@ -97,7 +99,7 @@ def _crossed_names(axes: Axes, shown: Sequence[str], panels: Sequence[Any]) -> l
         for place, name in enumerate(shown)
     ]
     marks = [line for line in axes.lines if line.get_color() in (LIGHT.text, LIGHT.muted)]
-    references = {str(line.get_label()): line for line in marks if line.get_linestyle() in ("--", ":")}
+    references = {str(line.get_label()): line for line in marks if line.get_linestyle() in (*REFERENCES, ":")}
     return [*own, *(line for name, line in references.items() if not name.startswith("_"))]
 
 
@@ -179,13 +181,13 @@ def _lines(spec: Curves, panel: Any, *, several: bool) -> Iterator[tuple[str, st
 
 def _reference_lines(axes: Axes, spec: Curves, panels: Sequence[Any]) -> None:
     drawn = set()
-    for reference in spec.lines:
+    for reference, dashes in zip(spec.lines, cycle(REFERENCES), strict=False):
         for panel in panels:
             value = reference.at(panel.config)
             if (reference.label, value) not in drawn:
                 drawn.add((reference.label, value))
                 axes.axhline(
-                    value, color=LIGHT.text, linestyle="--", linewidth=width(0.8), label=typeset(reference.label)
+                    value, color=LIGHT.text, linestyle=dashes, linewidth=width(0.8), label=typeset(reference.label)
                 )
 
 

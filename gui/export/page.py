@@ -14,7 +14,7 @@ from gui.export.drawing import draw
 from gui.export.insets import draw_inset
 from gui.export.look import FigureError, Look, settings
 from gui.export.parts import run_map, typeset
-from gui.export.recipe import PanelRecipe, Recipe, places_of
+from gui.export.recipe import PAPER, PanelRecipe, Recipe, places_of
 from gui.export.sources import Content
 from gui.export.ticks import write_small_ranges
 from gui.theme import LIGHT
@@ -94,6 +94,8 @@ def draw_page(recipe: Recipe, contents: Sequence[Content], look: Look) -> Figure
                     break
                 figure.draw_without_rendering()
                 figure.draw_without_rendering()  # what makes room for a legend beside a plot settles at the second time
+            if recipe.size in PAPER and len(heights) == 1:
+                _lengthen(figure)
         for (axes, _, _), (left, _, across, _) in zip(drawn, boxes(recipe), strict=True):
             _fit_title(axes, (left + across) * figure.bbox.width)
         figure.set_layout_engine("none")  # formats differ in how they measure text; the places stay
@@ -240,7 +242,20 @@ def _put_outside(axes: Axes, legend: Legend, side: Literal["beside", "below"]) -
     # ticks and the axis' name take lines of text, however low the plot becomes
     lines = 0.0 if side == "beside" else -3.4 * rcParams["font.size"] / 72
     down = ScaledTranslation(0, lines, axes.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr] - these axes are in a figure
-    axes.legend(handles, names, loc=place, bbox_to_anchor=anchor, bbox_transform=axes.transAxes + down, ncols=columns)
+    put = axes.legend(
+        handles, names, loc=place, bbox_to_anchor=anchor, bbox_transform=axes.transAxes + down, ncols=columns
+    )
+    put.set_gid(side)
+
+
+def _lengthen(figure: Figure) -> None:
+    """Make a page whose height nobody chose higher by the legends below its plots, instead of the plots lower."""
+    legends = (axes.get_legend() for axes in figure.axes)
+    below = [legend.get_window_extent().height for legend in legends if legend and legend.get_gid() == "below"]
+    if below:
+        figure.set_figheight(figure.get_figheight() + max(below) / figure.dpi)
+        figure.draw_without_rendering()
+        figure.draw_without_rendering()
 
 
 def _clear_data(figure: Figure) -> bool:

@@ -23,6 +23,7 @@ SIZES = {
     "poster": (420.0, 297.0),
 }
 """Width and height in mm: one column, one and a half, two columns, a 16:9 slide, an A3 poster part."""
+PAPER = ("single", "1.5", "double")  # of SIZES those that a journal gives a width and no height
 
 ROW = 55.0
 """Height in mm that a row of panels needs beside others on a page of paper."""
@@ -177,7 +178,7 @@ def suited(size: str | tuple[float, float], rows: int, then: int) -> str | tuple
 
     A slide, a poster, and a page whose height somebody chose stay as they are.
     """
-    for name in ("single", "1.5", "double"):
+    for name in PAPER:
         across, least = SIZES[name]
         if size in (name, (across, max(least, ROW * rows))):
             return name if ROW * then <= least else (across, ROW * then)

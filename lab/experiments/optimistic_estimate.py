@@ -176,7 +176,7 @@ class OptimisticEstimate(AlsoMeasure):
             title="Test error",
             help="Bright cells are not recovered. The dashes are the closed form: the edge should sit on them. "
             "Rows: ranks of matrices, numbers of targets, log₁₀ σ₀ or widths.",
-            z_label="relative test error",
+            z_label="rel. error",
             **_MAP,
         ),
         Matrix("train_error", title="Training error", help="Small everywhere.", z_label="training error", **_MAP),

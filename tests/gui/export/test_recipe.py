@@ -17,13 +17,15 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from gui.export import look, sources
-from gui.export.figure import write_again, write_recipe
+from gui.export.figure import Panel, render, write_again, write_recipe
 from gui.export.insets import free_corner
 from gui.export.inside import recipe_of
 from gui.export.look import FigureError
 from gui.export.page import boxes, draw_page
 from gui.export.recipe import Run, checked, parse, read, write
 from gui.export.sources import opened
+from lab.stream import MemoryRun
+from lab.views import Curves, Line
 from storage.catalogue import entry
 from tests.gui.export.small import tiny_run
 
@@ -271,6 +273,23 @@ def test_a_legend_without_a_free_corner_stands_beside_the_data(folder: Path):
     lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
     assert not any(path.intersects_bbox(legend, filled=False) for path in lines)
     assert axes.figure.bbox.contains(legend.x0, legend.y0) and axes.figure.bbox.contains(legend.x1, legend.y1)
+
+
+def test_a_legend_below_makes_a_page_of_paper_higher_and_its_plot_no_lower(folder: Path):
+    panel = {"view": "loss", "runs": ["*.h5"], "y_log": False, "labels": ["a long name for a curve"] * 6}
+    (plain,) = axes_of(recipe({"view": "loss", "y_log": False, "legend": "none"}), folder)
+    (paper,) = axes_of(recipe({**panel, "legend": "below"}), folder)
+    (slide,) = axes_of(recipe({**panel, "legend": "below"}, size="slide"), folder)
+    height = plain.figure.bbox.height
+    assert paper.figure.bbox.height > height + 0.9 * paper.get_legend().get_window_extent().height
+    assert paper.get_window_extent().height == pytest.approx(plain.get_window_extent().height, rel=0.05)
+    assert slide.figure.get_figheight() == pytest.approx(143 / 25.4)
+
+
+def test_reference_lines_of_one_view_differ_in_their_dashes():
+    spec = Curves(("loss",), title="Loss", lines=(Line("low", 0.1), Line("high", 0.9)))
+    figure = render(spec, [Panel(MemoryRun(), None, "")])
+    assert [line.get_linestyle() for line in figure.axes[0].lines] == ["--", "-."]
 
 
 def test_numbers_lie_beside_the_figure_as_csv_or_hdf5(folder: Path, tmp_path: Path):
