@@ -47,6 +47,7 @@ class DeviceChip(QToolButton):
     def _found(self, devices: Devices) -> None:
         self._devices = devices
         self._fill()
+        self._keep_on_screen()
 
     def _not_found(self, problem: str) -> None:
         self._asked = False
@@ -65,6 +66,13 @@ class DeviceChip(QToolButton):
             action.setChecked(name == self.device)
             action.triggered.connect(lambda _=False, name=name: self.choose(name))
             group.addAction(action)
+
+    def _keep_on_screen(self) -> None:
+        """A list that has grown while it was open stays in sight."""
+        self._list.adjustSize()
+        beyond = self._list.geometry().right() - self.screen().availableGeometry().right()
+        if beyond > 0:
+            self._list.move(self._list.x() - beyond, self._list.y())
 
     def choose(self, device: str) -> None:
         """Let the next run compute there."""

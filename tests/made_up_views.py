@@ -18,6 +18,7 @@ from lab.views import (
     Ribbon,
     Scatter,
     Stage,
+    StudyLine,
     Table,
     TableRow,
     Trace,
@@ -89,4 +90,5 @@ SPECS: tuple[View, ...] = (
     FlowGraph("attention", tokens="tokens", title="Information flow"),
     ImageGrid("filters", title="Image grid"),
 )
+LINE = StudyLine("accuracy", x="width", by="lr", title="Line over a knob", y_label="accuracy", y_range=(0.0, 1.0))
 DIAGRAM = PhaseDiagram("order", x="lr", y="width", title="Phase diagram", z_label="order", centre=0.0)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
     from gui.views.base import ViewWidget
 
 ROOT = Path(__file__).parent.parent
@@ -70,13 +72,12 @@ def kinds() -> list[str]:
     for spec in SPECS:
         view = make_view(spec, MadeUpRun(SOURCE), LIGHT)
         names += [_picture(view, f"view-{spec.id}", LOW if isinstance(spec, (Ribbon, Table)) else PANEL[1], MOMENT)]
-    return [*names, phase_diagram()]
+    return [*names, phase_diagram(), study_line()]
 
 
 def phase_diagram() -> str:
     """Take a picture of a made-up study over two knobs; the file's name."""
     import numpy as np
-    from PySide6.QtWidgets import QApplication
 
     from gui.theme import LIGHT
     from gui.views.phase_diagram import PhaseDiagramView
@@ -88,12 +89,37 @@ def phase_diagram() -> str:
     mean = np.tanh(np.add.outer(0.35 * (width - 6), 1.2 * (np.log10(lr) + 1.5)))
     view = PhaseDiagramView(Tiny, LIGHT)
     view.show_table(DIAGRAM, Diagram(lr, width, mean, np.zeros_like(mean), np.ones(mean.shape, int)))
+    return _kept(view, f"view-{DIAGRAM.id}")
+
+
+def study_line() -> str:
+    """Take a picture of a made-up study over one knob, a line for each value of another; the file's name."""
+    import numpy as np
+
+    from gui.theme import LIGHT
+    from gui.views.study_line import StudyLineView
+    from lab.studies.lines import StudyCurve
+    from tests.fakes import Tiny
+    from tests.made_up_views import LINE
+
+    width = np.arange(1.0, 12.0)
+    means = {f"lr = {lr:g}": 1 / (1 + np.exp(middle - width)) for lr, middle in ((0.1, 4), (0.01, 7))}
+    ones = np.ones(len(width))
+    curves = [StudyCurve(label, width, mean, 0.4 * mean * (1 - mean), 3 * ones) for label, mean in means.items()]
+    view = StudyLineView(Tiny, LIGHT)
+    view.show_curves(LINE, curves, [("reproduced", 0.95)])
+    return _kept(view, f"view-{LINE.id}")
+
+
+def _kept(view: QWidget, stem: str) -> str:
+    from PySide6.QtWidgets import QApplication
+
     view.resize(*PANEL)
     view.show()
     QApplication.processEvents()
-    view.grab().save(str(IMAGES / "view-phase-diagram.png"))
+    view.grab().save(str(IMAGES / f"{stem}.png"))
     view.close()
-    return "view-phase-diagram.png"
+    return f"{stem}.png"
 
 
 def _picture(view: ViewWidget, stem: str, height: int = PANEL[1], step: int | None = None) -> str:

@@ -4,7 +4,7 @@ import queue
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QPoint, Qt
 from PySide6.QtWidgets import QFileDialog, QLabel
 
 from gui.device_chip import DeviceChip
@@ -216,6 +216,17 @@ def test_why_there_is_no_gpu_stands_where_it_would_be_chosen(qtbot):
     cpu, reason = chip.devices()
     assert (cpu.isEnabled(), reason.isEnabled()) == (True, False)
     assert reason.text() == "No GPU: torch is installed without CUDA"
+
+
+def test_a_list_of_devices_that_grows_while_it_is_open_stays_on_the_screen(qtbot):
+    chip = DeviceChip(lambda: [("cpu", "CPU"), ("", "a reason as long as this " * 4)], "cpu", LIGHT)
+    qtbot.addWidget(chip)
+    edge = chip.screen().availableGeometry().right()
+    chip.show()
+    with qtbot.waitSignal(chip.background.done):
+        chip.menu().popup(QPoint(edge - 60, 10))
+    assert chip.menu().geometry().right() <= edge
+    chip.menu().close()
     chip.background.wait()
 
 
