@@ -96,6 +96,8 @@ class Forecast(QObject):
             QTimer.singleShot(0, self, lambda: self._remove(page))
 
     def _remove(self, page: QWidget) -> None:
+        if self._tabs.currentWidget() is page:  # else Qt shows the next tab, whose run would take the knobs over
+            self._tabs.setCurrentIndex(0)
         self._tabs.removeTab(self._tabs.indexOf(page))
         page.deleteLater()
 

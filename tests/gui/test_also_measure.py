@@ -187,3 +187,19 @@ def test_a_preview_that_goes_as_a_run_is_closed_goes_after_it(window, qtbot, mon
     lab.close_tab()
     assert within == [1] and lab.forecast.preview is None  # it is no longer followed, and its tab is still there
     qtbot.waitUntil(lambda: tabs.indexOf(preview) == -1)
+
+
+def test_a_preview_that_goes_leaves_the_knobs_of_the_experiment_that_was_chosen(window, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr(Tiny, "previews", ("where",))
+    monkeypatch.setattr(Tiny, "views", (*Tiny.views, Curves(("norm",), title="Norm")))
+    lab, tabs = window.lab, window.lab.tabs
+    with qtbot.waitSignal(lab.forecast.background.done):
+        lab.forecast.ask()
+    preview = tabs.currentWidget()
+    lab.open_path("/kept/one.h5")
+    tabs.setCurrentWidget(preview)
+    other = type("Other", (Tiny,), {"previews": ()})
+    monkeypatch.setattr(lab, "experiments", {Tiny.name: other})
+    lab.choose(Tiny.name)
+    qtbot.waitUntil(lambda: tabs.count() == 2)  # the welcome page and the run
+    assert lab.current() is None and lab.knobs.form.experiment is other
