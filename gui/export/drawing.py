@@ -143,7 +143,7 @@ def draw_trace(axes: Axes, spec: Trace, panels: Sequence[Any]) -> None:
         if not set(spec.names) <= set(panel.source.names()):
             continue
         step, x, y = matched(panel.source, spec.x, spec.y)
-        axes.plot(x, y, color=LIGHT.field_edge, linewidth=width(0.5), zorder=1)
+        axes.plot(x, y, color=LIGHT.field_edge, linestyle="-", linewidth=width(0.5), zorder=1)
         points = axes.scatter(x, y, c=step, cmap="viridis", s=dot(0.6), zorder=2, linewidths=0)
     say(axes, spec.x_label, spec.y_label)
     if points is not None and axes.figure is not None:

@@ -126,7 +126,9 @@ def _draw_over(tile: Axes, spec: Matrix, panel: Any, value: np.ndarray, rows: np
         if places[0] <= mark <= places[-1]:
             across = np.interp(mark, places, np.arange(len(places)))
             for colour, thick in (("black", 2.2), ("white", 1.2)):
-                tile.plot([across, across], [row - 0.42, row + 0.42], color=colour, linewidth=width(thick))
+                tile.plot(
+                    [across, across], [row - 0.42, row + 0.42], color=colour, linestyle="-", linewidth=width(thick)
+                )
 
 
 def draw_images(axes: Axes, spec: ImageGrid, panels: Sequence[Any]) -> None:

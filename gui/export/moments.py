@@ -77,7 +77,7 @@ def draw_scatter(axes: Axes, spec: Scatter, panels: Sequence[Any]) -> None:
             continue
         if spec.trails:
             for way in _trails(spec, panel):
-                axes.plot(*way, color=LIGHT.muted, alpha=0.3, linewidth=width(0.4), zorder=0)
+                axes.plot(*way, color=LIGHT.muted, linestyle="-", alpha=0.3, linewidth=width(0.4), zorder=0)
         if spec.initial:
             start = np.stack(
                 [row for row in (first_value(panel, spec.x), first_value(panel, spec.y)) if row is not None]

@@ -77,8 +77,8 @@ def _way(axes: Axes, spec: Landscape, panel: Any) -> None:
         return
     step, way = panel.source.series(spec.trajectory)
     way = np.asarray(way, float)[: len(step) if panel.step is None else np.searchsorted(step, panel.step, side="right")]
-    axes.plot(way[:, 0], way[:, 1], color="black", linewidth=width(2))
-    axes.plot(way[:, 0], way[:, 1], color="white", linewidth=width())
+    axes.plot(way[:, 0], way[:, 1], color="black", linestyle="-", linewidth=width(2))
+    axes.plot(way[:, 0], way[:, 1], color="white", linestyle="-", linewidth=width())
     axes.plot(way[-1:, 0], way[-1:, 1], "o", color=POINT, markeredgecolor="white", markersize=dot(1.6) ** 0.5)
 
 

@@ -25,7 +25,7 @@ from gui.export.page import boxes, draw_page
 from gui.export.recipe import Run, checked, parse, read, write
 from gui.export.sources import opened
 from lab.stream import MemoryRun
-from lab.views import Curves, Line
+from lab.views import Curves, Line, Matrix
 from storage.catalogue import entry
 from tests.gui.export.small import tiny_run
 
@@ -290,6 +290,14 @@ def test_reference_lines_of_one_view_differ_in_their_dashes():
     spec = Curves(("loss",), title="Loss", lines=(Line("low", 0.1), Line("high", 0.9)))
     figure = render(spec, [Panel(MemoryRun(), None, "")])
     assert [line.get_linestyle() for line in figure.axes[0].lines] == ["--", "-."]
+
+
+def test_the_dashes_over_a_matrix_are_whole_however_many_there_are():
+    run = MemoryRun()
+    run.append("cells", [0], np.zeros((1, 12, 3)))
+    run.append("edge", [0], np.ones((1, 12)))
+    figure = render(Matrix("cells", title="Cells", marks="edge"), [Panel(run, None, "")])
+    assert {line.get_linestyle() for line in figure.axes[0].lines} == {"-"} and len(figure.axes[0].lines) == 24
 
 
 def test_numbers_lie_beside_the_figure_as_csv_or_hdf5(folder: Path, tmp_path: Path):
