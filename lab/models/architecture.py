@@ -35,6 +35,7 @@ class Architecture:
         bias: Biases in attention and MLP.
         head_bias: Bias of the unembedding.
         tied: The unembedding is the embedding.
+        outputs: Numbers read off each token, for a decoder that answers by values; None means V logits.
     """
 
     vocabulary: int
@@ -50,15 +51,20 @@ class Architecture:
     bias: bool = False
     head_bias: bool = True
     tied: bool = False
+    outputs: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary", "positions", "width", "heads", "d_k", "d_ff"):
+        for name in ("vocabulary", "positions", "width", "heads", "d_k", "d_ff", "d_out"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if self.layers < 0:
             raise ValueError(f"layers is {self.layers}: it must be at least 0")
         if self.head_width is None and self.width % self.heads:
             raise ValueError(f"width {self.width} is no multiple of {self.heads} heads: give head_width")
+        if self.tied and self.d_out != self.vocabulary:
+            raise ValueError(
+                f"outputs is {self.d_out}: a tied unembedding has one for each of {self.vocabulary} tokens"
+            )
         if self.norm not in ("post", "pre"):
             raise ValueError(f"norm {self.norm!r} is unknown: 'post' or 'pre'")
         if self.position not in ("learned", "rotary", "none"):
@@ -75,6 +81,10 @@ class Architecture:
     @property
     def d_ff(self) -> int:
         return 4 * self.width if self.mlp_width is None else self.mlp_width
+
+    @property
+    def d_out(self) -> int:
+        return self.vocabulary if self.outputs is None else self.outputs
 
 
 @dataclass

@@ -27,16 +27,13 @@ Generators = tuple[torch.Generator, torch.Generator]  # of the data, of the weig
 DIMENSIONS = 50
 
 
-def of_scene(
-    config: Any, generator: Callable[[Any], torch.Generator], device: torch.device, *, probe: int
-) -> tuple[FlatLoss, Tensor]:
+def of_scene(config: Any, generator: Callable[[Any], torch.Generator], device: torch.device) -> tuple[FlatLoss, Tensor]:
     """The loss of a scene, and where θ starts, shape (P,).
 
     Args:
         config: Knobs of the experiment.
         generator: Gives the run's generators by purpose, data and init.
         device: Where the loss is computed.
-        probe: Sequences on which a Transformer's curvature is read.
 
     Raises:
         ConfigError: The folder of images cannot be read.
@@ -58,7 +55,7 @@ def of_scene(
         except (OSError, ValueError, ImportError) as error:
             raise ConfigError({"folder": str(error)}) from None
     else:
-        task = anchor_decoder(config.samples, probe, config.width, config.layers, *common)
+        task = anchor_decoder(config.samples, config.width, config.layers, *common)
     return task, task.start()
 
 
@@ -99,26 +96,28 @@ def image_network(folder: str, samples: int, channels: int, generators: Generato
     return ModuleLoss(model, lambda rows: (model(x[rows]) - y[rows]).square().mean(), _all(samples, device))
 
 
-def anchor_decoder(
-    samples: int, probe: int, width: int, layers: int, generators: Generators, device: torch.device
-) -> ModuleLoss:
-    """A decoder on the identity task of anchor functions, cross-entropy of the last token.
+def anchor_decoder(samples: int, width: int, layers: int, generators: Generators, device: torch.device) -> ModuleLoss:
+    """A decoder that reads the answer of the identity anchor function as one number, mean squared error, float64.
+
+    Squares, as for images. One number: over one-hot answers so small a decoder falls too slowly for a demo.
 
     Args:
         samples: Training sequences of nine tokens.
-        probe: How many of them, the first ones, curvature is measured on.
         width: d; one head of half of it, an MLP three times as wide.
         layers: Blocks.
     """
     data, init = generators
-    drawn = draw_sequences(AnchorTask({(3,): 0}, length=9, modulus=8), samples, data).to(device)
-    sizes = Architecture(201, 9, width, layers, 1, width // 2, 3 * width)
-    model = Transformer(sizes, init).to(device)
+    task = AnchorTask({(3,): 0}, length=9, modulus=8)
+    drawn = draw_sequences(task, samples, data).to(device)
+    low, high = task.keys
+    y = (drawn.labels.double() - (low + high) / 2) / ((high - low) / 12**0.5)  # about zero, of variance about one
+    sizes = Architecture(task.vocabulary, 9, width, layers, 1, width // 2, 3 * width, activation="gelu", outputs=1)
+    model = Transformer(sizes, init, dtype=torch.float64).to(device)
 
     def loss(rows: Tensor) -> Tensor:
-        return functional.cross_entropy(model.predict(drawn.tokens[rows]), drawn.labels[rows])
+        return (model.predict(drawn.tokens[rows])[:, 0] - y[rows]).square().mean()
 
-    return ModuleLoss(model, loss, _all(min(probe, samples), device))
+    return ModuleLoss(model, loss, _all(samples, device))
 
 
 def _all(count: int, device: torch.device) -> Tensor:

@@ -76,7 +76,7 @@ class Transformer(nn.Module):
             self.position = nn.Embedding(a.positions, a.width) if a.position == "learned" else None
             self.blocks = cast("list[Block]", nn.ModuleList(Block(a) for _ in range(a.layers)))
             self.final_norm = nn.LayerNorm(a.width) if a.norm == "pre" else nn.Identity()
-            self.unembedding = None if a.tied else nn.Linear(a.width, a.vocabulary, bias=a.head_bias)
+            self.unembedding = None if a.tied else nn.Linear(a.width, a.d_out, bias=a.head_bias)
             self.tied_bias = nn.Parameter(torch.empty(a.vocabulary)) if a.tied and a.head_bias else None
         self.to(dtype).to_empty(device=generator.device)
         torch_init(self, generator)

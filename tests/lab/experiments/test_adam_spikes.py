@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from lab.config import ConfigError
+from lab.data.anchor import AnchorTask, draw_sequences
 from lab.engine import Engine, NonFinite
 from lab.experiments.adam_spikes import AdamSpikes, decay_of_v
 from lab.measures import eigen
+from lab.models.spike_tasks import anchor_decoder
 from lab.stream import MemoryRun
 
 
@@ -216,6 +218,17 @@ def test_networks_by_autograd_are_read_like_their_dense_hessian(scene):
     g, hg = gradient.double(), hessian(gradient).double()
     assert run.series("gradient_curvature")[1][-1] == pytest.approx(float(g @ hg / (g @ g)), rel=1e-3)
     assert run.series("sharpness")[1][-1] >= run.series("gradient_curvature")[1][-1] * 0.99
+
+
+def test_the_decoder_is_asked_for_the_answer_as_one_number_about_zero():
+    data, init = (torch.Generator().manual_seed(seed) for seed in (1, 2))
+    task = anchor_decoder(400, 8, 1, (data, init), torch.device("cpu"))
+    drawn = draw_sequences(AnchorTask(), 400, torch.Generator().manual_seed(1))
+    key = drawn.tokens.gather(1, drawn.key[:, None])[:, 0]
+    answer = (key - 59.5) / 22.81  # keys run from 20 to 99, and a place further for each token before them
+    assert abs(answer.mean()) < 0.3 and 0.9 < answer.std() < 1.1
+    expected = (task.module.predict(drawn.tokens)[:, 0] - answer).square().mean()
+    assert float(task.value_and_gradient(task.start())[0]) == pytest.approx(expected.item(), rel=1e-3)
 
 
 def test_a_batched_step_goes_on_with_its_rows_after_a_look_at_them():

@@ -91,6 +91,12 @@ def test_forward_trace_and_last_token_agree_with_loops(choices):
     torch.testing.assert_close(model.predict(tokens), hand[:, -1], rtol=0, atol=1e-12)
 
 
+def test_a_decoder_may_answer_by_one_number_instead_of_logits():
+    model, tokens = decoder(outputs=1), some_tokens()
+    assert model(tokens).shape == (4, 6, 1)
+    torch.testing.assert_close(model.predict(tokens)[0], by_hand(model, tokens[0])[-1], rtol=0, atol=1e-12)
+
+
 def test_the_last_tokens_gradient_is_that_of_the_whole_pass():
     model, tokens = decoder(norm="pre", bias=True, position="rotary", head_width=4), some_tokens()
     whole = torch.autograd.grad(model(tokens)[:, -1].square().sum(), list(model.parameters()))
@@ -324,6 +330,8 @@ def test_impossible_tokens_are_refused_with_their_numbers(tokens, message):
         ({"activation": "swish"}, "'swish'"),
         ({"heads": 0}, "heads is 0"),
         ({"layers": -1}, "layers is -1"),
+        ({"outputs": 0}, "d_out is 0"),
+        ({"outputs": 1, "tied": True}, "outputs is 1: a tied unembedding has one for each of 11 tokens"),
     ],
 )
 def test_impossible_architectures_are_refused(choices, message):
