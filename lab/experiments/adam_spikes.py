@@ -159,7 +159,6 @@ _C: dict[str, Any] = {"scene": "50-d", "width": 100, "samples": 200, "lr": 0.1, 
 _D: dict[str, Any] = {"scene": "images", "width": 8, "samples": 100, "lr": 0.05, "steps": 1200, "seed": 1}
 _D |= {"record_every": 8}
 _E: dict[str, Any] = {"scene": "transformer", "width": 8, "samples": 128, "lr": 0.02, "steps": 1600, "seed": 1}
-_E |= {"record_every": 2}
 
 
 class AdamSpikes(AlsoMeasure):
