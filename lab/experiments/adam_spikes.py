@@ -422,7 +422,7 @@ class AdamSpikes(AlsoMeasure):
         """λ_max (largest algebraic) and its unit eigenvector, shape (P,)."""
         from lab.measures.curvature import lambda_max
 
-        exact = self.config.scene in ("quadratic", "network")
+        exact = self.config.scene in ("quadratic", "network", "transformer")
         known = self.directions.get(name)
         found = lambda_max(operator, tol=TOLERANCE if exact else 1e-3, start=known, strict=False, max_hvps=200)
         self.directions[name] = found.start

@@ -125,11 +125,12 @@ _SCRATCH = {"scene": "scratch", "first": "data", "steps": 2000, "lr_end": 1e-3}
 _TIME: dict[str, Any] = {"points": 512, "depth": 3, "lr": 2e-3}
 _HEAT = _TIME | {"equation": "heat", "viscosity": 0.1, "lr": 5e-3}
 _BURGERS = _TIME | {"equation": "burgers", "frequencies": "1", "amplitudes": "1"}
+_BURGERS |= {"points": 1024, "switch_step": 16_000, "steps": 17_000}  # its front is thinner than points lie apart
 _WAVE = _TIME | {"equation": "wave"}
 _LONG = {"points": 1024, "switch_step": 30_000, "steps": 33_000, "record_every": 100}
 _TIMED = {  # the equations with a time: settings and note of each preset
     "heat": (_HEAT, "The heat equation on 512 points: k = 1 and 4, each decaying at its own rate."),
-    "burgers": (_BURGERS, "Burgers' equation on 512 points: a sine that steepens to a front."),
+    "burgers": (_BURGERS, "Burgers' equation on 1024 points: a sine that steepens to a front."),
     "wave": (_WAVE, "The wave equation on 512 points: k = 1 and 4, let go at rest."),
     "heat-long": (_HEAT | _LONG, "The heat equation on 1024 points, 30 000 steps on data."),
     "burgers-long": (_BURGERS | _LONG, "Burgers' equation, likewise."),
