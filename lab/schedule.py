@@ -12,7 +12,7 @@ from lab.experiment import Instrument
 
 REVIEW_SECONDS = 0.5  # how often spacing is reviewed
 MOST, FEWEST = 50, 6  # checkpoints of a run
-SHARE = 0.01  # of the time that checkpoints may take
+SHARE = 0.005  # of the time that checkpoints may take
 LOSABLE = 300.0  # seconds of work that a crash may cost where one state alone is larger than the budget
 
 

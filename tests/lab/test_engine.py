@@ -363,10 +363,10 @@ def test_costly_checkpoints_come_less_often_and_planned_ones_do_not_wait(monkeyp
     kept, planned = Checkpoints(1000), Checkpoints(1000, seconds=0.0)
     for checkpoints in (kept, planned):
         checkpoints.made(20, 100, took=0.1)
-    now[0] = 9.9
+    now[0] = 19.9
     assert not kept.due(40) and planned.due(40)
-    now[0] = 10.0
-    assert kept.due(60), "a tenth of a second every ten is the share that they may take"
+    now[0] = 20.0
+    assert kept.due(60), "a tenth of a second every twenty is the share that they may take"
 
 
 def test_a_state_larger_than_the_whole_budget_is_stored_at_the_ends_of_a_short_run(monkeypatch: pytest.MonkeyPatch):
