@@ -67,6 +67,7 @@ class FiguresPlace(QWidget):
         self.problem = named(QLabel(wordWrap=True), "error")
         self.problem.setContentsMargins(16, 4, 16, 8)
         self.problem.hide()
+        self._past = False  # whether the problem that is shown was there before the drawing that is under way
         self.background = Background(self)
         self.background.done.connect(self._drawn)
         self.background.failed.connect(self._say)
@@ -206,6 +207,7 @@ class FiguresPlace(QWidget):
 
     def draw(self) -> None:
         """Draw the page in the background; a change that comes meanwhile is drawn next."""
+        self._past = True
         if not self.recipe.panels or not self.isVisible():
             self._say("")
             return
@@ -214,9 +216,11 @@ class FiguresPlace(QWidget):
 
     def _drawn(self, page: work.Page) -> None:
         self.preview.show_page(page)
-        self._say("")
+        if self._past:
+            self._say("")
 
     def _say(self, problem: str) -> None:
+        self._past = False
         problem = problem.removeprefix("FigureError: ")  # a sentence for people, unlike other errors' names
         self.problem.setText(problem)
         self.problem.setVisible(bool(problem))

@@ -1,6 +1,7 @@
 """The Figures place as a person uses it: runs to panels, changes seen and undone, saved, exported, reopened."""
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gui.delegate import Role
 from gui.export import look
 from gui.export.inside import recipe_of
 from gui.export.recipe import read
+from gui.figures import work
 from gui.figures.place import FiguresPlace
 from gui.lab.run_page import RunPage
 from gui.runs.stored import StoredRun
@@ -224,6 +226,22 @@ def test_a_figure_is_opened_again_with_its_runs(page, qtbot, tmp_path):
     assert recipe_of(tmp_path / "figure.svg").panels[0].runs[0].file == "2.h5"
     page.place.open_path(str(tmp_path / "moved.h5"))
     qtbot.waitUntil(lambda: "recipe" in page.place.problem.text(), timeout=60_000)
+
+
+def test_a_problem_that_comes_while_the_page_is_drawn_stays_until_the_next_change(page, qtbot, monkeypatch):
+    page.select("2.h5")
+    page.add("Stages")
+    page.drawn()
+    go, draw = Event(), work.picture
+    monkeypatch.setattr(work, "picture", lambda *asked: go.wait(30) and draw(*asked))
+    page.place.draw()
+    page.place.open_path(str(page.place.folder / "2.h5"))
+    qtbot.waitUntil(lambda: "recipe" in page.place.problem.text(), timeout=60_000)
+    with qtbot.waitSignal(page.place.background.done, timeout=60_000):
+        go.set()
+    assert "recipe" in page.place.problem.text()
+    page.place.draw()
+    qtbot.waitUntil(lambda: not page.place.problem.text(), timeout=60_000)
 
 
 def test_caption_and_table_are_copied(page, qtbot):
