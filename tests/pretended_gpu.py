@@ -25,7 +25,6 @@ PRODUCTS = ("aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm", "aten::mv",
 HERE_ONLY = ("aten::histogram", "aten::linalg_lstsq")
 
 _register: Callable[[str], None] | None = getattr(backend_registration, "_setup_privateuseone_for_python_backend", None)
-AVAILABLE = _register is not None  # from torch 2.10 on
 if _register is not None:
     _register(NAME)  # before any backward pass, since torch starts a thread for each device with the first
 _recording: list[Callable[[], Any]] | None = None  # what is to be played back, while a graph is recorded
