@@ -112,12 +112,14 @@ class PagedFile(io.RawIOBase):
         while done < count:
             number, inside = divmod(start + done, PAGE)
             part = min(PAGE - inside, count - done)
-            page = self._pages.get(number)
-            if page is None:
-                page = self._pages[number] = bytearray(PAGE)
-                if part < PAGE:
+            if part == PAGE:
+                self._pages[number] = bytearray(view[done : done + part])
+            else:
+                page = self._pages.get(number)
+                if page is None:
+                    page = self._pages[number] = bytearray(PAGE)
                     _pread(self.descriptor, memoryview(page), number * PAGE)
-            page[inside : inside + part] = view[done : done + part]
+                page[inside : inside + part] = view[done : done + part]
             done += part
         return count
 

@@ -1,4 +1,4 @@
-"""Writes one run file while the run goes on: a sink whose rows reach the disk at most a second after they came.
+"""Writes one run file while the run goes on: a sink whose rows reach the disk less than two seconds after they came.
 
 Rows wait in memory and are written in blocks. Values go to disk in one commit, their steps in the next: a row counts
 once its step is there, so no reader meets a step without its value.
@@ -50,8 +50,8 @@ from .recover import recover
 from .rows import SeriesRows, new_series, put_after, text_dataset
 
 SERIES_TEXTS = ("label", "symbol", "units", "statistic", "estimator")
-FLUSH_EVERY = 1.0
-"""Seconds that a row waits in memory at most, as long as rows keep coming."""
+FLUSH_EVERY = 1.5
+"""Seconds that a row waits in memory at most, as long as rows keep coming. A kill may cost two seconds of a run."""
 
 
 class RunWriter:
@@ -66,6 +66,7 @@ class RunWriter:
         self._events: list[tuple[int, float, str, str]] = []
         self._event_count = len(dataset_at(group_at(file, EVENTS), STEP))
         self._lines: list[str] = []
+        self._clock = _clock(file)
         self._due = time.monotonic() + FLUSH_EVERY
         self.pending = 0
 
@@ -130,7 +131,7 @@ class RunWriter:
                 file = hdf5(pages, new=False)
                 writer = cls(path, pages, file)
                 writer._known_events = known
-                _look_at_clock(file, max((rows.last for rows in writer._series.values()), default=NO_STEP))
+                _look_at_clock(writer._clock, max((rows.last for rows in writer._series.values()), default=NO_STEP))
                 writer.set_state("running")
         except BaseException:
             with contextlib.suppress(OSError, RuntimeError):  # closing a damaged file may fail once more
@@ -226,8 +227,7 @@ class RunWriter:
         """
         arrays = checkpoint.check_paths(state)
         if str(int(step)) not in group_at(self._file, CHECKPOINTS):
-            with contextlib.suppress(StorageFull):
-                self.flush()
+            self._write()
             checkpoint.write(self._file, step, arrays)
         self._commit()
 
@@ -254,6 +254,11 @@ class RunWriter:
         Raises:
             StorageFull: The disk is full; everything is kept, and the next flush tries again.
         """
+        self._write()
+        self._commit()
+
+    def _write(self) -> None:
+        """Put every row, event and line into the file; the next commit makes them count."""
         self._due = time.monotonic() + FLUSH_EVERY
         self.pending = 0
         waiting = [rows for rows in self._series.values() if rows.waiting]
@@ -262,7 +267,7 @@ class RunWriter:
         self._write_events()
         self._write_lines()
         if waiting:
-            _look_at_clock(self._file, max(rows.last for rows in waiting))
+            _look_at_clock(self._clock, max(rows.last for rows in waiting))
         if waiting or self._events:
             with contextlib.suppress(StorageFull):  # the second commit brings both, or says so
                 self._commit()
@@ -274,7 +279,6 @@ class RunWriter:
             step[self._event_count :] = [event[0] for event in self._events]
             self._event_count += len(self._events)
             self._events.clear()
-        self._commit()
 
     def retry(self) -> None:
         """Try to write again what did not fit before."""
@@ -390,16 +394,21 @@ def _fill(
     events.create_dataset(EVENT_TIME, (0,), np.float64, maxshape=(None,), chunks=(512,))
     text_dataset(events, EVENT_KIND)
     text_dataset(events, EVENT_PAYLOAD)
-    _look_at_clock(file, 0)
+    _look_at_clock(_clock(file), 0)
 
 
-def _look_at_clock(file: h5py.File, step: int) -> None:
-    """Keep when the run was at ``step``; a session begins where the step does not rise."""
-    if CLOCK not in file:  # a file of an earlier version has none
+def _clock(file: h5py.File) -> list[Any]:
+    """Handles of the clock's steps and times; a file of an earlier version has none yet."""
+    kinds = {STEP: np.int64, CLOCK_TIME: np.float64}
+    if CLOCK not in file:
         clock = file.create_group(CLOCK)
-        for name, kind in ((STEP, np.int64), (CLOCK_TIME, np.float64)):
+        for name, kind in kinds.items():
             clock.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(512,))
     clock = group_at(file, CLOCK)
-    for name, value in ((STEP, np.array([step], np.int64)), (CLOCK_TIME, np.array([time.time()]))):
-        column = dataset_at(clock, name).id
+    return [dataset_at(clock, name).id for name in kinds]
+
+
+def _look_at_clock(clock: Sequence[Any], step: int) -> None:
+    """Keep when the run was at ``step``; a session begins where the step does not rise."""
+    for column, value in zip(clock, (np.array([step], np.int64), np.array([time.time()])), strict=True):
         put_after(column, column.shape[0], value)

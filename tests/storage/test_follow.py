@@ -87,7 +87,7 @@ def test_rows_reach_the_disk_by_themselves(tmp_path, monkeypatch):
     run = RunReader(tmp_path / "run.h5")
     writer.append("train_loss", 0, 1.0)
     assert run.names() == []
-    now[0] = 1.0
+    now[0] = writer_module.FLUSH_EVERY
     writer.append("train_loss", 1, 1.0)
     assert run.series("train_loss")[0].tolist() == [0, 1]
     writer.close("finished")
