@@ -78,6 +78,7 @@ class Engine:
         done = [e for e in acts if e["step"] == self.step][: boundary.get("acts", 0)]
         self._replay = sorted((e for e in acts if e["step"] >= self.step and e not in done), key=lambda e: e["step"])
         self._acts_here = len(done)
+        self._next = self.step  # nothing is to be done at a boundary before this one
         spaced = [
             e for e in replay if e["kind"] == "schedule" and "instrument" in e["payload"] and e["step"] >= self.step
         ]
@@ -105,7 +106,8 @@ class Engine:
         """
         experiment, clock = self.experiment, self._clock
         while self.step < experiment.config.steps:
-            self._at_boundary()
+            if self.step >= self._next:
+                self._at_boundary()
             started = clock()
             readings = experiment.step()
             ended = clock()
@@ -122,12 +124,9 @@ class Engine:
 
     def begin(self) -> int:
         """For steps that are taken elsewhere: do what is due at this boundary; returns the next such step."""
-        config = self.experiment.config
-        self._at_boundary(last=self.step >= config.steps)
-        following = [config.steps, self.schedule.next_due(self.step)]
-        if self._checkpoints is not None:
-            following.append(self._checkpoints.next_due(self.step))
-        return min(following)
+        steps = self.experiment.config.steps
+        self._at_boundary(last=self.step >= steps)
+        return min(steps, max(self._next, self.step + 1))
 
     def leap(self, readings: Mapping[str, np.ndarray], seconds: float) -> None:
         """Record steps that were taken elsewhere, from this boundary on; the experiment is at the state after them.
@@ -222,9 +221,8 @@ class Engine:
         started = time.perf_counter()
         state = capture(self.experiment, {"acts": self._acts_here, **self.schedule.memory(self.step)})
         self.sink.checkpoint(self.step, state)
-        spacing = self._checkpoints.made(
-            self.step, sum(array.nbytes for array in state.values()), time.perf_counter() - started
-        )
+        size, took = sum(array.nbytes for array in state.values()), time.perf_counter() - started
+        spacing = self._checkpoints.made(self.step, size, self.schedule.seconds(), took)
         if spacing is not None:
             self._event("schedule", {"checkpoints": True, "every": spacing})
 
@@ -279,8 +277,13 @@ class Engine:
                 self._event("schedule", change)
         if last:
             self._declare_costs()
-        if self._checkpoints is not None and (last or self._checkpoints.due(self.step)):
-            self.checkpoint()
+        self._next = self.schedule.next
+        if self._checkpoints is not None:
+            if last or self._checkpoints.due(self.step, self.schedule.seconds()):
+                self.checkpoint()
+            self._next = min(self._next, self._checkpoints.next_due(self.step))
+        if self._replay:
+            self._next = min(self._next, self._replay[0]["step"])
 
     def _spacings(self) -> list[Any]:
         """How readings are spaced otherwise from here on."""
@@ -298,6 +301,7 @@ class Engine:
         self.experiment.chosen = steps_chosen(also)
         on = [i for i in self.experiment.instruments() if not i.optional or i.method in asked]
         self.schedule.switch(on, {name: every for name, every in asked.items() if every}, self.step)
+        self._next = self.step
         for item in on:
             if item.method not in self._methods:
                 self._methods[item.method] = getattr(self.experiment, item.method)
@@ -333,7 +337,7 @@ class Engine:
     def _record(self, readings: Mapping[str, Any]) -> None:
         step, rows, isfinite = self.step, self._rows, math.isfinite
         for name, value in readings.items():
-            if isinstance(value, torch.Tensor):
+            if type(value) is not float and isinstance(value, torch.Tensor):
                 if not value.is_cpu:
                     self._unchecked = True
                     self._keep(name, value.detach().clone())  # rows wait, and training may write to it meanwhile

@@ -37,6 +37,9 @@ class Schedule:
     Instruments marked ``exact`` read on their own period, and ``forced`` ones every so many steps as the user said. The
     others share what the budget leaves: when measuring has taken more than its share of the time, the costliest one is
     read half as often, and more often again when there is room. The first and the last boundary are always read.
+
+    Attributes:
+        next: No instrument is due at a boundary before this one.
     """
 
     def __init__(
@@ -56,25 +59,18 @@ class Schedule:
             if item not in self._instruments:
                 self.costs.setdefault(item.method, _Cost()).since = step
         self._instruments, self._forced = tuple(instruments), dict(forced)
-        self._next = step  # no instrument is due earlier
+        self._plan(step)
 
     def due(self, step: int, *, last: bool = False) -> list[Instrument]:
         """Instruments to read at the boundary before ``step``."""
         chosen: list[Instrument] = []
-        if step < self._next and not last:
+        if step < self.next and not last:
             return chosen
-        self._next = self.next_due(step)
-        for item in self._instruments:
-            cost = self.costs[item.method]
-            every = self._every(item)
+        self.next = min(((step // every + 1) * every for _, _, every in self._planned), default=self._config.steps)
+        for item, cost, every in self._planned:
             if cost.last != step and (step == cost.since or last or step % every == 0):
                 chosen.append(item)
         return chosen
-
-    def next_due(self, step: int) -> int:
-        """The first boundary after ``step`` at which an instrument is due."""
-        periods = [self._every(item) for item in self._instruments]
-        return min(((step // every + 1) * every for every in periods), default=self._config.steps)
 
     def read(self, item: Instrument, seconds: float, step: int) -> None:
         cost = self.costs[item.method]
@@ -98,6 +94,7 @@ class Schedule:
             cost.since = -1
             cost.spacing = memory["spacing"].get(name, 1)
             cost.last = step if name in memory["read"] else -1
+        self._plan(step)
 
     def stepped(self, seconds: float, count: int = 1) -> None:
         if self.steps:  # the first pays for warming up
@@ -121,7 +118,7 @@ class Schedule:
         rate = {i.method: self._rate(i) for i in open_to_change}
         read = [i for i in open_to_change if self.costs[i.method].count]
         # a dear reading of the past is outweighed as the run goes on: readings to come need half the budget at most
-        if share > budget and read and self._planned() > budget / 2:
+        if share > budget and read and self._share_to_come() > budget / 2:
             item = max(read, key=lambda i: rate[i.method])
             return [self._space(item, self.costs[item.method].spacing * 2)]
         if share < budget / 3:
@@ -159,6 +156,10 @@ class Schedule:
             )
         return found
 
+    def seconds(self) -> float:
+        """What steps and readings have taken so far."""
+        return self.training_seconds + sum(cost.first + cost.seconds for cost in self.costs.values())
+
     def share(self) -> float:
         """Share of the time that readings take, as they are spaced now."""
         whole = self.seconds_per_step()
@@ -174,11 +175,16 @@ class Schedule:
             other = min(other, max(0.0, budget / (1 - budget) * step - exact))
         return step + exact + other
 
-    def _planned(self) -> float:
+    def _share_to_come(self) -> float:
         """Share of the time that readings to come will take, as they are spaced now."""
         step = self.training_seconds / max(self.steps - 1, 1)
         measuring = sum(self._rate(i) for i in self._instruments)
         return measuring / max(step + measuring, 1e-9)
+
+    def _plan(self, step: int) -> None:
+        """Look anew, from ``step`` on, at what is due when."""
+        self._planned = [(item, self.costs[item.method], self._every(item)) for item in self._instruments]
+        self.next = step
 
     def _fixed(self, item: Instrument) -> bool:
         return item.exact or item.method in self._forced
@@ -194,7 +200,7 @@ class Schedule:
     def _space(self, item: Instrument, spacing: int) -> dict[str, Any]:
         cost = self.costs[item.method]
         cost.spacing = spacing
-        self._next = 0  # it may have come nearer
+        self._plan(0)
         return {"instrument": item.method, "every": self._every(item), "seconds": cost.mean}
 
 
@@ -219,7 +225,7 @@ class Checkpoints:
         at: The steps of all of them, whatever clock and budget say: where the same run stored its state before.
         after: None is made up to this step: a run that was taken back has been there.
         least: Fewest steps between two.
-        seconds: Shortest time between two, more where SHARE asks for it; 0 for none.
+        seconds: Shortest work between two, more where SHARE asks for it; 0 for none. A run that waits does not work.
         budget: Bytes.
     """
 
@@ -254,12 +260,13 @@ class Checkpoints:
         """Whether the state at ``step`` is there already, or comes of one that is."""
         return step == self.last or step <= self._after
 
-    def due(self, step: int) -> bool:
+    def due(self, step: int, now: float) -> bool:
+        """Whether to store the state at ``step``, which the run has reached after ``now`` seconds at work."""
         if self.stored(step):
             return False
         if self._at is not None:
             return step in self._at
-        return not step % self.every and time.monotonic() - self._made_at >= self._seconds
+        return not step % self.every and now - self._made_at >= self._seconds
 
     def next_due(self, step: int) -> int:
         """The first boundary after ``step`` at which the state may be stored."""
@@ -274,9 +281,9 @@ class Checkpoints:
         fitting = min(seconds / max(self._shortest, 1e-9), self._left / size)
         return 1 + min(self._steps / self.every, max(fitting, FEWEST))
 
-    def made(self, step: int, size: int, took: float = 0.0) -> int | None:
+    def made(self, step: int, size: int, now: float, took: float = 0.0) -> int | None:
         """Take note of a checkpoint of ``size`` bytes that ``took`` seconds; returns the spacing where it grew."""
-        self.last, self._made_at = step, time.monotonic()
+        self.last, self._made_at = step, now
         if self._shortest:
             self._seconds = max(self._shortest, took / SHARE, LOSABLE if size > self._budget else 0.0)
         self._left -= size

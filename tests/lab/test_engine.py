@@ -1,5 +1,6 @@
 """The engine: what is recorded when, and that neither measuring, pausing nor resuming changes a number."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -314,8 +315,8 @@ def planned(steps: int, sizes: Callable[[int], int], **options: Any) -> tuple[li
     """Steps of the checkpoints of a run, and the spacings it was told of."""
     plan, made, told = Checkpoints(steps, seconds=0.0, **options), [], []
     for step in range(options.get("begin", 0), steps + 1):
-        if plan.due(step) or step == steps:
-            spacing = plan.made(step, sizes(step))
+        if plan.due(step, 0.0) or step == steps:
+            spacing = plan.made(step, sizes(step), 0.0)
             made.append(step)
             told += [] if spacing is None else [spacing]
     return made, told
@@ -348,7 +349,7 @@ def test_a_state_beyond_the_budget_is_stored_six_times_and_at_the_end():
 def test_the_knob_of_their_size_is_the_budget_of_a_run_that_goes_on():
     config = Tiny.configure(values={"steps": 1000, "checkpoint_megabytes": 8})
     checkpoints = Checkpoints.of(config, 500)
-    checkpoints.made(500, 400_000)
+    checkpoints.made(500, 400_000, 0.0)
     assert checkpoints.every == 63  # nine times in 500 steps with half of 8 MB, one of them the end
 
 
@@ -357,28 +358,34 @@ def test_a_run_that_goes_on_has_the_budget_of_what_is_left():
     assert made[0] == 500 and len(made) <= 10
 
 
-def test_costly_checkpoints_come_less_often_and_planned_ones_do_not_wait(monkeypatch: pytest.MonkeyPatch):
-    now = [0.0]
-    monkeypatch.setattr("lab.schedule.time.monotonic", lambda: now[0])
+def test_costly_checkpoints_come_less_often_and_planned_ones_do_not_wait():
     kept, planned = Checkpoints(1000), Checkpoints(1000, seconds=0.0)
     for checkpoints in (kept, planned):
-        checkpoints.made(20, 100, took=0.1)
-    now[0] = 19.9
-    assert not kept.due(40) and planned.due(40)
-    now[0] = 20.0
-    assert kept.due(60), "a tenth of a second every twenty is the share that they may take"
+        checkpoints.made(20, 100, 0.0, took=0.1)
+    assert not kept.due(40, 19.9) and planned.due(40, 19.9)
+    assert kept.due(60, 20.0), "a tenth of a second every twenty is the share that they may take"
 
 
-def test_a_state_larger_than_the_whole_budget_is_stored_at_the_ends_of_a_short_run(monkeypatch: pytest.MonkeyPatch):
-    now = [0.0]
-    monkeypatch.setattr("lab.schedule.time.monotonic", lambda: now[0])
+def test_a_run_that_waits_stores_its_state_no_sooner():
+    def stored(wait: float) -> list[int]:
+        now, run = itertools.count(), MemoryRun()
+        waited = [0.0]
+        engine = Engine(make(steps=100), run, checkpoints=Checkpoints(100), clock=lambda: 0.01 * next(now) + waited[0])
+        for _ in engine:
+            waited[0] += wait
+        return sorted(run.checkpoints)
 
+    assert stored(wait=0.0) == stored(wait=1000.0)
+    assert 2 < len(stored(wait=0.0)) < 10, "by the work alone they come seldom"
+
+
+def test_a_state_larger_than_the_whole_budget_is_stored_at_the_ends_of_a_short_run():
     def made(seconds_a_step: float) -> list[int]:
         plan, found = Checkpoints(300, budget=16e6), []
         for step in range(301):
-            now[0] += seconds_a_step
-            if plan.due(step) or step == 300:
-                plan.made(step, 26_000_000)
+            now = step * seconds_a_step
+            if plan.due(step, now) or step == 300:
+                plan.made(step, 26_000_000, now)
                 found.append(step)
         return found
 
