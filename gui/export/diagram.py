@@ -14,7 +14,7 @@ import numpy as np
 from gui.export.inside import SUFFIXES
 from gui.export.look import FigureError, load
 from gui.export.page import MM, drawing
-from gui.export.parts import colour_map, norm
+from gui.export.parts import colour_map, norm, typeset
 from gui.export.recipe import LOOK_OF, SIZES
 from gui.export.study_line import draw_curves, write_curves
 from gui.export.ticks import write_small_ranges
@@ -50,10 +50,10 @@ def draw_diagram(axes: Axes, spec: PhaseDiagram, table: Diagram, experiment: typ
         if log:
             scale("log")
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-    axes.set_xlabel(knobs[spec.x].symbol or knobs[spec.x].label)
-    axes.set_ylabel(knobs[spec.y].symbol or knobs[spec.y].label)
+    axes.set_xlabel(typeset(knobs[spec.x].symbol or knobs[spec.x].label))
+    axes.set_ylabel(typeset(knobs[spec.y].symbol or knobs[spec.y].label))
     if axes.figure is not None:
-        axes.figure.colorbar(mesh, ax=axes, label=spec.z_label or spec.number)
+        axes.figure.colorbar(mesh, ax=axes, label=typeset(spec.z_label) or spec.number)
 
 
 def write_diagram(board: Board, number: str, out: Path, *, size: str = "single", data: bool = False) -> list[Path]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gui.colour_maps import DIVERGING
 from gui.theme import DASHES
+from gui.views.text import INDEX, indices
 from lab.stream import row_of, steps_of
 
 if TYPE_CHECKING:
@@ -58,11 +59,12 @@ def typeset(text: str) -> str:
     """A symbol as the field writes it in plain text, ``λ_max``, ``J^{0,l}``, with real subscripts and powers."""
     if "$" in text:
         return text
-    return re.sub(r"([_^])(\{[^{}]*\}|[^\W_]+)", _raised, text)
+    return re.sub(INDEX, _raised, text)
 
 
 def _raised(found: re.Match[str]) -> str:
-    return f"$\\mathregular{{{found[1]}{{{found[2].strip('{}')}}}}}$"
+    written = "".join(f"{sign}{{{part}}}" for sign, part in zip("_^", indices(found[0]), strict=True) if part)
+    return f"$\\mathregular{{{written}}}$"
 
 
 def line(index: int) -> dict[str, Any]:

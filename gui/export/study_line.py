@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gui.export.parts import typeset
 from gui.theme import OKABE_ITO
 from lab.experiment import Experiment
 from lab.studies.diagram import is_log
@@ -36,7 +37,7 @@ def draw_curves(
     if all(is_log(experiment, spec.x, curve.x) for curve in curves):
         axes.set_xscale("log")
     knob = experiment.Config.knobs()[spec.x]
-    axes.set(xlabel=knob.symbol or knob.label, ylabel=spec.y_label or spec.number)
+    axes.set(xlabel=typeset(knob.symbol or knob.label), ylabel=typeset(spec.y_label) or spec.number)
     if spec.y_range is not None:
         margin = 0.04 * (spec.y_range[1] - spec.y_range[0])
         axes.set_ylim(spec.y_range[0] - margin, spec.y_range[1] + margin)

@@ -12,6 +12,7 @@ from gui.export.means import SEEDS, WORDS, Mean, without_seeds
 from gui.export.numbers import OVER_STEPS
 from gui.export.recipe import Recipe
 from gui.export.sources import Content, members
+from gui.views.text import INDEX, indices
 from lab import registry
 from lab.config import Config
 from lab.views import Curves
@@ -145,7 +146,7 @@ def latex(text: str) -> str:
 
     A formula between dollar signs stays as it is.
     """
-    symbol = rf"\$[^$]+\$|[^\W\d_]?[{''.join(SIGNS)}]?[_^](?:\{{[^{{}}]*\}}|[^\W_]+)|[{''.join(map(re.escape, SIGNS))}]"
+    symbol = rf"\$[^$]+\$|[^\W\d_]?[{''.join(SIGNS)}]?{INDEX}|[{''.join(map(re.escape, SIGNS))}]"
     done, at = [], 0
     for found in re.finditer(symbol, text):
         formula = found[0] if found[0].startswith("$") else f"${_maths(found[0])}$"
@@ -156,8 +157,13 @@ def latex(text: str) -> str:
 
 def _maths(symbol: str) -> str:
     symbol = re.sub(r"([α-ωΑ-Ω])(\d+)", r"\1_\2", symbol)
-    marked = re.sub(r"([_^])(\{[^{}]*\}|[^\W_]+)", lambda m: rf"{m[1]}{{\mathrm{{{m[2].strip('{}')}}}}}", symbol)
+    marked = re.sub(INDEX, _indexed, symbol)
     return "".join(SIGNS.get(sign, sign) for sign in marked).strip()
+
+
+def _indexed(found: re.Match[str]) -> str:
+    marks = zip("_^", indices(found[0]), strict=True)
+    return "".join(rf"{sign}{{\mathrm{{{part}}}}}" for sign, part in marks if part)
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from gui.forms.numbers import text_of, tidy
 from gui.icons import put
 from gui.named import named
 from gui.theme import Theme
+from gui.views.text import rich
 from lab.config import Knob
 
 
@@ -121,7 +122,7 @@ class Row(QWidget):
     def _write_label(self) -> None:
         knob, theme = self.knob, self._theme
         unit = f" <span style='color:{theme.muted}'>{escape(knob.unit)}</span>" if knob.unit else ""
-        symbol = f" <i>{escape(knob.symbol)}</i>" if knob.symbol else ""
+        symbol = f" <i>{rich(knob.symbol)}</i>" if knob.symbol else ""
         mark = f" <span style='color:{theme.warn}'>•</span>" if self.changed else ""
         live = f" <span style='color:{theme.accent};font-size:11px'>live</span>" if knob.live else ""
         self.label.setText(f"{escape(knob.label)}{symbol}{unit}{live}{mark}")

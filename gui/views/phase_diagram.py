@@ -7,13 +7,14 @@ import math
 import numpy as np
 from contourpy import contour_generator
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QStaticText
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from gui.style import font
 from gui.theme import Theme
 from gui.views.scale import COUNT, Scale, finite_range, palette
-from gui.views.text import short
+from gui.views.text import rich, short
+from lab.config import Knob
 from lab.experiment import Experiment
 from lab.studies.diagram import Diagram, edges, is_log, levels_of
 from lab.views import PhaseDiagram
@@ -157,13 +158,11 @@ class PhaseDiagramView(QWidget):
                 box = QRectF(22, place - 8, LEFT - 30, 16)
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, short(float(value)))
         painter.setPen(QColor(self._theme.text))
-        name = knobs[spec.x].symbol or knobs[spec.x].label
-        painter.drawText(QRectF(area.left(), self.height() - 22, area.width(), 18), Qt.AlignmentFlag.AlignHCenter, name)
-        name = knobs[spec.y].symbol or knobs[spec.y].label
+        _write(painter, QPointF(area.center().x(), self.height() - 13), knobs[spec.x])
         painter.save()
         painter.translate(12, area.center().y())
         painter.rotate(-90)
-        painter.drawText(QRectF(-area.height() / 2, -8, area.height(), 16), Qt.AlignmentFlag.AlignCenter, name)
+        _write(painter, QPointF(0, 0), knobs[spec.y])
         painter.restore()
 
     def _paint_bar(self, painter: QPainter) -> None:
@@ -208,3 +207,12 @@ class PhaseDiagramView(QWidget):
         value = short(float(table.mean[row, column]))
         spread = f" ± {short(float(table.spread[row, column]))} over {count} runs" if count > 1 else ""
         return f"{where}\n{spec.z_label or spec.number} {value}{spread}"
+
+
+def _write(painter: QPainter, centre: QPointF, knob: Knob) -> None:
+    """Write what an axis shows, around a point."""
+    text = QStaticText(rich(knob.symbol or knob.label))
+    text.setTextFormat(Qt.TextFormat.RichText)
+    text.prepare(painter.transform(), painter.font())
+    size = text.size()
+    painter.drawStaticText(centre - QPointF(size.width(), size.height()) / 2, text)

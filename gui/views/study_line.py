@@ -63,7 +63,7 @@ class StudyLineView(QWidget):
         self._log = all(is_log(self._experiment, spec.x, curve.x) for curve in curves)
         self.canvas.bottom_axis.set_log(self._log)
         self.canvas.bottom_axis.setLabel(rich(knob.symbol or knob.label))
-        self.canvas.left_axis.setLabel(rich(spec.y_label or spec.number))
+        self.canvas.left_axis.setLabel(rich(spec.y_label) or spec.number)
         self.setAccessibleName(f"Line over a knob: {spec.title}")
         self._draw()
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 THIN = "\u2009"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+WIDE = "mwMW"  # letters wider than a digit
+_PLAIN = str.maketrans("²³", "23")
+_PART = r"(?:\{[^{}]*\}|[^\W_²³]+)"
+INDEX = rf"(?:_{_PART}(?:\^{_PART}|[²³])?|\^{_PART}(?:_{_PART})?)"
+"""Sub- and superscript in plain text, together where both stand there: ``_b²``, ``_t^2``, ``^{0,l}``."""
 
 
 def whole(number: float) -> str:
@@ -42,11 +47,26 @@ def decade(exponent: int) -> str:
     return {0: "1", 1: "10"}.get(exponent, "10" + str(exponent).translate(_RAISED))
 
 
+def indices(found: str) -> tuple[str, str]:
+    """Sub- and superscript of what :data:`INDEX` found: ``b`` and ``2`` of ``_b²``."""
+    written = {"_": "", "^": ""}
+    for sign, part, power in re.findall(rf"([_^])({_PART})|([²³])", found):
+        written[sign or "^"] = part.strip("{}") or power.translate(_PLAIN)
+    return written["_"], written["^"]
+
+
 @functools.lru_cache(maxsize=1024)
 def rich(symbol: str) -> str:
     """HTML of a symbol as the field writes it in plain text: ``λ_max(Ĥ)`` gets its subscript, ``g_t^2`` its power."""
-    marked = re.sub(r"\^(\w+|\{[^}]*\})", r"<sup>\1</sup>", html.escape(symbol))
-    return re.sub(r"_(\{[^}]*\}|[^\W_]+)", r"<sub>\1</sub>", marked).replace("{", "").replace("}", "")
+    return re.sub(INDEX, _stacked, html.escape(symbol))
+
+
+def _stacked(found: re.Match[str]) -> str:
+    """A power over its index, where one of them is a single letter: without a width, the other begins there, too."""
+    marks = [(text, tag) for text, tag in zip(indices(found[0]), ("sub", "sup"), strict=True) if text]
+    marks.sort(key=lambda mark: (len(mark[0]), mark[0] in WIDE))
+    style = ' style="letter-spacing: -0.99em"' if len(marks) == 2 and len(marks[0][0]) == 1 else ""
+    return "".join(f"<{tag}{style if place == 0 else ''}>{text}</{tag}>" for place, (text, tag) in enumerate(marks))
 
 
 def with_step(said: str, step: int, theme: Theme, act: Event | None = None) -> str:
