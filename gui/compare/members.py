@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from gui.acts import NONE, Act, acts_of, interventions
 from lab import registry
 from lab.differing import ABSENT, SEEDS, differences, flat, over_seeds, rank, told_apart
 from lab.experiment import Experiment
@@ -18,6 +19,8 @@ from storage.reader import RunReader
 
 UNKNOWN = "?"
 MOST_IN_A_NAME = 3  # knobs of a run's name
+INTERVENTIONS = "interventions"
+"""Stands among the settings for what was done to a run on its way."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Member:
     Attributes:
         knobs: Its config as stored. config: The same as the experiment's own type, or a plain namespace where the
             experiment is not known here.
+        acts: What was done to it on its way.
     """
 
     path: str
@@ -38,6 +42,7 @@ class Member:
     state: str
     experiment: type[Experiment] | None
     config: Any
+    acts: tuple[Act, ...] = ()
 
     @property
     def growing(self) -> bool:
@@ -66,7 +71,7 @@ def _opened(path: str) -> Member:
         except ValueError:  # knobs of another version of the experiment
             experiment = None
     found = (reader, header, knobs, reader.environment, reader.verdict, reader.state, experiment, config)
-    return Member(path, *found)
+    return Member(path, *found, acts=acts_of(reader.events()))
 
 
 def _known(name: str) -> type[Experiment] | None:
@@ -77,8 +82,11 @@ def _known(name: str) -> type[Experiment] | None:
 
 
 def settings(members: Sequence[Member]) -> list[Mapping[str, Any]]:
-    """What runs are told apart by: their knobs, and their experiment where there are several."""
-    configs: list[Mapping[str, Any]] = [flat(member.knobs) for member in members]
+    """What runs are told apart by: their knobs, what was done to them, and their experiment where there are several."""
+    done = interventions([member.header for member in members], [member.acts for member in members])
+    configs: list[Mapping[str, Any]] = [
+        flat(member.knobs) | ({INTERVENTIONS: said} if said else {}) for member, said in zip(members, done, strict=True)
+    ]
     if len({member.header["experiment"] for member in members}) > 1:
         configs = [{"experiment": m.header["experiment"], **c} for m, c in zip(members, configs, strict=True)]
     return configs
@@ -121,12 +129,15 @@ def names(members: Sequence[Member], grouped: Sequence[Sequence[int]]) -> list[s
     firsts = [configs[group[0]] for group in grouped]
     seeds = all(len(group) == 1 for group in grouped)  # else groups are not told apart by their first runs' seeds
     knobs = [name for name in told_apart(firsts) if seeds or name not in SEEDS] if len(firsts) > 1 else []
-    apart = knobs[:MOST_IN_A_NAME]
+    apart = [name for name in knobs if name != INTERVENTIONS][:MOST_IN_A_NAME]
     usual = {name: _usual([config.get(name) for config in firsts]) for name in apart[1:]}
     found = [_said(config, apart, usual) for config in firsts]
     for number, group in enumerate(grouped):
-        header = members[group[0]].header
-        if header["parent_run"]:
+        member = members[group[0]]
+        if INTERVENTIONS in knobs and (firsts[number].get(INTERVENTIONS) or not found[number]):
+            none = "no further intervention" if member.acts else NONE
+            found[number] = ", ".join(filter(None, (found[number], firsts[number].get(INTERVENTIONS, none))))
+        if member.header["parent_run"] and "branch" not in found[number]:
             found[number] = f"branch {found[number]}".strip()
     for extra in ("seed", "run_id"):
         repeated = {name for name in found if not name or found.count(name) > 1}

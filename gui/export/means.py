@@ -31,11 +31,16 @@ def summed_up(spec: View) -> bool:
     return isinstance(spec, SUMMED_UP)
 
 
-def groups(configs: Sequence[Any]) -> list[list[int]]:
-    """Places of the configs that are alike but for their seeds, in order of their first."""
+def groups(configs: Sequence[Any], done: Sequence[str]) -> list[list[int]]:
+    """Places of the configs that are alike but for their seeds, in order of their first.
+
+    Args:
+        configs: One for each run.
+        done: What tells their interventions apart.
+    """
     found: dict[str, list[int]] = {}
-    for place, config in enumerate(configs):
-        found.setdefault(repr(sorted(without_seeds(config).items())), []).append(place)
+    for place, (config, said) in enumerate(zip(configs, done, strict=True)):
+        found.setdefault(repr((sorted(without_seeds(config).items()), said)), []).append(place)
     return list(found.values())
 
 

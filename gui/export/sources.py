@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gui.acts import NONE, acts_of, interventions
 from gui.export.look import FigureError
 from gui.export.means import SEEDS, Mean, groups, summed_up
 from gui.export.parts import inks
@@ -240,7 +241,8 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReade
     spec = changed(difference_view(spec) if minus else spec, recipe)
     try:
         sources = _sources(spec, recipe, readers, minus)
-        panels = _panels(spec, recipe, sources, configs)
+        done = interventions([reader.header for reader in readers], [acts_of(reader.events()) for reader in readers])
+        panels = _panels(spec, recipe, sources, configs, done)
         spec = on_common_scale(spec, [panel.source for panel in panels]) if len(panels) > 1 else spec
     except NotAligned as error:
         raise FigureError(f"the view {recipe.view!r} cannot be laid along {recipe.along}: {error}") from None
@@ -278,17 +280,20 @@ def _coloured(content: Content) -> Content:
     return replace(content, panels=panels, bar=bar)
 
 
-def _panels(spec: View, recipe: PanelRecipe, readers: Sequence[Any], configs: Sequence[Any]) -> list[Panel]:
+def _panels(
+    spec: View, recipe: PanelRecipe, readers: Sequence[Any], configs: Sequence[Any], done: Sequence[str]
+) -> list[Panel]:
     if recipe.band == "none" or not summed_up(spec):
-        told = zip(readers, configs, labels(configs), strict=True)
+        told = zip(readers, configs, labels(configs, done), strict=True)
         return [Panel(reader, config, label, recipe.step) for reader, config, label in told]
     # a seed that was run twice is no second sample: the later run counts
-    newest = {repr(sorted(c.model_dump().items())): i for i, c in enumerate(configs)}
-    readers, configs = [readers[i] for i in newest.values()], [configs[i] for i in newest.values()]
-    places = groups(configs)
+    newest = {repr((sorted(c.model_dump().items()), done[i])): i for i, c in enumerate(configs)}.values()
+    readers, configs, done = ([runs[i] for i in newest] for runs in (readers, configs, done))
+    places = groups(configs, done)
     firsts = [configs[place[0]] for place in places]
+    told = labels(firsts, [done[place[0]] for place in places], but=SEEDS)
     panels, log = [], bool(getattr(spec, "y_log", False))
-    for place, config, label in zip(places, firsts, labels(firsts, but=SEEDS), strict=True):
+    for place, config, label in zip(places, firsts, told, strict=True):
         count = f"n = {len(place)}" if len(readers) > len(places) else ""  # else no run has another seed beside it
         text = f"{label} ({count})" if label and count else label or count
         panels.append(Panel(Mean([readers[i] for i in place], recipe.band, log=log), config, text, recipe.step))
@@ -306,13 +311,16 @@ def changed(spec: View, recipe: PanelRecipe) -> View:
     return replace(spec, **values)
 
 
-def labels(configs: Sequence[Any], but: Sequence[str] = ()) -> list[str]:
-    """What tells the runs apart: the knobs that differ, ``but`` some; nothing for a single run."""
+def labels(configs: Sequence[Any], done: Sequence[str], but: Sequence[str] = ()) -> list[str]:
+    """What tells the runs apart: the knobs that differ, ``but`` some, and what was done; nothing for a single run."""
     dumps = [config.model_dump() for config in configs]
     knobs = type(configs[0]).knobs()
     differing = [name for name in dumps[0] if name not in but and any(d.get(name) != dumps[0][name] for d in dumps)]
     named = [(name, knobs[name].symbol or name.replace("_", " ")) for name in differing[:3]]
-    return [", ".join(f"{word} {_short(d.get(name))}" for name, word in named) for d in dumps]
+    told = [[f"{word} {_short(dump.get(name))}" for name, word in named] for dump in dumps]
+    if len({*done}) > 1:
+        told = [[*words, said or NONE] for words, said in zip(told, done, strict=True)]
+    return [", ".join(words) for words in told]
 
 
 def _short(value: Any) -> str:

@@ -1,10 +1,10 @@
 """Views on screen, one widget class per spec of lab.views; each is loaded when the first of its kind is shown."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gui.runs.open_run import OpenRun
-from gui.theme import Theme
 from lab.views import (
     Bars,
     Curves,
@@ -23,6 +23,8 @@ from lab.views import (
 )
 
 if TYPE_CHECKING:  # plots are heavy, and the window is seen before the first one
+    from gui.runs.open_run import OpenRun
+    from gui.theme import Theme
     from gui.views.axes import StepAxis
     from gui.views.base import ViewWidget
 
@@ -43,7 +45,7 @@ WIDGETS: dict[type[View], str] = {
 }
 
 
-def make_view(spec: View, run: OpenRun, theme: Theme, axis: "StepAxis | None" = None) -> "ViewWidget[Any]":
+def make_view(spec: View, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> ViewWidget[Any]:
     """The widget that shows ``spec``; views given one ``axis`` share their steps and crosshair."""
     module, name = WIDGETS[type(spec)].split(".")
     return getattr(import_module(f"gui.views.{module}"), name)(spec, run, theme, axis)

@@ -1,0 +1,113 @@
+"""Runs with the same knobs but other interventions are told apart, on screen, in tables and on paper."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gui.acts import acts_of, interventions
+from gui.compare.members import groups, names, opened, settings
+from gui.compare.tables import rows
+from gui.export.recipe import checked
+from gui.export.sources import opened as contents_of
+from lab.differing import ABSENT, differences
+from lab.stream import Event
+from storage.numbers import Number
+from storage.reader import RunReader
+from storage.writer import RunWriter
+from tests.fakes import Tiny
+
+PRUNED = (700, "action", {"action": "prune", "arguments": {"share": 0.5}})
+TURNED = (300, "knobs", {"changed": {"lr": [0.1, 0.01]}})
+SWITCHED = (500, "instruments", {"on": ["also_sharpness"], "off": []})
+Write = Callable[..., str]
+
+
+def branch(step: int, **changed: Any) -> tuple[int, str, dict[str, Any]]:
+    return step, "branch", {"parent": "somebody", "changed": changed}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(*events: Any, seed: int = 0, parent: str = "", at: int = -1) -> str:
+        config = Tiny.configure(values={"seed": seed, "steps": 1000}).model_dump(mode="json")
+        born = {"parent_run": RunReader(parent).header["run_id"] if parent else "", "parent_step": at}
+        header = {"experiment": "tests.fakes:", "title": "Tiny", "seed": seed, **born}
+        path = tmp_path / f"{len([*tmp_path.glob('*.h5')])}.h5"
+        with RunWriter.create(path, header, config, {}) as writer:
+            step = np.arange(max(at, 0), 1000, 10)
+            writer.append("train_loss", step, np.full(len(step), 2.0))
+            for event in events:
+                writer.event(*event)
+        return str(path)
+
+    return write
+
+
+def told(*paths: str, band: str = "SD") -> list[str]:
+    members, problems = opened(paths)
+    assert not problems
+    return names(members, groups(members, band))
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (PRUNED, "prune, share 0.5 at 700"),
+        (TURNED, "lr 0.1 → 0.01 at 300"),
+        (SWITCHED, "also_sharpness on at 500"),
+    ],
+)
+def test_a_run_that_was_acted_upon_is_no_second_seed_of_one_that_was_not(write, act, said):
+    left_alone = [write(seed=seed) for seed in (0, 1)]
+    acted = [write(act, seed=seed) for seed in (0, 1)]
+    members, _ = opened([*left_alone, *acted])
+    found = {name: sorted(group) for name, group in zip(told(*left_alone, *acted), groups(members, "SD"), strict=True)}
+    assert found == {said: [2, 3], "no intervention": [0, 1]}
+    assert differences(settings(members)).keys() == {"seed", "interventions"}
+    table = rows(members, [*found.values()], [Number.parse("last(train_loss)")])
+    assert {row["interventions"]: row["runs"] for row in table} == {said: 2, ABSENT: 2}
+
+
+def test_a_parent_and_its_branch_with_the_same_knobs_are_two_lines(write):
+    parent = write()
+    assert told(parent, write(branch(400), parent=parent, at=400)) == ["branch from 400", "no intervention"]
+    acted = write(branch(400), PRUNED, parent=parent, at=400)
+    assert told(parent, acted) == ["branch from 400, prune, share 0.5 at 700", "no intervention"]
+
+
+def test_branches_from_other_steps_are_two_things_and_branches_of_other_seeds_one(write):
+    one, two = write(), write(seed=1)
+    early, late = write(branch(400), parent=one, at=400), write(branch(600), parent=one, at=600)
+    other = write(branch(400, seed=[0, 1]), seed=1, parent=two, at=400)
+    members, _ = opened([early, late, other])
+    assert groups(members, "SD") == [[0, 2], [1]]
+    assert told(early, late, other) == ["branch from 400", "branch from 600"]
+
+
+def test_a_branch_was_born_with_what_its_parent_had_done_to_it_before(write):
+    parent = write(TURNED, PRUNED)
+    child = write(branch(500), parent=parent, at=500)
+    assert told(parent, child) == ["branch from 500", "prune, share 0.5 at 700"]  # the turned knob is both's
+    alone = write()
+    assert told(parent, child, alone)[0] == "lr 0.1 → 0.01 at 300, branch from 500"
+
+
+def test_acts_are_the_same_whenever_they_were_done_and_others_however_little_they_differ():
+    def run(at: float, rate: float) -> tuple[Any, ...]:
+        event = Event(step=3, time=at, kind="knobs", payload={"changed": {"lr": [0.1, rate]}})
+        return acts_of([event, Event(step=4, time=at, kind="spike", payload={})])
+
+    headers = [{"run_id": str(n), "parent_run": "", "parent_step": -1} for n in range(2)]
+    assert interventions(headers, [run(1.0, 0.01), run(2.0, 0.01)]) == ["", ""]
+    assert all(interventions(headers, [run(1.0, 0.01), run(2.0, 0.0100001)]))
+
+
+@pytest.mark.parametrize("band", ["none", "SD"])
+def test_a_figure_tells_them_apart_too(write, band):
+    paths = [write(), write(PRUNED)]
+    made = checked({"panels": [{"view": "loss", "runs": paths, "band": band}]})
+    with contents_of(made, Path()) as (content,):
+        assert [panel.label for panel in content.panels] == ["no intervention", "prune, share 0.5 at 700"]
