@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gui.views.marks import ACTS
-from gui.views.text import changes, whole
+from gui.views.text import whole
 from lab.differing import SEEDS
 
 if TYPE_CHECKING:
     from lab.stream import Event
 
 NONE = "no intervention"
-MOST_WORDS = 40  # letters of an act in a name
 
 
 @dataclass(frozen=True, order=True)
@@ -34,16 +34,30 @@ class Act:
     def of(cls, event: Event) -> Act:
         done = event["payload"]
         if event["kind"] == "branch":  # from whichever run: branches of several seeds are seeds of one thing
-            done = {"changed": {name: pair for name, pair in done.get("changed", {}).items() if name not in SEEDS}}
+            changed = done.get("changed")
+            done = {name: changed[name] for name in changed if name not in SEEDS} if isinstance(changed, dict) else {}
         return cls(event["step"], event["kind"], json.dumps(done, sort_keys=True))
 
     @property
     def words(self) -> str:
-        """``prune_memorising at 700``; of a branch only where it began, for its knobs say what it changed."""
-        if self.kind == "branch":
-            return f"branch from {whole(self.step)}"
-        said = changes(json.loads(self.payload))
-        return f"{said if len(said) <= MOST_WORDS else f'{said[: MOST_WORDS - 1]}…'} at {whole(self.step)}"
+        """``prune → 0.6 at 700``; of a branch only where it began, for its knobs say what it changed."""
+        match self.kind, json.loads(self.payload):
+            case "branch", _:
+                return f"branch from {whole(self.step)}"
+            case "knobs", {"changed": dict(changed)}:
+                said = ", ".join(f"{name} → {_new(pair)}" for name, pair in changed.items())
+            case "action", {"action": str(action), "arguments": dict(arguments)}:
+                said = " ".join([action, *(f"{name} {value}" for name, value in arguments.items())])
+            case "instruments", {"on": list(on), "off": list(off)}:
+                said = ", ".join([*(f"{name} on" for name in on), *(f"{name} off" for name in off)])
+            case kind, _:  # of another version
+                said = f"{kind} {self.payload}"
+        return f"{said} at {whole(self.step)}"
+
+
+def _new(change: Any) -> Any:
+    """What a knob was turned to, of what it was before and after."""
+    return change[-1] if isinstance(change, list) and change else change
 
 
 def acts_of(events: Iterable[Event]) -> tuple[Act, ...]:
@@ -52,7 +66,7 @@ def acts_of(events: Iterable[Event]) -> tuple[Act, ...]:
 
 
 def interventions(headers: Sequence[Mapping[str, Any]], acts: Sequence[tuple[Act, ...]]) -> list[str]:
-    """What only some of the runs had done to them, in words; nothing where a run has no such act.
+    """What only some of the runs had done to them, in words, the last first; nothing where a run has no such act.
 
     A branch has its parent's acts before it, too, where its parent is among the runs.
 
@@ -63,11 +77,13 @@ def interventions(headers: Sequence[Mapping[str, Any]], acts: Sequence[tuple[Act
     places = {str(header["run_id"]): place for place, header in enumerate(headers)}
 
     def past(place: int) -> set[Act]:
-        header = headers[place]
-        parent = places.get(str(header["parent_run"] or ""), place)
-        born_with = (act for act in past(parent) if act.step < header["parent_step"]) if parent != place else ()
-        return {*born_with, *acts[place]}
+        found, until, seen = {*acts[place]}, math.inf, [place]
+        while (parent := places.get(str(headers[seen[-1]]["parent_run"] or ""))) is not None and parent not in seen:
+            until = min(until, headers[seen[-1]]["parent_step"] or 0)
+            found |= {act for act in acts[parent] if act.step < until}
+            seen.append(parent)
+        return found
 
     pasts = [past(place) for place in range(len(headers))]
     shared = set.intersection(*pasts) if pasts else set()
-    return [", ".join(act.words for act in sorted(past - shared)) for past in pasts]
+    return ["; ".join(act.words for act in sorted(past - shared, reverse=True)) for past in pasts]

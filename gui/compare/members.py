@@ -136,7 +136,7 @@ def names(members: Sequence[Member], grouped: Sequence[Sequence[int]]) -> list[s
         member = members[group[0]]
         if INTERVENTIONS in knobs and (firsts[number].get(INTERVENTIONS) or not found[number]):
             none = "no further intervention" if member.acts else NONE
-            found[number] = ", ".join(filter(None, (found[number], firsts[number].get(INTERVENTIONS, none))))
+            found[number] = ", ".join(filter(None, (firsts[number].get(INTERVENTIONS, none), found[number])))
         if member.header["parent_run"] and "branch" not in found[number]:
             found[number] = f"branch {found[number]}".strip()
     for extra in ("seed", "run_id"):

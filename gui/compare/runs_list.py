@@ -88,7 +88,8 @@ class RunsList(QWidget):
         drawn = [run.path not in hidden for run in runs]
         part = Qt.CheckState.Checked if all(drawn) else Qt.CheckState.Unchecked
         item.setCheckState(0, Qt.CheckState.PartiallyChecked if any(drawn) and not all(drawn) else part)
-        item.setToolTip(0, "\n".join(f"{run.header['title'] or run.header['experiment']}, {run.path}" for run in runs))
+        files = (f"{run.header['title'] or run.header['experiment']}, {run.path}" for run in runs)
+        item.setToolTip(0, "\n".join([text, *files]))
         return item
 
     def paths(self, item: QTreeWidgetItem) -> list[str]:
