@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lab.models.decay_branches import Decayed
 
 SCHEDULES = ("wsd", "wsd_s", "cosine", "cyclic")
+LARGEST_SPECTRUM = 1e10  # contexts · tokens³, some five seconds of a core
 
 
 class RiverValleyConfig(Config):
@@ -85,6 +86,12 @@ class RiverValleyConfig(Config):
             raise ValueError(f"steps = {self.steps} has no room for three budgets and their decays; 43 is the least")
         if self.scene != "valley" and self.contexts * (self.tokens - 1) < COUNTS[-1]:
             raise ValueError(f"contexts · (tokens - 1) is below {COUNTS[-1]}, the directions of the hill; raise one")
+        work = self.contexts * self.tokens**3
+        if self.scene == "bigram" and work > LARGEST_SPECTRUM:
+            raise ValueError(
+                f"contexts · tokens³ = {work:.0e}: each exact spectrum would take minutes; keep it below "
+                f"{LARGEST_SPECTRUM:.0e} by fewer tokens or contexts"
+            )
         return self
 
 

@@ -116,10 +116,13 @@ class Bigram:
             Eigenvalues, ascending in each context, shape (contexts, tokens), and eigenvectors as columns, shape
             (contexts, tokens, tokens). The first eigenvalue of a context is 0: a shift of its logits changes nothing.
         """
-        q = theta.softmax(-1)
-        blocks = torch.diag_embed(q) - q[:, :, None] * q[:, None, :]
-        values, vectors = torch.linalg.eigh(self.frequency[replicate][:, None, None] * blocks)
+        values, vectors = torch.linalg.eigh(self._blocks(theta, replicate))
         return values, vectors
+
+    def _blocks(self, theta: Tensor, replicate: int) -> Tensor:
+        """π_i (diag(q_i) - q_i q_iᵀ), shape (contexts, tokens, tokens)."""
+        q = theta.softmax(-1)
+        return self.frequency[replicate][:, None, None] * (torch.diag_embed(q) - q[:, :, None] * q[:, None, :])
 
     def spectrum(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Eigenvalues of the first replicate's Hessian, but for the zero of each context, shape (contexts · (K - 1),).
@@ -127,7 +130,7 @@ class Bigram:
         Returns:
             The eigenvalues; for each, its context's rank by frequency, from 0, and 1 for a certain context, else 0.
         """
-        values = self.eigenpairs(theta)[0][:, 1:]
+        values = torch.linalg.eigvalsh(self._blocks(theta, 0))[:, 1:]
         ranks = self.frequency[0].argsort(descending=True, stable=True).argsort()
         context, certain = (part[:, None].expand_as(values).flatten() for part in (ranks, self.certain))
         return values.flatten(), context, certain.to(torch.uint8)

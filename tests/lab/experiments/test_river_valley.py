@@ -132,6 +132,7 @@ def test_impossible_knobs_are_refused_before_the_start():
         ({"lr": 0.2}, "diverges between the walls"),
         ({"scene": "schedules", "steps": 20, "lr": 5.0}, "no room"),
         ({"scene": "bigram", "contexts": 10, "lr": 5.0}, "is below 100"),
+        ({"scene": "bigram", "tokens": 1000, "lr": 5.0}, "fewer tokens or contexts"),
     ):
         with pytest.raises(ConfigError, match=words):
             RiverValley.configure("valley", "", values)
