@@ -18,8 +18,9 @@ from lab.also import AlsoMeasure
 from lab.config import Config, ConfigError, param
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.interventions import first_intervention
-from lab.measures.detectors import Crossing, Spike
+from lab.measures.detectors import Spike
 from lab.measures.jump_checks import CLOSE, judge_scratch, judge_switch
+from lab.measures.loss_switch import LossSwitch
 from lab.stream import Source
 from lab.verdict import Verdict
 from lab.views import Curves, Heatmap, Profile, Table, TableRow, Trace
@@ -261,7 +262,7 @@ class LossJump(AlsoMeasure):
             {**_SCRATCH, "second": "data"}, "not reproduced", "Both networks on data: both low first.", whole=True
         ),
     }
-    detectors = (Crossing("stage", 0.5), Spike("relative_error", factor=5.0))
+    detectors = (LossSwitch("stage"), Spike("relative_error", factor=5.0))
     small = {"width": 20, "points": 65}
     state = ("networks", "optimizers", "loss_now", "loss_old", "switched_at", "rate", "before")
 

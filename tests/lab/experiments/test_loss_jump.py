@@ -66,7 +66,8 @@ def test_the_switch_changes_the_loss_and_keeps_rate_and_moments():
         for row in np.flatnonzero(at < 40 if before else at >= 40):
             assert loss[list(step).index(at[row])] == pytest.approx(value[row], rel=1e-9)
     assert run.series("stage")[1].tolist() == [float(at >= 40) for at in run.series("stage")[0]]
-    assert next(event["step"] for event in run.events() if event["kind"] == "crossing") == 40
+    switch = next(event for event in run.events() if event["kind"] == "switch")
+    assert (switch["step"], switch["payload"]) == (40, {"from": "data", "to": "model"})
 
 
 def test_every_step_after_the_switch_is_recorded_with_what_was_before():
