@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
 from gui.forms.editors import editor_for
@@ -47,7 +47,7 @@ class Row(QWidget):
         self.editor.edited.connect(self.edited)
         self.editor.committed.connect(self._commit)
         self.editor.installEventFilter(self)
-        self.label = QLabel()
+        self.label = QLabel(textFormat=Qt.TextFormat.RichText)  # by itself Qt takes a label without tags for plain text
         self.label.setWordWrap(True)
         self.label.setBuddy(self.editor)
         self.reset_button = named(QToolButton(self), "tiny")

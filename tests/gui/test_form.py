@@ -6,13 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import QTextDocumentFragment, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.forms import Form
 from gui.forms.numbers import climb, shift, text_of
+from gui.forms.row import Row
 from gui.forms.start import EXPECTED
 from gui.lab.claim_panel import card
+from gui.theme import LIGHT
 from lab.config import Config, param
 from lab.experiment import Arm, Preset
 from tests.fakes import Tiny
@@ -174,6 +176,16 @@ def wheel(widget: Any) -> None:
         False,
     )
     QApplication.sendEvent(widget, event)
+
+
+def test_an_apostrophe_in_a_label_is_shown_as_one(qtbot):
+    class Quoted(Config):
+        moments: bool = param(True, "Adam's moments")
+
+    row = Row(Quoted.knobs()["moments"], LIGHT)
+    qtbot.addWidget(row)
+    assert row.label.textFormat() == Qt.TextFormat.RichText  # plain text would show the entity
+    assert QTextDocumentFragment.fromHtml(row.label.text()).toPlainText() == "Adam's moments"
 
 
 def test_the_wheel_changes_only_the_field_with_the_focus(form, qtbot):
