@@ -107,6 +107,7 @@ def gridded(config: Any) -> bool:
 
 _PLANE: dict[str, Any] = {"rows": "map_sigma_b2", "columns": "map_sigma_w2", "x_label": "σ_w²", "y_label": "σ_b²"}
 _CHI: dict[str, Any] = {**_PLANE, "z_label": "χ_J", "centre": 1.0, "contours": (1.0,), "z_range": (0.0, 2.0)}
+_CHI |= {"marks": "map_here"}
 _J = ("log_apjn", "log_apjn_low", "log_apjn_high", "log_apjn_typical", "theory_log_apjn")
 
 
@@ -184,7 +185,13 @@ class PartialJacobians(Experiment):
             when=training,
             **_PLANE,
         ),
-        Matrix("chi_map", title="Phase map", help="Scene map. White and the contour are χ_J = 1.", when=mapped, **_CHI),
+        Matrix(
+            "chi_map",
+            title="Phase map",
+            help="White and the contour are χ_J = 1. The dash is this run's point.",
+            when=mapped,
+            **_CHI,
+        ),
         Matrix("theory_chi_map", title="Phase map of the theory", help="At infinite width.", when=gridded, **_CHI),
         Table(
             (
@@ -427,6 +434,23 @@ class PartialJacobians(Experiment):
         found = self.trained.accuracies(self.test_x, self.test_y)
         critical = None if self.now else np.array([self._critical_in_row(b) for b in self.axes[0]])
         return found[0], found[1:].view(tuple(map(len, self.axes))), critical
+
+    @instrument(
+        "This run's point",
+        every=1,
+        exact=True,
+        symbol="σ_w²",
+        statistic="in the grid's row nearest to its σ_b²; NaN in the others, and where it lies outside",
+    )
+    def map_here(self) -> np.ndarray | None:
+        if not gridded(self.config) or (self.now and training(self.config)):
+            return None
+        rows, columns = self.axes
+        sigma_w2, sigma_b2 = self._here()
+        inside = sigma_b2 <= rows[-1] and sigma_w2 <= columns[-1]
+        here = np.full(len(rows), math.nan)
+        here[np.abs(rows - sigma_b2).argmin()] = sigma_w2 if inside else math.nan
+        return here
 
     def _critical_in_row(self, sigma_b2: float) -> float:
         """σ_w² at which χ_J of the theory first crosses 1 at this σ_b², as deep as the trained networks."""

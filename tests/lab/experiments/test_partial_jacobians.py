@@ -85,6 +85,7 @@ def test_the_map_measures_the_theory_at_every_point_of_its_grid():
     _, run = finished("map", width=100, nets=1, map_columns=2, map_rows=3, map_nets=6, steps=6)
     assert run.series("map_sigma_w2")[1].tolist() == [[2.0, 4.0]]
     assert run.series("map_sigma_b2")[1].tolist() == [[0.0, 1.0, 2.0]]
+    np.testing.assert_equal(run.series("map_here")[1][-1], [2.0, np.nan, np.nan])
     np.testing.assert_allclose(run.series("theory_chi_map")[1][-1], [[1, 2]] * 3)  # ReLU: σ_w²/2 whatever the bias
     np.testing.assert_allclose(run.series("chi_map")[1][-3:].mean(0), [[1, 2]] * 3, rtol=0.12)
 
