@@ -16,11 +16,11 @@ from pydantic import model_validator
 from lab.config import Config, numbers, param
 from lab.decoder_experiment import DecoderExperiment
 from lab.experiment import Arm, Preset, Series, instrument
-from lab.measures.decoder_checks import CHAIN_EDGES, judge_matching
+from lab.measures.decoder_checks import CHAIN_EDGES, judge_matching, layers_to_reach
 from lab.measures.detectors import Jump
 from lab.stream import Source
 from lab.verdict import Verdict
-from lab.views import Bars, Curves, FlowGraph, Heatmap, Line, Matrix, Profile
+from lab.views import Bars, Curves, FlowGraph, Heatmap, Line, Matrix, PhaseDiagram, Profile, StudyLine
 
 if TYPE_CHECKING:
     from lab.models.transformer import Transformer
@@ -260,6 +260,28 @@ class MatchingReasoning(DecoderExperiment):
             centre=0,
         ),
         Curves(("train_loss",), title="Loss", y_label="cross-entropy", y_log=True),
+    )
+    study_views = (
+        StudyLine(
+            "test_accuracy",
+            x="gamma",
+            by="norm",
+            title="Norm and start",
+            help="The paper's two by two, with as many starts as you like.",
+            y_label="test accuracy",
+            y_range=(0.0, 1.0),
+        ),
+        PhaseDiagram(
+            "test_accuracy",
+            x="hops",
+            y="layers",
+            title="Hops and layers",
+            help="Below the line the layers cannot reach the answer, even if each merges all it sees on both sides.",
+            z_label="test accuracy",
+            z_range=(0.0, 1.0),
+            contours=(0.95,),
+            boundary=("reach", layers_to_reach),
+        ),
     )
     presets = {
         "demo": Preset({}, "Two hops along four pairs, three layers of one head."),

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lab.interventions import first_intervention
 from lab.stream import Source
 from lab.verdict import Check, Verdict, unlike
@@ -92,6 +94,11 @@ def judge_matching(config: Any, run: Source) -> Verdict:
     return _settled(checks, int(step[-1]), least, steering).excused(
         unlike(config, {"edges": 4}, {"train_size": 20_000})
     )
+
+
+def layers_to_reach(hops: np.ndarray) -> np.ndarray:
+    """L at which (3^(L-1) - 1)/2 = m, the most hops of L layers that merge on both sides; between whole L as well."""
+    return 1 + np.log(2 * hops + 1) / np.log(3)
 
 
 def _settled(checks: Sequence[Check], last: int, least: int, steering: str) -> Verdict:

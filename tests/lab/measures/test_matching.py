@@ -3,10 +3,12 @@
 import math
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 
 from lab.data.chain import draw_chains
+from lab.measures.decoder_checks import layers_to_reach
 from lab.measures.matching import (
     diagonal_strength,
     matching_kernels,
@@ -117,6 +119,7 @@ def test_matching_noise_pulls_the_kernel_towards_the_identity():
 def test_reach_follows_the_counting_argument():
     assert [reachable_steps(layers) for layers in range(1, 6)] == [0, 1, 4, 13, 40]
     assert [reachable_steps(layers, "one") for layers in range(1, 6)] == [0, 1, 3, 7, 15]
+    assert layers_to_reach(np.array([0, 1, 4, 13, 40])) == pytest.approx([1, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize("merging", ["both", "one"])
