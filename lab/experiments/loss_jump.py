@@ -22,7 +22,7 @@ from lab.measures.detectors import Spike
 from lab.measures.jump_checks import CLOSE, judge_scratch, judge_switch
 from lab.measures.loss_switch import LossSwitch
 from lab.stream import Source
-from lab.verdict import Verdict
+from lab.verdict import Verdict, unlike
 from lab.views import Curves, Heatmap, Profile, Table, TableRow, Trace
 
 if TYPE_CHECKING:
@@ -472,5 +472,15 @@ def judge(config: Any, run: Source) -> Verdict:
     if len(by_hand) > 1 or (by_hand and by_hand[0] >= config.switch_step):
         return Verdict.not_comparable(f"the loss was switched again at step {by_hand[-1]}")
     if not switching(config):
-        return judge_scratch(config, run)
-    return judge_switch(config, run, by_hand[0] if by_hand else config.switch_step)
+        return judge_scratch(config, run).excused(unlike(config, *_setting(config, "scratch")))
+    preset = "demo" if config.equation == "poisson" else config.equation
+    verdict = judge_switch(config, run, by_hand[0] if by_hand else config.switch_step)
+    return verdict.excused(unlike(config, *_setting(config, preset)))
+
+
+def _setting(config: Any, preset: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """Knobs and their values where the thresholds were measured, and those that may be larger than there."""
+    base = LossJump.configure(preset)
+    of_equation = {"heat": ["viscosity"], "burgers": ["viscosity"], "wave": ["speed"]}.get(config.equation, [])
+    same = ("optimizer", "activation", "lr", "lr_end", "beta", *of_equation)
+    return {name: getattr(base, name) for name in same}, {n: getattr(base, n) for n in ("width", "depth", "points")}

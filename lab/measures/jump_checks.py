@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from lab.stream import Source
-from lab.verdict import Check, Verdict, unlike
+from lab.verdict import Check, Verdict
 
 CLOSE = 100  # steps after a switch that are all recorded, and in which the jump is looked for
+RESTLESS = 2.0  # times that the error may vary before a switch; no control leaps by more
 WAVES = ((1, 1.0), (4, 0.5))  # k and amplitude of the solution on which frequencies are compared
 LEARNT = 0.1  # share of its amplitude below which the error of a frequency counts as learnt
 
@@ -24,7 +25,8 @@ def judge_switch(config: Any, run: Source, at: int) -> Verdict:
     after = (step > at) & (step <= at + CLOSE)
     if at < 2000 or after.sum() < CLOSE:
         return Verdict.not_comparable(f"a switch after 2000 steps or more, and {CLOSE} steps behind it, are judged")
-    before = error[(step <= at) & (step >= at - CLOSE)].min()
+    calm = error[(step <= at) & (step >= at - CLOSE)]
+    before = calm.min()
     top = int(step[after][error[after].argmax()])
     back = step[(step > top) & (error < 2 * before)]
     note = f"at {top}; below twice that before " + (f"again from step {back[0]}" if len(back) else "no more")
@@ -42,8 +44,12 @@ def judge_switch(config: Any, run: Source, at: int) -> Verdict:
             Check("error at k = 1 over that at k = 4, at the top", float(now[0] / now[3]), low=1.0),
         ]
     reason = _outside(config)
-    verdict = Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
-    return verdict.excused(unlike(config, {"optimizer": "adam", "activation": "tanh"}))
+    if not reason and calm.max() > RESTLESS * before:
+        reason = (
+            f"the error already varied {calm.max() / before:.2g} times in the {CLOSE} steps before the switch: "
+            "lower lr, or switch later"
+        )
+    return Verdict.not_comparable(reason, *checks) if reason else Verdict.of(*checks)
 
 
 def _outside(config: Any) -> str:

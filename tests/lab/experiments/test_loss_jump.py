@@ -193,6 +193,24 @@ def test_a_switch_by_hand_is_judged_as_that_of_the_schedule_and_a_second_one_is_
     assert "switched again at step 8000" in LossJump.verdict(config, run).reason
 
 
+def test_an_error_that_was_not_calm_before_the_switch_tells_nothing():
+    config = LossJump.configure("demo", "model")
+    run = made_up(config, 20.0, (7e-2, 2e-2), 6.0)
+    step, error = run.series("relative_error")
+    swinging = np.where((step < 8000) & (step % 40 == 0), 3 * error, error)
+    names = {name: run.series(name) for name in run.names() if name != "relative_error"}
+    verdict = LossJump.verdict(config, MemoryRun(relative_error=(step, swinging), **names))
+    assert verdict.outcome == "not comparable" and "varied 3 times" in verdict.reason
+
+
+@pytest.mark.parametrize("values", [{"width": 20}, {"lr": 0.01}, {"beta": 100.0}, {"activation": "sin"}])
+def test_another_network_or_rate_can_show_the_jump_but_not_refute_it(values):
+    config = LossJump.configure("demo", "model", values)
+    verdicts = [LossJump.verdict(config, made_up(config, ratio, (7e-2, 2e-2), 6.0)) for ratio in (20.0, 1.3)]
+    assert [verdict.outcome for verdict in verdicts] == ["reproduced", "not comparable"]
+    assert next(iter(values)) in verdicts[1].reason
+
+
 def test_a_jump_by_another_rate_is_not_comparable():
     config = LossJump.configure("demo", "raised-rate")
     verdict = LossJump.verdict(config, made_up(config, 15.0, (7e-2, 2e-2), 6.0))
