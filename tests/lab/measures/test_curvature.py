@@ -144,6 +144,18 @@ def test_directional_curvatures_are_those_of_the_dense_matrices():
     assert update_curvature(hessian, d) == pytest.approx(rayleigh, rel=1e-10)
 
 
+def test_curvature_along_the_gradient_may_exceed_lambda_max_and_that_along_the_update_may_not():
+    H, D = np.array([[1.0, 0.9], [0.9, 1.0]]), np.array([1.0, 4.0])
+    product = D[:, None] * H  # not symmetric: g·DHg/g·g is bounded by its symmetric part
+    (_, highest), directions = np.linalg.eigh((product + product.T) / 2)
+    p = nn.Parameter(torch.from_numpy(np.linalg.solve(H, directions[:, 1])))  # where that direction is the gradient
+    hessian = Hessian(lambda: p @ torch.from_numpy(H) @ p / 2, [p])
+    d = Preconditioner(torch.from_numpy(D), lr=1.0)
+    largest = np.linalg.eigvals(product).max()
+    assert preconditioned_gradient_curvature(hessian, d) == pytest.approx(highest)
+    assert highest > 1.05 * largest > update_curvature(hessian, d)
+
+
 def test_update_curvature_decides_the_sign_of_the_loss_change():
     p = nn.Parameter(torch.tensor([1.0, 2.0], dtype=torch.float64))
     scale = torch.tensor([1.0, 5.0], dtype=torch.float64)
