@@ -175,7 +175,12 @@ class RecentRuns(QWidget):
         self.list.set_theme(theme)
 
     def _take(self, runs: list[RunEntry]) -> None:
+        chosen, scrolled = self.list.currentIndex().data(Role.KEY), self.list.verticalScrollBar().value()
         self.model.set_runs(runs)
+        found = self.model.match(self.model.index(0), Role.KEY, chosen, 1, Qt.MatchFlag.MatchExactly) if chosen else []
+        if found:  # a list that is read again every few seconds leaves the hand where it is
+            self.list.setCurrentIndex(found[0])
+            self.list.verticalScrollBar().setValue(scrolled)
         if self._folder is not None and not self._watch.directories() and self._folder.is_dir():
             self._watch.addPath(str(self._folder))  # it may have come into being with the first run
         if self.isVisible() and any(run.state in ACTIVE for run in runs):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gui.lab.recent import RecentRuns
+from gui.lab.recent import RecentRuns, Role
 from gui.theme import LIGHT
 from storage.catalogue import RunEntry
 
@@ -50,3 +50,23 @@ def test_a_run_that_another_process_begins_and_ends_is_seen(qtbot, tmp_path: Pat
     qtbot.waitUntil(lambda: recent.model.all[0].state == "finished")
     with qtbot.assertNotEmitted(recent.listed, wait=250):
         pass
+
+
+def test_a_chosen_row_stays_chosen_and_in_its_place_when_the_list_is_read_again(qtbot):
+    there = [RunEntry(path=Path(f"{number}.h5"), experiment="tiny", state="running") for number in range(30)]
+    recent = RecentRuns(lambda: list(there), LIGHT)
+    qtbot.addWidget(recent)
+    recent.resize(240, 260)
+    recent.show()
+    with qtbot.waitSignal(recent.listed):
+        recent.refresh()
+    recent.list.setCurrentIndex(recent.model.index(10))
+    bar = recent.list.verticalScrollBar()
+    bar.setValue(bar.maximum() // 2)
+    scrolled = bar.value()
+    there.insert(0, RunEntry(path=Path("new.h5"), experiment="tiny", state="running"))
+    with qtbot.waitSignal(recent.listed):
+        recent.refresh()
+    assert recent.list.currentIndex().data(Role.KEY) == "10.h5"
+    assert recent.list.selectionModel().isSelected(recent.model.index(11))
+    assert bar.value() == scrolled > 0
