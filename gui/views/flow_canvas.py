@@ -123,6 +123,7 @@ class FlowCanvas(QWidget):
         count = len(graph.panels)
         columns = max(1, min(count, round((count * self.width() / max(self.height(), 1) / 1.6) ** 0.5)))
         rows = -(-count // columns)
+        columns = -(-count // rows)  # the last row as full as the others can spare
         width, height = self.width() / columns, self.height() / rows
         low, high = self.sight or (0.0, float(graph.tokens))
         frames = []

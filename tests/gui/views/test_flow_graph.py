@@ -262,3 +262,18 @@ def test_names_of_neighbouring_marks_stand_side_by_side() -> None:
         starts = side_by_side(centres, [60.0] * 3, 0.0, 300.0)
         assert starts[0] >= 0 and starts[-1] + 60 <= 300
         assert all(later - sooner >= 60 + APART for sooner, later in itertools.pairwise(starts))
+
+
+@pytest.mark.parametrize(("width", "across"), [(700, 2), (1600, 4), (120, 1)])
+def test_four_heads_side_by_side_leave_none_alone_in_a_row(qtbot, width, across) -> None:
+    run = MemoryRun(
+        attention=([0], np.full((1, 2, 4, 5, 5), 0.5)), tokens=([0], [[7, 3, 42, 9, 5]]), roles=([0], [[1, 2]])
+    )
+    view = shown(qtbot, run)
+    view.apart.setChecked(True)
+    view.draw()
+    view.canvas.resize(width, 190)
+    rows: dict[float, int] = {}
+    for frame in view.canvas.frames():
+        rows[frame.area[1]] = rows.get(frame.area[1], 0) + 1
+    assert list(rows.values()) == [across] * (4 // across)
