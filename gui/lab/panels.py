@@ -50,6 +50,7 @@ class Panels(QMainWindow):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self._menu: QMenu | None = None
         self._maximised: tuple[Panel, QByteArray, set[str]] | None = None
+        self._rows: list[list[Panel]] = []
         self._wide: tuple[QByteArray, set[str]] | None = None  # where the panels were before the page became narrow
         self.all = [self._panel(view) for view in views]
         self._arrange()
@@ -114,17 +115,23 @@ class Panels(QMainWindow):
             odd = len(group) if stacked else len(group) % 2 if len(group) > 2 else 0
             rows += [[panel] for panel in group[:odd]] + [group[i : i + 2] for i in range(odd, len(group), 2)]
         self._stand(rows)
-        heights = [RIBBON_PX + HEAD_PX if row[0] in ribbons else 400 for row in rows]
-        self.resizeDocks([row[0] for row in rows], heights, Qt.Orientation.Vertical)
-        for row in rows:
-            if len(row) == 2:
-                self.resizeDocks(row, [400, 400], Qt.Orientation.Horizontal)
+        self._rows = rows
+        self._share_evenly()
         for panel in ribbons:
             panel.view.setMaximumHeight(RIBBON_PX)
         for panel in plots:
             panel.view.setMinimumHeight(LEAST_PX)
         for panel in self.all:
             panel.setVisible(panel.view.spec.primary and not (stacked and panel in plots[STACKED:]))
+
+    def _share_evenly(self) -> None:
+        """Rows of one height but for the ribbons, columns of one width."""
+        firsts = [row[0] for row in self._rows]
+        heights = [RIBBON_PX + HEAD_PX if isinstance(panel.view.spec, Ribbon) else 400 for panel in firsts]
+        self.resizeDocks(firsts, heights, Qt.Orientation.Vertical)
+        for row in self._rows:
+            if len(row) == 2:
+                self.resizeDocks(row, [400, 400], Qt.Orientation.Horizontal)
 
     def _stand(self, rows: list[list[Panel]]) -> None:
         above = None
@@ -162,6 +169,7 @@ class Panels(QMainWindow):
             panel.setFloating(False)
             panel.show()
         self.put_back(*self._initial)
+        self._share_evenly()  # the state is from before the page had a size
 
     def state(self) -> QByteArray:
         """Where the panels are while none fills the page and it stands alone."""

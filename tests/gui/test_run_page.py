@@ -253,6 +253,23 @@ def test_the_layout_and_settings_come_back(qtbot) -> None:
     assert not any(panel.isHidden() for panel in other.panels)
 
 
+def test_a_layout_that_was_reset_has_columns_of_one_width_now_and_on_the_next_page(qtbot) -> None:
+    page = _page(qtbot, MadeUpRun(_source()))
+    panels = page.docks.all[:2]
+    apart = [panel.width() for panel in panels]
+    assert abs(apart[0] - apart[1]) <= 2
+    page.docks.resizeDocks(panels, [200, 600], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: panels[1].width() > 1.3 * panels[0].width())
+    page.docks.reset()
+    qtbot.waitUntil(lambda: [panel.width() for panel in panels] == apart)
+    again = RunPage(MadeUpRun(_source()), LIGHT)
+    qtbot.addWidget(again)
+    again.restore_layout(page.save_layout())
+    again.resize(900, 600)
+    again.show()
+    qtbot.waitUntil(lambda: [panel.width() for panel in again.docks.all[:2]] == apart)
+
+
 def test_a_view_that_a_saved_layout_does_not_know_stands_below_the_others(qtbot) -> None:
     run = MadeUpRun(_source())
     run.also = ("largest",)
