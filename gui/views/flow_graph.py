@@ -61,7 +61,8 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         self.threshold = QSlider(Qt.Orientation.Horizontal)
         self.threshold.setRange(0, 100)
         self.threshold.setValue(round(100 * SHARE))
-        self.threshold.setFixedWidth(120)
+        self.threshold.setMinimumWidth(40)  # the first to give way where there is little room
+        self.threshold.setMaximumWidth(120)
         self.threshold.setToolTip("Edges weaker than this share of the strongest one are not drawn")
         self.threshold.setAccessibleName("Threshold of edges, in percent of the strongest")
         self.threshold.valueChanged.connect(self._later)
@@ -237,7 +238,8 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         for head, button in enumerate(self.head_buttons()):
             colour = self.canvas.colour(head)
             button.setStyleSheet(
-                f"QToolButton {{ border: 1px solid {self.theme.field_edge}; border-bottom: 3px solid {colour}; }}"
+                f"QToolButton {{ border: 1px solid {self.theme.field_edge}; border-bottom: 3px solid {colour};"
+                f" padding: 2px 4px; min-width: 14px; }}"
                 f"QToolButton:!checked {{ color: {self.theme.muted}; border-bottom-color: {self.theme.edge}; }}"
             )
 

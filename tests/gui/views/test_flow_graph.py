@@ -277,3 +277,16 @@ def test_four_heads_side_by_side_leave_none_alone_in_a_row(qtbot, width, across)
     for frame in view.canvas.frames():
         rows[frame.area[1]] = rows.get(frame.area[1], 0) + 1
     assert list(rows.values()) == [across] * (4 // across)
+
+
+def test_in_a_narrow_panel_the_numbers_of_the_heads_can_be_read(qtbot) -> None:
+    run = MemoryRun(
+        attention=([0], np.full((1, 2, 4, 5, 5), 0.5)), tokens=([0], [[7, 3, 42, 9, 5]]), roles=([0], [[1, 2]])
+    )
+    view = shown(qtbot, run)
+    view.draw()
+    view.resize(290, 300)
+    qtbot.waitUntil(lambda: view.controls.width() <= 290)
+    for button in view.head_buttons():
+        assert button.width() >= button.fontMetrics().horizontalAdvance("0") + 10  # padding and border
+    assert view.apart.width() >= view.apart.sizeHint().width()
