@@ -26,6 +26,7 @@ from lab.stream import Event, Sink, Source
 from lab.untouched import untouched
 
 ACTS = ("knobs", "action", "instruments")  # events that a replay does again
+LAUNCHED_ONE_BY_ONE = "the GPU is given every operation by itself, which is slower"
 FLUSH_SECONDS = 0.15  # rows wait at most so long for the sink; of several views each is drawn less often
 
 
@@ -172,6 +173,7 @@ class Engine:
         self.flush()  # rows up to here are judged by the old knobs
         self.experiment.config = new
         self.experiment.knobs_changed(changed)
+        self._record_graphs_anew()
         for _, machine in self._machines:
             machine.retune(new)
         self._acts_here += 1
@@ -188,6 +190,7 @@ class Engine:
         except TypeError as error:
             raise ConfigError({action: f"does not take these arguments: {error}"}) from None
         method(**arguments)
+        self._record_graphs_anew()
         self._acts_here += 1
         self._event("action", {"action": action, "arguments": dict(arguments)})
 
@@ -258,6 +261,15 @@ class Engine:
         if self._unchecked:
             self._unchecked = False
             self._check_device_rows()
+        for graph in self.experiment.graphs:
+            if graph.problem:
+                self.sink.log(f"{LAUNCHED_ONE_BY_ONE}: {graph.problem}")
+                graph.problem = ""
+
+    def _record_graphs_anew(self) -> None:
+        """Whatever was turned or done may have changed a number that is baked into them."""
+        for graph in self.experiment.graphs:
+            graph.forget()
 
     def _at_boundary(self, last: bool = False) -> None:
         while self._replay and self._replay[0]["step"] <= self.step:

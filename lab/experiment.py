@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lab.models.captured import Captured
 
 Reading = Any  # a number, a tensor or an array
+Readings = TypeVar("Readings")
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Batch(Protocol):
         captured: Its step, played back as a CUDA graph where there is one.
     """
 
-    captured: Captured
+    captured: Captured[torch.Tensor]
 
     def advance(self, steps: int) -> Sequence[Mapping[str, np.ndarray]]:
         """Take ``steps`` steps with each. Returns what its ``step`` would have, one mapping a member, ``steps`` rows.
@@ -205,6 +206,7 @@ class Experiment(ABC):
         self.device = torch.device(device)
         self.generators: dict[str, torch.Generator] = {}
         self.memory: dict[str, Any] = {}  # what instruments keep for their next readings; in every checkpoint
+        self.graphs: list[Captured[Any]] = []  # what of a step a GPU plays back
         self.now = 0  # the step about to be taken; the engine keeps it
         self.stored: StoredStates | None = None  # of this run, up to any step; None where nothing is kept
         self.chosen: Mapping[str, tuple[int, ...]] = {}  # steps that instruments were asked to use, by their name
@@ -218,6 +220,17 @@ class Experiment(ABC):
             number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
             self.generators[key] = torch.Generator().manual_seed(number)
         return self.generators[key]
+
+    def as_graph(self, part: Callable[..., Readings]) -> Captured[Readings]:
+        """A part of the step that a GPU plays back (models/captured.py says what it may do); elsewhere it is called.
+
+        Turned knobs and actions make it be recorded anew; whatever else changes from step to step are its arguments.
+        """
+        from lab.models.captured import Captured
+
+        graph = Captured(part, self.device)
+        self.graphs.append(graph)
+        return graph
 
     @abstractmethod
     def setup(self) -> None:

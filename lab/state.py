@@ -18,6 +18,7 @@ from lab.experiment import Experiment
 
 State = dict[str, np.ndarray]
 
+_COMPUTED = ("fused", "foreach", "capturable")  # ways of an optimiser, which its device chooses
 _LEAF = "@"  # {"@": "t"} in the JSON stands for the tensor at this path, "a" for an array
 
 
@@ -54,6 +55,8 @@ def restore(experiment: Experiment, state: Mapping[str, np.ndarray]) -> None:
             raise
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise StateError(f"the checkpoint does not fit {name!r} of this experiment: {error}") from error
+    for graph in experiment.graphs:
+        graph.forget()
     experiment.memory = _load(state, "memory") if "json/memory" in state else {}
     prefix = "generators/"
     for path in state:
@@ -176,6 +179,8 @@ def _load(state: Mapping[str, np.ndarray], name: str) -> Any:
 
 def _refill(target: Any, value: Any, device: torch.device) -> Any:
     """``value`` in the place of ``target``: loaded into what has a state_dict, put on the device when a tensor."""
+    if isinstance(target, torch.optim.Optimizer):
+        value = value | {"param_groups": _groups_here(target, value["param_groups"])}
     if hasattr(target, "load_state_dict"):
         target.load_state_dict(value)
         return target
@@ -191,3 +196,15 @@ def _refill(target: Any, value: Any, device: torch.device) -> Any:
         own = value.to(target.device if isinstance(target, torch.Tensor) else device)
         return own.requires_grad_(target.requires_grad) if isinstance(target, torch.Tensor) and target.is_leaf else own
     return value
+
+
+def _groups_here(optimizer: torch.optim.Optimizer, stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Stored groups of an optimiser, computed as this device does; their rate is a tensor where it is one here."""
+    if len(stored) != len(optimizer.param_groups):
+        return stored  # torch says that they do not fit
+    groups = []
+    for group, own in zip(stored, optimizer.param_groups, strict=True):
+        lr, here = float(group["lr"]), own["lr"]
+        rate = torch.full_like(here, lr) if isinstance(here, torch.Tensor) else lr
+        groups.append(group | {name: own[name] for name in _COMPUTED if name in own} | {"lr": rate})
+    return groups

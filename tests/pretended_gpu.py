@@ -27,7 +27,7 @@ HERE_ONLY = ("aten::histogram", "aten::linalg_lstsq")
 _register: Callable[[str], None] | None = getattr(backend_registration, "_setup_privateuseone_for_python_backend", None)
 if _register is not None:
     _register(NAME)  # before any backward pass, since torch starts a thread for each device with the first
-_recording: list[Callable[[], Any]] | None = None  # what is to be played back, while a graph is recorded
+_recording: Graph | None = None  # that operations go into instead of being carried out
 
 
 class GPURefuses(RuntimeError):
@@ -50,6 +50,8 @@ class Pretended(Tensor):
         return f"Pretended({self.inner})"
 
     def tolist(self) -> Any:
+        if _recording is not None:
+            raise GPURefuses("tolist: operation not permitted when stream is capturing")
         return self.inner.tolist()  # torch leaves it out for subclasses; a GPU's tensor has it
 
     @property
@@ -86,33 +88,112 @@ def pretended_gpu() -> Iterator[str]:
         torch._C._set_only_lift_cpu_tensors(lifted)
 
 
+class Graph:
+    """A recorded graph, as CUDA has it: what is launched while it is recorded is not carried out, and no memory moves.
+
+    Recorded is each operation with its numbers as they were and with the places of its tensors. What it gives stays
+    where recording put it; until the first playing there are no numbers in it.
+    """
+
+    def __init__(self, graphs: Graphs) -> None:
+        self._graphs = graphs
+        self._operations: list[Callable[[], Any]] = []
+        self._own: set[int] = set()  # storages made while recording: the graph keeps them
+        self._read: dict[int, tuple[Any, list[Tensor]]] = {}  # storages from before, each with what is held of it here
+
+    def replay(self) -> None:
+        for storage, held in self._read.values():
+            if _uses(storage) <= len(held) + 1:  # one more for the storage itself
+                raise GPURefuses("a graph plays on memory that was given back after it had been recorded")
+        self._graphs.played += 1
+        for operation in self._operations:
+            operation()
+
+    def take(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """What the operation will give, in its place."""
+        if torch.Tag.inplace_view in func.tags:  # changes a shape and no number
+            return func(*args, **kwargs)
+        places, options = tree_map(self._place, (args, kwargs))
+        if any(returned.alias_info for returned in func._schema.returns) or not func._schema.returns:
+            if not func._schema.is_mutable:  # a view
+                return func(*args, **kwargs)
+            self._operations.append(lambda: func(*places, **options))
+            return (kwargs["out"] if "out" in kwargs else args[0]) if func._schema.returns else None
+        # on copies, since some write to an argument all the same: BatchNorm to its running means
+        args, kwargs = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, (args, kwargs))
+        result = func(*args, **kwargs)
+        given = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        self._own |= _storages(given)
+        for tensor in given:
+            tensor.fill_(torch.nan if tensor.is_floating_point() or tensor.is_complex() else 0)
+        self._operations.append(
+            lambda: [t.copy_(r) for t, r in zip(given, tree_leaves(func(*places, **options)), strict=True)]
+        )
+        return result
+
+    def baked(self, here: Tensor) -> Tensor:
+        """A tensor of the processor as it is now."""
+        now = here.clone()
+        self._own |= _storages([now])
+        return now
+
+    def _place(self, leaf: Any) -> Any:
+        """A tensor as its place, which nobody is kept from giving back; anything else as it is."""
+        if not isinstance(leaf, Tensor):
+            return leaf
+        place = leaf.detach()
+        storage = leaf.untyped_storage()
+        if storage._cdata not in self._own:
+            self._read.setdefault(storage._cdata, (storage, []))[1].append(place)
+        return place
+
+
 class Graphs:
-    """Torch's CUDA graphs for pretended tensors: recorded operations are not carried out until they are played."""
+    """Torch's CUDA graphs for pretended tensors, while the test that patches goes on.
+
+    Attributes:
+        played: How often some graph was.
+        recorded: How many graphs were.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.tape: list[Callable[[], Any]] = []
-        self.played = 0
-        patch.setattr(torch.cuda, "CUDAGraph", lambda: self)
-        patch.setattr(torch.cuda, "graph", lambda graph: self._record())
+        self.played = self.recorded = 0
+        patch.setattr("lab.models.captured.PLAYS", NAME)
+        patch.setattr(torch.cuda, "CUDAGraph", lambda: Graph(self))
+        patch.setattr(torch.cuda, "graph", self._record)
         for name in ("Stream", "current_stream"):
             patch.setattr(torch.cuda, name, lambda: self)
         patch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+        patch.setattr(torch.cuda, "set_stream", lambda stream: None)
+        patch.setattr(torch.optim.Optimizer, "_accelerator_graph_capture_health_check", _check, raising=False)
+        patch.setattr(torch.optim.Optimizer, "_cuda_graph_capture_health_check", _check, raising=False)
 
     @contextmanager
-    def _record(self) -> Iterator[None]:
+    def _record(self, graph: Graph, **options: Any) -> Iterator[None]:
         global _recording
-        _recording = self.tape
+        _recording = graph
         try:
             yield
         finally:
             _recording = None
+        self.recorded += 1
 
     def wait_stream(self, stream: Any) -> None: ...
 
-    def replay(self) -> None:
-        self.played += 1
-        for operation in self.tape:
-            operation()
+
+def _check(optimizer: torch.optim.Optimizer) -> None:
+    """What torch asks of those that count their steps."""
+    if _recording is not None and not all(group["capturable"] for group in optimizer.param_groups):
+        raise GPURefuses("Attempting CUDA graph capture of step() but param_groups' capturable is False.")
+
+
+def _storages(leaves: list[Any]) -> set[int]:
+    return {leaf.untyped_storage()._cdata for leaf in leaves if isinstance(leaf, Tensor)}
+
+
+def _uses(storage: Any) -> int:
+    count: Any = torch._C._storage_Use_Count  # pyright: ignore[reportAttributeAccessIssue] - as torch's own graphs
+    return count(storage._cdata)
 
 
 def _is_there(device: Any) -> bool:
@@ -122,20 +203,27 @@ def _is_there(device: Any) -> bool:
 def _carry_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name = func.name()
     leaves = tree_leaves((args, kwargs))
-    _refuse(func, name, args, leaves)
+    _refuse(func, name, args, kwargs)
     wrapped = {id(leaf.inner): leaf for leaf in leaves if isinstance(leaf, Pretended)}
-    plain, options = tree_map(lambda leaf: leaf.inner if isinstance(leaf, Pretended) else leaf, (args, kwargs))
+    plain, options = tree_map(_plain, (args, kwargs))
     target = kwargs.get("device")
     if _is_there(target):
         options["device"] = torch.device("cpu")
     if name == "aten::_efficientzerotensor":  # it has no numbers of its own, which a wrapper cannot tell torch
         func = torch.ops.aten.zeros.default
-    result = func(*plain, **options) if _recording is None else _recorded(func, plain, options, _recording)
+    result = func(*plain, **options) if _recording is None else _recording.take(func, plain, options)
     if torch.Tag.inplace_view in func.tags:
         return return_and_correct_aliasing(func, args, kwargs, args[0])
     if (target is not None and not _is_there(target)) or (name == "aten::copy_" and not isinstance(args[0], Pretended)):
         return result
     return tree_map(lambda leaf: _wrap(leaf, wrapped), result)
+
+
+def _plain(leaf: Any) -> Any:
+    """What a tensor of the pretended GPU is around; a number of the processor is read when it is recorded."""
+    if isinstance(leaf, Pretended):
+        return leaf.inner
+    return _recording.baked(leaf) if _recording is not None and isinstance(leaf, Tensor) else leaf
 
 
 def _wrap(leaf: Any, wrapped: dict[int, Pretended]) -> Any:
@@ -144,20 +232,20 @@ def _wrap(leaf: Any, wrapped: dict[int, Pretended]) -> Any:
     return wrapped[id(leaf)] if id(leaf) in wrapped else Pretended(leaf)  # an operation in place gives its argument
 
 
-def _recorded(func: Any, args: Any, kwargs: Any, tape: list[Callable[[], Any]]) -> Any:
-    """What the operation gives, with numbers that only a playing makes right; the places of results stay."""
-    if func._schema.is_mutable:
-        tape.append(lambda: func(*args, **kwargs))
-        return args[0] if "out" not in kwargs else kwargs["out"]
-    result = func(*args, **kwargs)
-    if not any(returned.alias_info for returned in func._schema.returns):
-        places = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        tape.append(lambda: [p.copy_(r) for p, r in zip(places, tree_leaves(func(*args, **kwargs)), strict=True)])
-    return result
+def _asks(func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether the processor waits for what an operation finds, or it for the processor."""
+    if name.startswith(INDEXED):  # the shape depends on numbers where a mask chooses, and only there
+        indices = (leaf for leaf in tree_leaves(args[1]) if isinstance(leaf, Tensor))
+        return any(index.dtype in (torch.bool, torch.uint8) for index in indices)
+    if name.startswith(CROSSING):
+        to = kwargs.get("device")
+        both = (isinstance(leaf, Pretended) for leaf in tree_leaves(args) if isinstance(leaf, Tensor))
+        return not all(both) or (to is not None and not _is_there(to))
+    return bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags))
 
 
-def _refuse(func: Any, name: str, args: Any, leaves: list[Any]) -> None:
-    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+def _refuse(func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> None:
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     if name.startswith(HERE_ONLY):
         raise GPURefuses(f"{name} is not there on CUDA")
     if name.split(".")[0] in PRODUCTS and not (tensors[0].is_floating_point() or tensors[0].is_complex()):
@@ -165,11 +253,8 @@ def _refuse(func: Any, name: str, args: Any, leaves: list[Any]) -> None:
     if torch.Tag.nondeterministic_seeded in func.tags:
         raise GPURefuses(f"{name} draws there; draw on the processor, whose numbers every device shares, and move them")
     here = [tensor for tensor in tensors if not isinstance(tensor, Pretended)]
-    if _recording is not None:
-        masked = name.startswith(INDEXED) and any(t.dtype in (torch.bool, torch.uint8) for t in tree_leaves(args[1]))
-        asked = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags)
-        if masked or asked or (name.startswith(CROSSING) and here):
-            raise GPURefuses(f"{name}: operation not permitted when stream is capturing")
+    if _recording is not None and (_asks(func, name, args, kwargs) or any(tensor.ndim for tensor in here)):
+        raise GPURefuses(f"{name}: operation not permitted when stream is capturing")
     if name.startswith(CROSSING):
         return
     if name.startswith(INDEXED) and isinstance(args[0], Pretended):

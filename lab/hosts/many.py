@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lab import load_torch, registry
+from lab.engine import LAUNCHED_ONE_BY_ONE
 from lab.hosts.link import Command, Link, Message, Outbox
 from lab.hosts.run import Run, execute, explain
 from lab.request import Request
@@ -92,7 +93,7 @@ class _Batch:
         if why := self._batch.captured.problem:
             self._batch.captured.problem = ""
             for run in self._going:
-                run.sink.log(f"the GPU is given every operation by itself, which is slower: {why}")
+                run.sink.log(f"{LAUNCHED_ONE_BY_ONE}: {why}")
 
     def _take_in(self, run: Run, rows: Mapping[str, np.ndarray], seconds: float) -> None:
         try:

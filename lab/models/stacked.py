@@ -64,7 +64,7 @@ class StackedAdam:
         groups = [optimizer.param_groups[0] for optimizer in optimizers]
         (self.beta1, self.beta2), self.eps = groups[0]["betas"], groups[0]["eps"]
         self.flat = stack.flat
-        self.lr = self.flat.new_tensor([group["lr"] for group in groups])[:, None]
+        self.lr = self.flat.new_tensor([float(group["lr"]) for group in groups])[:, None]
         decay = self.flat.new_tensor([group["weight_decay"] for group in groups])[:, None]
         if decay.any() and not isinstance(optimizers[0], torch.optim.AdamW):
             raise ValueError("a stack decays weights as AdamW does, not by Adam's term in the gradient")

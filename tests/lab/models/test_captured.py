@@ -43,7 +43,8 @@ class Graphs:
     def __init__(self, patch: pytest.MonkeyPatch, failing: str = "") -> None:
         self.recording, self.recorded, self.played = False, lambda: None, 0
         patch.setattr(torch.cuda, "CUDAGraph", lambda: self)
-        patch.setattr(torch.cuda, "graph", lambda graph: self._record(failing))
+        patch.setattr(torch.cuda, "graph", lambda graph, **options: self._record(failing))
+        patch.setattr(torch.cuda, "set_stream", lambda stream: None)
         patch.setattr(torch.cuda, "Stream", lambda: self)
         patch.setattr(torch.cuda, "current_stream", lambda: self)
         patch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
