@@ -202,6 +202,7 @@ class Condensation(AlsoMeasure):
                 self.networks[str(width)] = torch.nn.Parameter(start.to(self.device), requires_grad=False)
             self.losses = [np.inf] * len(self.networks)
         else:
+            from lab.models.captured import optimizer_for
             from lab.models.twins import twins
 
             linear = config.scene == "dropout"
@@ -210,8 +211,10 @@ class Condensation(AlsoMeasure):
             self.networks = twins(names, widths, config.activation, init, std).to(self.device)
             make = torch.optim.Adam if config.optimizer == "adam" else torch.optim.SGD
             self.optimizers = {
-                name: make(net.parameters(), lr=config.lr, fused=True) for name, net in self.networks.items()
+                name: optimizer_for(self.device, make, net.parameters(), config.lr, fused=True)
+                for name, net in self.networks.items()
             }
+            self.update = self.as_graph(self._update)
         self.start = [rows.clone() for rows in self._input_weights()]
 
     def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -223,23 +226,34 @@ class Condensation(AlsoMeasure):
         return few_points.four() if config.scene == "phase" else few_points.on_a_line(config.target, config.samples)
 
     def step(self) -> Mapping[str, Any]:
-        from lab.models.twins import fit
-
-        config, x, y = self.config, self.x, self.y
+        config = self.config
         if config.scene == "phase":
             return self._descend()
+        rows = kept = None
+        if config.batch:
+            rows = torch.randperm(len(self.x), generator=self.generator("order", "batch"))[: config.batch]
+        if self._dropout() and config.noise != "explicit":
+            size = config.batch or len(self.x), config.width
+            kept = torch.rand(size, generator=self.generator("order", "dropout")) >= config.dropout
+        return self.update(rows, kept)
+
+    def _update(self, rows: torch.Tensor | None, kept: torch.Tensor | None) -> Mapping[str, torch.Tensor]:
+        """Losses before it. The network sees some rows of the data, and of its units those that are kept."""
+        from lab.models.twins import fit
+
         losses = {}
         for name, net in self.networks.items():
-            rows, options = slice(None), {}
-            if name == "net" and config.batch:
-                order = torch.randperm(len(x), generator=self.generator("order", "batch"))
-                rows = order[: config.batch].to(self.device)
-            if name == "net" and config.scene == "dropout":
-                options = {"dropout": config.dropout, "explicit": config.noise == "explicit"}
-                options["generator"] = self.generator("order", "dropout")
-            loss = fit(net, self.optimizers[name], x[rows], y[rows], factor=self._factor(), **options)
+            x, y, options = self.x, self.y, {}
+            if name == "net":
+                x, y = (x, y) if rows is None else (x[rows], y[rows])
+                options = {"dropout": self._dropout(), "kept": kept}
+            loss = fit(net, self.optimizers[name], x, y, factor=self._factor(), **options)
             losses["train_loss" if name == "net" else "twin_loss"] = loss
         return losses
+
+    def _dropout(self) -> float:
+        """Share of hidden units that a step drops."""
+        return self.config.dropout if self.config.scene == "dropout" else 0.0
 
     def _factor(self) -> float:
         """Of the mean square in the loss: 1/2 in dropout's scene, as its paper."""
@@ -265,8 +279,10 @@ class Condensation(AlsoMeasure):
         return {"train_loss": float(np.mean(self.losses)), "losses": np.array(self.losses)}
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
+        from lab.models.captured import set_rate
+
         for optimizer in self.optimizers.values():
-            optimizer.param_groups[0]["lr"] = self.config.lr
+            set_rate(optimizer, self.config.lr)
 
     @action("Prune small neurons", help="Removes neurons below this share of the largest amplitude, for good.")
     def prune(self, share: float = 0.1) -> None:

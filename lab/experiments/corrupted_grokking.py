@@ -214,6 +214,7 @@ class CorruptedGrokking(AlsoMeasure):
     def setup(self) -> None:
         from lab.data.batches import EpochBatches
         from lab.data.modular import corrupted_alike, residue_pairs
+        from lab.models.captured import optimizer_for
         from lab.models.pair_network import PairNetworks
 
         config, cells = self.config, self.config.cells()
@@ -230,38 +231,50 @@ class CorruptedGrokking(AlsoMeasure):
         self.model = PairNetworks(
             config.p, config.width, len(cells), batch_norm=config.batch_norm, generator=self.generator("init")
         ).to(self.device)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, betas=(0.9, 0.98), fused=True)
+        options: dict[str, Any] = {"betas": (0.9, 0.98), "fused": True}
+        parameters = self.model.parameters()
+        self.optimizer = optimizer_for(self.device, torch.optim.AdamW, parameters, config.lr, **options)
         self.batches = EpochBatches(most, config.batch or most, self.generator("order"))
         self.best = np.zeros((2, len(cells)))  # training and test accuracy so far, for the phases that look back
         self._retune()
+        self.update = self.as_graph(self._update)
 
     def _retune(self) -> None:
+        from lab.models.captured import set_rate
+
         decays = [decay for _, _, decay in self.config.cells()]
         self.decay = 1 - self.config.lr * torch.tensor(decays, device=self.device)
+        set_rate(self.optimizer, self.config.lr)
         for group in self.optimizer.param_groups:
-            group.update(lr=self.config.lr, weight_decay=0.0 if is_map(self.config) else self.config.weight_decay)
+            group["weight_decay"] = 0.0 if is_map(self.config) else self.config.weight_decay
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
         self._retune()
 
     def step(self) -> Mapping[str, Any]:
         config = self.config
-        rows = self.batches.take().to(self.device) if config.batch else slice(None)
-        pairs, labels, share = self.pairs[: self.given.shape[1]][rows], self.given[:, rows], self.inside[:, rows]
+        rows = self.batches.take() if config.batch else None
+        kept = None
+        if config.dropout and not config.freeze:
+            size = len(rows) if rows is not None else self.given.shape[1]
+            drawn = torch.rand(size, config.width, generator=self.generator("order", "dropout"))
+            kept = (drawn >= config.dropout).float() / (1 - config.dropout)
+        return {"train_loss": self.update(rows, kept)}
+
+    def _update(self, rows: torch.Tensor | None, kept: torch.Tensor | None) -> torch.Tensor:
+        """The mean loss before it. ``kept`` as in ``PairNetworks.hidden``."""
+        chosen = slice(None) if rows is None else rows
+        pairs, labels, share = self.pairs[: self.given.shape[1]][chosen], self.given[:, chosen], self.inside[:, chosen]
         share = share / share.sum(1, keepdim=True)
-        if config.freeze:
+        if self.config.freeze:
             self.model.eval()
             with torch.no_grad():
-                return {"train_loss": self.model.losses(pairs, labels, share).mean()}
-        kept = None
-        if config.dropout:
-            drawn = torch.rand(len(pairs), config.width, generator=self.generator("order", "dropout"))
-            kept = (drawn >= config.dropout).float().to(self.device) / (1 - config.dropout)
+                return self.model.losses(pairs, labels, share).mean()
         losses = self.model.fit(pairs, labels, share, kept)
-        if is_map(config):
+        if is_map(self.config):
             self.model.decay(self.decay)
         self.optimizer.step()
-        return {"train_loss": losses.mean()}
+        return losses.mean()
 
     def objective(self) -> tuple[Loss, Params] | None:
         """The loss of the one network, normalised over the samples looked at; none for the many of a map."""

@@ -259,6 +259,7 @@ class GrokkingFrequency(AlsoMeasure):
         from lab.data.batches import EpochBatches
         from lab.data.frequency_sets import of_scene
         from lab.measures.frequency import principal_direction
+        from lab.models.captured import optimizer_for
         from lab.models.mlp import MLP, draw_uniform
 
         config = self.config
@@ -273,25 +274,27 @@ class GrokkingFrequency(AlsoMeasure):
         self.batches: EpochBatches | None = None
         if images(config) and config.batch:
             self.batches = EpochBatches(config.samples, config.batch, self.generator("order"))
+        parameters = self.model.parameters()
         if config.optimizer == "adam":
-            self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.lr, fused=True)
+            self.optimizer = optimizer_for(self.device, torch.optim.Adam, parameters, config.lr, fused=True)
         else:
-            self.optimizer = torch.optim.SGD(self.model.parameters(), lr=config.lr)
+            self.optimizer = optimizer_for(self.device, torch.optim.SGD, parameters, config.lr)
+        self.update = self.as_graph(self._update)
 
     def answers(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs, in the shape of the targets: (n,) or (n, classes)."""
         return self.model(x).squeeze(1)
 
     def step(self) -> Mapping[str, Any]:
-        x, y = self.train_x, self.train_y
-        if self.batches:
-            rows = self.batches.take().to(self.device)
-            x, y = x[rows], y[rows]
+        return {"train_loss": self.update(self.batches.take() if self.batches else None)}
+
+    def _update(self, rows: torch.Tensor | None) -> torch.Tensor:
+        x, y = (self.train_x, self.train_y) if rows is None else (self.train_x[rows], self.train_y[rows])
         loss = torch.nn.functional.mse_loss(self.answers(x), y)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return {"train_loss": loss}
+        return loss.detach()
 
     def objective(self) -> tuple[Loss, Params]:
         def criterion(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -300,8 +303,9 @@ class GrokkingFrequency(AlsoMeasure):
         return self.loss_of(self.model, criterion, self.train_x, self.train_y)
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr
+        from lab.models.captured import set_rate
+
+        set_rate(self.optimizer, self.config.lr)
 
     @action("Add samples", help="Sine: more points on an even grid. Otherwise: moved from the test set.")
     def add_samples(self, count: int = 20) -> None:

@@ -291,28 +291,38 @@ class LossJump(AlsoMeasure):
         self.loss_now, self.loss_old = config.first, config.first
         self.switched_at, self.rate = -1, config.lr
         self.before: dict[str, Any] = {}
+        self.update = self.as_graph(self._update)
 
     def _fresh(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        from lab.models.captured import optimizer_for
+
         if self.config.optimizer == "adam":
-            return torch.optim.Adam(network.parameters(), lr=self.config.lr, fused=True)
-        return torch.optim.SGD(network.parameters(), lr=self.config.lr)
+            return optimizer_for(self.device, torch.optim.Adam, network.parameters(), self.config.lr, fused=True)
+        return optimizer_for(self.device, torch.optim.SGD, network.parameters(), self.config.lr)
 
     def step(self) -> Mapping[str, Any]:
+        from lab.models.captured import set_rate
+
         config = self.config
         if switching(config) and self.now == config.switch_step and self.switched_at < 0:
             self.switch_loss()
         readings = self._look() if self._looks() else {}
         rate = self._rate()
+        for optimizer in self.optimizers.values():
+            set_rate(optimizer, rate)
+        return {"train_loss": self.update(), **readings}
+
+    def _update(self) -> torch.Tensor:
+        config = self.config
         losses = {"first": self._mixed() if switching(config) else self._loss(config.first, "first")}
         if not switching(config):
             losses["second"] = self._loss(config.second, "second")
         for name, loss in losses.items():
             optimizer = self.optimizers[name]
-            optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-        return {"train_loss": losses["first"].detach(), **readings}
+        return losses["first"].detach()
 
     def objective(self) -> tuple[landscape.Loss, Params]:
         """The loss in force, the equation's residual included, over all points."""
@@ -377,6 +387,7 @@ class LossJump(AlsoMeasure):
         if config.moments == "reset":
             self.optimizers["first"] = self._fresh(self.networks["first"])
         self.switched_at = self.now
+        self.update.forget()  # the loss before is what was recorded
 
     def _gradient_share(self) -> float:
         """Squared gradient norm of the boundary term over that of both terms of the model loss, at this moment."""

@@ -278,6 +278,7 @@ class OptimisticEstimate(AlsoMeasure):
     state = ("model", "optimizer", "row_on", "taken")
 
     def setup(self) -> None:
+        from lab.models.captured import optimizer_for
         from lab.models.recovery import family_of
 
         config = self.config
@@ -308,7 +309,8 @@ class OptimisticEstimate(AlsoMeasure):
         self.taken = torch.zeros(len(targets), len(sizes), config.trials, dtype=torch.int64, device=self.device)
         parameters = list(self.model.parameters())
         make = torch.optim.SGD if config.optimizer == "gd" else torch.optim.Adam
-        self.optimizer = make(parameters, lr=config.lr)
+        self.optimizer = optimizer_for(self.device, make, parameters, config.lr)
+        self.update = self.as_graph(self._update)
 
     def _start(self, starts: torch.Tensor, sizes: int, dtype: torch.dtype) -> torch.nn.ParameterDict:
         """Parameters (R, S, T, ...): a trial begins alike at every sample size, and in proportion in every row."""
@@ -347,10 +349,16 @@ class OptimisticEstimate(AlsoMeasure):
         return min(place, len(sizes) - 1)
 
     def step(self) -> Mapping[str, Any]:
+        from lab.models.captured import set_rate
+
         config = self.config
         if config.optimizer == "adam":
             falling = 0.505 + 0.495 * np.cos(np.pi * min(self.now / config.steps, 1.0))
-            self.optimizer.param_groups[0]["lr"] = config.lr * falling
+            set_rate(self.optimizer, config.lr * falling)
+        return {"train_loss": self.update()}
+
+    def _update(self) -> torch.Tensor:
+        config = self.config
         self.optimizer.zero_grad(set_to_none=True)
         errors = self._errors()
         on = self.row_on[:, None, None]
@@ -360,7 +368,7 @@ class OptimisticEstimate(AlsoMeasure):
             self._halt(on == 0)
         (errors * on).sum().backward()
         self.optimizer.step()
-        return {"train_loss": errors.detach().mean()}
+        return errors.detach().mean()
 
     def _halt(self, cells: torch.Tensor) -> None:
         """Take what moves of Adam from these cells, shape (R, S, T), without which they would coast on."""
@@ -370,7 +378,9 @@ class OptimisticEstimate(AlsoMeasure):
                 mean.masked_fill_(cells.reshape(*cells.shape, *[1] * (mean.ndim - 3)), 0.0)
 
     def knobs_changed(self, changed: Mapping[str, tuple[Any, Any]]) -> None:
-        self.optimizer.param_groups[0]["lr"] = self.config.lr
+        from lab.models.captured import set_rate
+
+        set_rate(self.optimizer, self.config.lr)
 
     @action("Stop a row", help="Its cells stay as they are; the other rows train on. Twice: it goes on.")
     def toggle_row(self, row: int = 0) -> None:

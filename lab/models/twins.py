@@ -51,8 +51,7 @@ def fit(
     *,
     factor: float,
     dropout: float = 0.0,
-    explicit: bool = False,
-    generator: torch.Generator | None = None,
+    kept: Tensor | None = None,
 ) -> Tensor:
     """One step on ``factor`` times the mean square off y; its value before the step, shape ().
 
@@ -62,16 +61,14 @@ def fit(
         x, y: Shape (n, d) and (n, 1).
         factor: 1 for the mean square, 1/2 for (1/2n) Σ (f - y)².
         dropout: Share of hidden units dropped in each sample, the others divided by the share that stays.
-        explicit: Drop none, but add the mean effect of dropping, R₁, for a factor of 1/2.
-        generator: A CPU generator that draws the units to drop.
+        kept: The units not to drop, bool (n, m). None drops none, but adds the mean effect of dropping, R₁, for a
+            factor of 1/2.
     """
     first, last = cast(MLP, net).layers
-    hidden = kept = activation_by_name(cast(MLP, net).activation)(first(x))
-    if dropout and not explicit:
-        mask = torch.rand(hidden.shape, generator=generator) >= dropout
-        kept = hidden * mask.to(x.device) / (1 - dropout)
-    loss = (last(kept) - y).square().mean() * factor
-    total = loss + dropout_regulariser(hidden, last.weight, 1 - dropout) if dropout and explicit else loss
+    hidden = activation_by_name(cast(MLP, net).activation)(first(x))
+    seen = hidden if kept is None else hidden * kept / (1 - dropout)
+    loss = (last(seen) - y).square().mean() * factor
+    total = loss + dropout_regulariser(hidden, last.weight, 1 - dropout) if dropout and kept is None else loss
     first.weight.grad = first.bias.grad = last.weight.grad = None  # zero_grad takes a tenth of so short a step
     total.backward()
     optimizer.step()

@@ -59,8 +59,8 @@ def turned(knob: Knob, value: Any) -> Any:
     return value * 0.9 if value else (knob.max or 1.0) / 10
 
 
-def light(cls: type[Experiment], preset: str) -> Any:
-    return cls.configure(preset, values={**cls.small, **LIGHT.get(cls.name, {}), "measure_budget": 1.0})
+def light(cls: type[Experiment], preset: str, **values: Any) -> Any:
+    return cls.configure(preset, values={**cls.small, **LIGHT.get(cls.name, {}), "measure_budget": 1.0, **values})
 
 
 def done(run: MemoryRun) -> list[Any]:
@@ -85,22 +85,31 @@ def interfere(engine: Engine) -> None:
                 continue
 
 
-def whole_life(cls: type[Experiment], preset: str, device: str) -> MemoryRun:
-    """Four steps with all that can be read and done, left at a checkpoint and taken up again."""
-    config = light(cls, preset)
-    optional = [item.method for item in cls.instruments() if item.optional]
-    first = preset == next(iter(cls.presets))  # what is optional is the same in each
-    also = [name for name in optional if first and (cls.name != "anchor-function" or name == "causal_effect")]
+def whole_life(
+    cls: type[Experiment],
+    preset: str,
+    device: str,
+    *,
+    ends: tuple[int, ...] = (2, 4),
+    turn: int = 1,
+    optional: bool = True,
+    **values: Any,
+) -> MemoryRun:
+    """Steps with all that can be read and, after ``turn`` of them, done; left at checkpoints and taken up again."""
+    config = light(cls, preset, **values)
+    also = [item.method for item in cls.instruments() if item.optional]
+    first = optional and preset == next(iter(cls.presets))  # what is optional is the same in each
+    also = [name for name in also if first and (cls.name != "anchor-function" or name == "causal_effect")]
     run = MemoryRun()
     stored: Any = SimpleNamespace(checkpoints=lambda: sorted(run.checkpoints), checkpoint=run.checkpoints.get)
     begin: dict[str, Any] = {}
-    for end in (2, 4):
+    for end in ends:
         experiment = cls(config, device)
         experiment.stored = stored
         experiment.setup()
         engine = Engine(experiment, run, also=also, checkpoints=Checkpoints(1000, every=1), **begin)
         for step in engine:
-            if step == 1:
+            if step == turn:
                 interfere(engine)
             if step == end:
                 break
@@ -121,6 +130,65 @@ def test_a_preset_does_on_a_gpu_what_it_does_here(cls: type[Experiment], preset:
                 np.minimum(other, ROUNDING), np.minimum(one, ROUNDING), TOLERANCE, 1e-6, err_msg=name
             )
     assert done(here) == done(there)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "values"),
+    [
+        ("condensation", "start", {}),
+        ("condensation", "dropout", {"batch": 4}),
+        ("corrupted-grokking", "demo", {"batch": 64, "batch_norm": True, "dropout": 0.1}),
+        ("corrupted-grokking", "map", {}),
+        ("grokking-frequency", "demo", {}),
+        ("grokking-frequency", "images", {"samples": 200, "batch": 50, "width": 50}),
+        ("loss-jump", "demo", {}),
+        ("optimistic-estimate", "matrix", {}),
+        ("optimistic-estimate", "cnn", {}),
+    ],
+)
+def test_a_run_played_from_graphs_goes_where_it_goes_without(
+    name: str, preset: str, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    graphs, cls = pretended_gpu.Graphs(monkeypatch), registry.experiment(name)
+    life: Any = {"ends": (8, 12), "turn": 4, "optional": False, **values}
+    here = whole_life(cls, preset, "cpu", **life)
+    with pretended_gpu.pretended_gpu() as device:
+        monkeypatch.setattr("lab.models.captured.WARM_UP", 1)
+        played = whole_life(cls, preset, device, **life)
+        assert graphs.recorded == 3 and graphs.played == 12 - graphs.recorded  # from the start, the turn, the restart
+        monkeypatch.setattr("lab.models.captured.WARM_UP", 1000)
+        called = whole_life(cls, preset, device, **life)
+    for series in here.names():
+        for one, other, same in zip(here.series(series), played.series(series), called.series(series), strict=True):
+            np.testing.assert_array_equal(other, same, err_msg=series)
+            np.testing.assert_allclose(
+                np.minimum(other, ROUNDING), np.minimum(one, ROUNDING), TOLERANCE, 1e-6, err_msg=series
+            )
+    assert done(here) == done(played) == done(called)
+
+
+@pytest.mark.parametrize("name", ["optimistic-estimate", "loss-jump"])
+def test_a_run_goes_on_on_the_other_device(name: str, monkeypatch: pytest.MonkeyPatch):
+    pretended_gpu.Graphs(monkeypatch)
+    cls = registry.experiment(name)
+    config = light(cls, {"optimistic-estimate": "cnn", "loss-jump": "demo"}[name])
+
+    def run(device: str, begin: dict[str, Any]) -> MemoryRun:
+        experiment, run = cls(config, device), MemoryRun()
+        experiment.setup()
+        engine = Engine(experiment, run, checkpoints=Checkpoints(1000, every=1), **begin)
+        for _ in zip(engine, range(6), strict=False):
+            pass
+        engine.checkpoint()
+        return run
+
+    with pretended_gpu.pretended_gpu() as gpu:
+        lives = []
+        for first, second in itertools.product(("cpu", gpu), repeat=2):
+            state = run(first, {}).checkpoints[6]
+            lives.append(run(second, {"step": 6, "start": state}).series("train_loss")[1])
+    for life in lives[1:]:
+        np.testing.assert_allclose(life, lives[0], 1e-5)
 
 
 @pytest.mark.parametrize("cls", [cls for cls in FOUND.values() if cls.previews], ids=lambda cls: cls.name)
@@ -158,7 +226,6 @@ def test_a_batch_recorded_as_a_graph_goes_where_one_of_the_processor_goes(
     graphs = pretended_gpu.Graphs(monkeypatch)
     with pretended_gpu.pretended_gpu() as device:
         played = batch(device)
-        played.captured = Captured(played.captured._step, torch.device("cuda"))
         there = [played.advance(9), played.advance(4)]
     assert played.captured.problem == "" and graphs.played == 13 - WARM_UP
     for one, other in zip(itertools.chain(*here), itertools.chain(*there), strict=True):
@@ -198,6 +265,6 @@ def test_a_step_that_asks_for_a_number_cannot_be_recorded(monkeypatch: pytest.Mo
         def step() -> torch.Tensor:
             return value.add_(1 if float(value[0]) >= 0 else 0)
 
-        captured = Captured(step, torch.device("cuda"))
+        captured = Captured(step, value.device)
         assert captured.take(6)[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
     assert "not permitted when stream is capturing" in captured.problem
