@@ -61,6 +61,7 @@ class ViewWidget(QWidget, Generic[Spec]):
         self.drawn_at = 0.0  # time.perf_counter() of the last drawing
         self.cost = 0.0  # seconds of processor time of a drawing and its painting, where a page measures it
         self._unread = False  # the source failed at the last pull
+        self._behind = False  # nothing was pulled since the view came on screen
         self.setAccessibleName(spec.title)
         self.setAccessibleDescription(spec.help)
         self.setMinimumSize(160, 48)
@@ -122,6 +123,8 @@ class ViewWidget(QWidget, Generic[Spec]):
 
     def pull(self) -> None:
         """Read what is new without drawing, so that all views of a page agree on the axis before any draws."""
+        self._stale |= self._behind  # to say what is missing
+        self._behind = False
         try:
             self._stale |= self._pull() or self._unread
             self._unread = False
@@ -171,7 +174,7 @@ class ViewWidget(QWidget, Generic[Spec]):
         """What will appear here, and when."""
         missing = ", ".join(label(self.run.source, name) for name in self.spec.names) or self.spec.title
         if not self.run.live and self.run.state not in ("preparing", "running", "paused"):
-            return f"This run recorded no {missing}."
+            return "" if self._behind else f"This run recorded no {missing}."
         periods = [
             i.period(self.run.config)
             for i in (self.run.experiment.instruments() if self.run.experiment else ())
@@ -184,6 +187,7 @@ class ViewWidget(QWidget, Generic[Spec]):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self._behind = True  # a busy page may take a while to come to it; till then it knows nothing of what is missing
         if self._stale:
             self._soon.start()
 

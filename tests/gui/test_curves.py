@@ -245,6 +245,18 @@ def test_a_stored_run_without_the_series_says_so(qtbot) -> None:
     assert _view(qtbot, LOSS, MemoryRun()).message == "This run recorded no train loss."
 
 
+def test_a_view_shown_again_says_nothing_of_rows_it_has_not_looked_for(qtbot) -> None:
+    run = MemoryRun()
+    view = _view(qtbot, LOSS, run)
+    view.hide()
+    run.append("train_loss", 0, 1.0)
+    view.show()
+    view.draw()
+    assert view.message == ""
+    view.refresh()
+    assert view.names._items  # drawn
+
+
 def test_a_source_that_fails_is_explained_in_place(qtbot, caplog) -> None:
     class Broken(MemoryRun):
         def series(self, name: str, start: int = 0):
