@@ -111,6 +111,8 @@ class OptimisticEstimateConfig(Config):
             raise ValueError(f"sizes: the matrix has {entries} entries, not {sizes[-1]}")
         if min(self.row_starts()) <= 0:
             raise ValueError("starts: give positive standard deviations, such as 1e-4 1e-2 1")
+        if self.row_widths()[0] < 1:
+            raise ValueError(f"widths: a net has at least one unit, got {self.widths!r}")
         if self.sweep == "width":
             least = recovery_targets.units_needed(self)
             if self.family not in recovery_targets.NETS:

@@ -31,14 +31,14 @@ RANKS: tuple[tuple[str, int], ...] = (
 
 def tangent_at(family: Family, target: str, generator: torch.Generator) -> torch.Tensor:
     """Tangent matrix (n, P) of a model where it expresses a target, at generic inputs."""
-    from lab.measures.model_rank import tangent_matrix_of
+    teacher, x = family.teacher(target), family.tangent_inputs(target, generator)[0]
 
-    teacher, x = family.teacher(target), family.tangent_inputs(generator)
+    def output(theta: dict[str, torch.Tensor], one: torch.Tensor) -> torch.Tensor:
+        return family.predict({name: value[None, None, None] for name, value in theta.items()}, one[None, None]).sum()
 
-    def output(*values: torch.Tensor) -> torch.Tensor:
-        return family.predict({k: v[None, None, None] for k, v in zip(teacher, values, strict=True)}, x)
-
-    return tangent_matrix_of(output, *teacher.values())
+    # input by input: together, all outputs' gradients would hold every activation n times
+    gradients = torch.func.vmap(torch.func.grad(output), in_dims=(None, 0))(teacher, x)
+    return torch.cat([gradients[name].flatten(1) for name in teacher], dim=1)
 
 
 def spectra_of_targets(

@@ -19,6 +19,7 @@ NETS = ("cnn", "unshared", "dense")
 PAPER = {"matrix": 4, "plane": 2, "linear": 2, "diagonal": 10} | dict.fromkeys(NETS, 5)
 """Size d where a config's ``inputs`` is 0."""
 LARGEST_MATRIX = 8
+LARGEST_RANK = 1000  # parameters: singular values of 2000 x 1000 numbers take some seconds
 PAPER_NET = {"inputs": 5, "kernel": 3, "terms": 1}
 SHARES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.05, 1.15, 1.3, 1.6, 2.0)  # of the closed form: sample sizes where none are given
 
@@ -102,6 +103,8 @@ def why_impossible(config: Any) -> str:
         return f"kernel: {config.kernel} inputs of {d}"
     if family in NETS and config.width < units_needed(config):
         return f"width: {config.width} cannot express the target, which takes {units_needed(config)}"
+    if family in NETS and (most := closed_form(config, "")) > LARGEST_RANK:
+        return f"inputs, terms: the target takes {most} parameters, whose rank is not computed beyond {LARGEST_RANK}"
     if family == "diagonal" and config.terms > d:
         return f"terms: {config.terms} non-zero coefficients of {d} inputs"
     if family == "matrix" and d > LARGEST_MATRIX:

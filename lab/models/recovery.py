@@ -48,9 +48,9 @@ class Family(ABC):
     def teacher(self, target: str) -> Parameters:
         """Parameters of one copy that express the target at its smallest model rank."""
 
-    def tangent_inputs(self, generator: torch.Generator) -> Tensor:
+    def tangent_inputs(self, target: str, generator: torch.Generator) -> Tensor:
         """Inputs enough to read a model rank from: twice as many as parameters, or all that there are; (1, n, ...)."""
-        count = sum(torch.Size(shape).numel() for shape in self.shapes.values())
+        count = sum(value.numel() for value in self.teacher(target).values())
         return self.inputs(1, max(60, 2 * count), generator)
 
 
@@ -114,7 +114,7 @@ class MatrixFactors(Family):
     def test_inputs(self, generator: torch.Generator) -> Tensor:
         return torch.arange(self.size**2)[None]
 
-    def tangent_inputs(self, generator: torch.Generator) -> Tensor:
+    def tangent_inputs(self, target: str, generator: torch.Generator) -> Tensor:
         return self.test_inputs(generator)
 
     def predict(self, theta: Parameters, x: Tensor) -> Tensor:
@@ -270,8 +270,10 @@ class TanhNet(Family):
         return torch.tanh(x.unfold(-1, self.kernel, 1) @ self.kernels.to(x).mT).sum((-2, -1))
 
     def teacher(self, target: str) -> Parameters:
-        theta = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in self.shapes.items()}
+        """Without units that do nothing there: their gradients are zero, and a rank has no use for them."""
         places, s = self.size + 1 - self.kernel, self.kernel
+        units = len(self.kernels) * (places if self.sharing == "dense" else 1)
+        theta = {name: torch.zeros(units, *shape[1:], dtype=torch.float64) for name, shape in self.shapes.items()}
         for k, kernel in enumerate(self.kernels):
             if self.sharing != "dense":
                 theta["w"][k, ..., :s], theta["a"][k] = kernel, 1.0

@@ -9,7 +9,7 @@ import torch
 from lab.config import ConfigError
 from lab.engine import Engine
 from lab.experiments.optimistic_estimate import OptimisticEstimate
-from lab.measures.rank_points import RANKS, numerical_ranks
+from lab.measures.rank_points import RANKS, numerical_ranks, spectra_of_targets
 from lab.measures.recovery_checks import empirical_size
 from lab.measures.recovery_targets import PLANE, PRINTED
 from lab.models.recovery import Diagonal, Family, MatrixFactors, Plane, Sharing, TanhNet
@@ -65,6 +65,12 @@ def test_a_teacher_expresses_its_target(family):
     for target in targets_of(family):
         teacher = {name: value.expand(1, 1, 3, *value.shape) for name, value in family.teacher(target).items()}
         torch.testing.assert_close(family.predict(teacher, x)[0, 0], family.value(target, x), rtol=1e-9, atol=1e-9)
+
+
+def test_the_rank_of_a_target_does_not_depend_on_units_that_it_does_not_need():
+    for sharing, size in (("cnn", 7), ("unshared", 15), ("dense", 21)):
+        ranks, _ = spectra_of_targets(TanhNet(sharing=sharing, width=300), [""], seeded())
+        assert ranks.tolist() == [size]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -247,6 +253,9 @@ def test_a_rank_one_matrix_is_recovered_from_seven_entries_and_not_from_a_large_
         ({"family": "cnn", "terms": 4}, "cannot express"),
         ({"family": "dense", "sweep": "width", "widths": "2 9"}, "widths: 2 cannot express"),
         ({"family": "diagonal", "terms": 11}, "of 10 inputs"),
+        ({"widths": "x"}, "widths: 'x' is no whole number"),
+        ({"widths": "0 3"}, "at least one unit"),
+        ({"family": "dense", "inputs": 40, "width": 38}, "takes 1596 parameters"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused(values, message):
