@@ -165,6 +165,8 @@ class MatchingReasoning(DecoderExperiment):
         ),
         Matrix(
             "matching_1",
+            rows="key_token",
+            columns="key_token",
             title="Matching matrix of layer 1",
             when=lambda config: config.layers > 1,
             y_label="asks",
@@ -173,6 +175,8 @@ class MatchingReasoning(DecoderExperiment):
         ),
         Matrix(
             "matching_2",
+            rows="key_token",
+            columns="key_token",
             title="Matching matrix of layer 2",
             when=lambda config: config.layers > 2,
             y_label="asks",
@@ -453,10 +457,11 @@ class MatchingReasoning(DecoderExperiment):
             Series("hop_count", "Hops", "m"),
             Series("reach_both", "Within reach, merging on both sides", statistic="share of the test sequences"),
             Series("reach_one", "Within reach, merging on one side", statistic="share of the test sequences"),
+            Series("key_token", "Token"),
         ),
     )
-    def reachable(self) -> tuple[list[int], list[float], list[float]]:
-        return self.reach
+    def reachable(self) -> tuple[list[float] | list[int], ...]:
+        return *self.reach, list(range(self.config.token_low, self.config.token_high + 1))
 
     @instrument(
         every=50,

@@ -37,7 +37,7 @@ class PartialJacobiansConfig(Config):
         "Scene",
         group="Scene",
         help="curve: one point (σ_w², σ_b²). map: the same, and a grid around it. training: deep networks are trained "
-        "at the point and on the grid.",
+        "at the point and on the grid; its preset has narrow ones and few points.",
     )
     activation: Literal["relu", "erf", "gelu", "tanh", "linear"] = param(
         "relu", "Activation", symbol="φ", group="Network", help="erf is erf(x), not erf(x/√2); gelu is exact."
