@@ -1,6 +1,7 @@
 """Adam, written out so that the moments a step will use can be read before it. Kingma and Ba (2015), arXiv 1412.6980.
 
 The others are Adam with a part left out: RMSProp has no momentum, GD with momentum no second moment, GD neither.
+torch's own optimisers, which most experiments train with, forget their gradients here too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ Kind = Literal["adam", "rmsprop", "momentum", "gd"]
 
 ADAPTIVE = frozenset({"adam", "rmsprop"})
 MOMENTUM = frozenset({"adam", "momentum"})
+
+
+def drop_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """What ``zero_grad`` does, without the hooks that take it a twentieth of a step of half a millisecond."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
 
 
 def average_factor(beta1: float) -> float:

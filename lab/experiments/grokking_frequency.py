@@ -19,6 +19,7 @@ from lab.data.aliased_sine import even_positions
 from lab.experiment import Arm, Preset, Series, action, instrument
 from lab.measures.detectors import Crossing, GapClosing
 from lab.measures.frequency_checks import judge, judge_shares
+from lab.optimizers import drop_gradients
 from lab.stream import Source
 from lab.verdict import StudyRow, Verdict
 from lab.views import Curves, Heatmap, Line, Profile
@@ -291,7 +292,7 @@ class GrokkingFrequency(AlsoMeasure):
     def _update(self, rows: torch.Tensor | None) -> torch.Tensor:
         x, y = (self.train_x, self.train_y) if rows is None else (self.train_x[rows], self.train_y[rows])
         loss = torch.nn.functional.mse_loss(self.answers(x), y)
-        self.optimizer.zero_grad()
+        drop_gradients(self.optimizer)
         loss.backward()
         self.optimizer.step()
         return loss.detach()

@@ -21,6 +21,7 @@ from lab.interventions import first_intervention
 from lab.measures.detectors import Spike
 from lab.measures.jump_checks import CLOSE, judge_scratch, judge_switch
 from lab.measures.loss_switch import LossSwitch
+from lab.optimizers import drop_gradients
 from lab.stream import Source
 from lab.verdict import Verdict, unlike
 from lab.views import Curves, Heatmap, Profile, Table, TableRow, Trace
@@ -319,7 +320,7 @@ class LossJump(AlsoMeasure):
             losses["second"] = self._loss(config.second, "second")
         for name, loss in losses.items():
             optimizer = self.optimizers[name]
-            optimizer.zero_grad(set_to_none=True)
+            drop_gradients(optimizer)
             loss.backward()
             optimizer.step()
         return losses["first"].detach()

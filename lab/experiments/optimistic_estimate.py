@@ -21,6 +21,7 @@ from lab.measures import recovery_targets
 from lab.measures.rank_points import RANKS
 from lab.measures.recovery_checks import RECOVERED, empirical_size, judge, judge_runs
 from lab.memory import require_memory
+from lab.optimizers import drop_gradients
 from lab.stream import Source
 from lab.verdict import StudyRow, Verdict
 from lab.views import Curves, Line, Matrix, Profile, Table, TableRow
@@ -361,7 +362,7 @@ class OptimisticEstimate(AlsoMeasure):
 
     def _update(self) -> torch.Tensor:
         config = self.config
-        self.optimizer.zero_grad(set_to_none=True)
+        drop_gradients(self.optimizer)
         errors = self._errors()
         on = self.row_on[:, None, None]
         if config.stop:

@@ -42,8 +42,10 @@ class Valley:
     def step(self, theta: Tensor, lr: Tensor, draw: Tensor | None) -> Tensor:
         """One step of noisy gradient descent, in place. ``lr`` has the shape (lanes,)."""
         x, y = theta.unbind(-1)
-        wall = self.gamma * (y - self.bend * x.sin())
-        along = self.slope + wall * self.bend * x.cos() if self.bend else torch.full_like(x, self.slope)
+        wall, along = self.gamma * y, self.slope
+        if self.bend:  # a straight river needs no sine, which is a third of its step
+            wall = self.gamma * (y - self.bend * x.sin())
+            along = self.slope + wall * self.bend * x.cos()
         across = wall if draw is None else wall + draw
         rates = lr[:, None, None]
         x += rates * along

@@ -72,7 +72,8 @@ def anchor() -> Step:
     tokens = torch.randint(201, (1000, 9), generator=generator)
     labels = torch.randint(201, (1000,), generator=generator)
     model = Transformer(Architecture(201, 20, 64, 2, 1, 32, 192, norm="post"), generator)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, weight_decay=0.1, fused=True)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=1e-5, weight_decay=0.1, fused=True)
 
     def batches() -> Iterator[torch.Tensor]:
         while True:
@@ -85,7 +86,7 @@ def anchor() -> Step:
         loss = functional.cross_entropy(model.predict(tokens[rows]), labels[rows])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
         optimizer.step()
         loss.item()
 

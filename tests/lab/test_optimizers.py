@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lab.optimizers import FlatAdam
+from lab.optimizers import FlatAdam, drop_gradients
 
 
 def test_adam_takes_the_steps_of_torch_bit_for_bit():
@@ -52,3 +52,11 @@ def test_a_gradient_is_held_against_the_moments_it_meets():
     assert found == pytest.approx(expected, nan_ok=True)
     plain = FlatAdam("gd", gradient).moments(gradient, 0.9, 0.99, 0.0).beside(gradient, 0.1)
     assert plain[2:7] == (None,) * 5 and plain[7] == pytest.approx(0.1)
+
+
+def test_gradients_of_every_group_are_dropped_as_zero_grad_does():
+    parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(3)]
+    optimizer = torch.optim.SGD([{"params": parameters[:2]}, {"params": parameters[2:]}], lr=0.1)
+    torch.stack(list(parameters[1:])).sum().backward()
+    drop_gradients(optimizer)
+    assert [p.grad for p in parameters] == [None, None, None]
