@@ -113,7 +113,7 @@ class CondensationConfig(Config):
                 f"widths: one of {PORTRAYED} at most is portrayed by its cosine matrix; the least is {widths[0]}"
             )
         if self.batch > self.samples:
-            raise ValueError(f"a batch of {self.batch} is more than the {self.samples} training points")
+            raise ValueError(f"a batch of {self.batch} is more than the {self.samples} training points: lower it")
         return self
 
     def all_widths(self) -> tuple[int, ...]:

@@ -114,14 +114,14 @@ class CorruptedGrokkingConfig(Config):
         rows, columns = self.grid()
         if self.claim == "map":
             if self.batch or self.batch_norm or self.dropout:
-                raise ValueError("the map trains on full batches, without BatchNorm and dropout")
+                raise ValueError("the map trains without batch, batch_norm and dropout: set them to 0 and off")
             low, high = (0.0, 50.0) if self.map_rows == "weight decay" else (0.1, 0.95)
             inside = rows and columns and low <= rows[0] and rows[-1] <= high and columns[0] >= 0 and columns[-1] <= 0.9
             if not inside:
                 raise ValueError(f"row_values lie in {low:g} to {high:g}, xi_values in 0 to 0.9")
         size = min(cell[0] for cell in self.cells())
         if self.batch > size:
-            raise ValueError(f"a batch of {self.batch} from {size} training pairs")
+            raise ValueError(f"a batch of {self.batch} is more than the {size} training pairs: lower it")
         if self.batch_norm and self.batch == 1:
             raise ValueError("BatchNorm has nothing to average over in a batch of 1; take 2 or more, or 0 for all")
         return self

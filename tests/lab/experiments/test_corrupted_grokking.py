@@ -270,7 +270,7 @@ def test_runs_outside_the_claim_are_not_comparable():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"batch": 9000}, "a batch of 9000 from 4704"),
+        ({"batch": 9000}, "more than the 4704 training pairs: lower it"),
         ({"batch": 1, "batch_norm": True}, "a batch of 1"),
         ({"claim": "map", "row_values": "5 x"}, "row_values: 'x' is no number"),
         ({"claim": "map", "batch": 10}, "full batches"),
