@@ -273,7 +273,7 @@ def test_runs_outside_the_claim_are_not_comparable():
         ({"batch": 9000}, "more than the 4704 training pairs: lower it"),
         ({"batch": 1, "batch_norm": True}, "a batch of 1"),
         ({"claim": "map", "row_values": "5 x"}, "row_values: 'x' is no number"),
-        ({"claim": "map", "batch": 10}, "full batches"),
+        ({"claim": "map", "batch": 10}, "without batch, batch_norm and dropout"),
         ({"claim": "map", "xi_values": "0 1.5"}, "xi_values in 0 to 0.9"),
         ({"claim": "map", "map_rows": "training share", "row_values": "0 0.5"}, "0.1 to 0.95"),
     ],
