@@ -13,8 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from lab.engine import LAUNCHED_ONE_BY_ONE, Engine
 from lab.models.captured import WARM_UP, Captured
+from lab.stream import MemoryRun
 from tests import pretended_gpu
+from tests.fakes import Tiny
 from tests.pretended_gpu import GPURefuses
 
 TAKEN = 8
@@ -157,3 +160,35 @@ def test_recording_computes_nothing(device: torch.device, graphs: pretended_gpu.
     assert x.tolist() == [1, 1] and twice.isnan().all()
     graph.replay()
     assert x.tolist() == [2, 2] and twice.tolist() == [4, 4]
+
+
+class Asking(Tiny):
+    """Its rate depends on what it asks the device for."""
+
+    def setup(self) -> None:
+        self.theta = torch.ones(2, dtype=torch.float64).to(self.device)
+        self.update = self.as_graph(self._update)
+
+    def step(self) -> dict[str, Any]:
+        return {"train_loss": self.update()}
+
+    def _update(self) -> Tensor:
+        loss = self.theta.square().sum() / 2
+        self.theta.mul_(0.9 if float(loss) > 0.5 else 0.8)
+        return loss
+
+
+def test_a_run_whose_step_cannot_be_recorded_goes_on_and_says_why_once(
+    device: torch.device, graphs: pretended_gpu.Graphs
+):
+    experiment, run = Asking(Asking.configure(values={"steps": 10}), str(device)), MemoryRun()
+    experiment.setup()
+    engine = Engine(experiment, run)
+    for step in engine:
+        if step == 6:
+            engine.set_knobs({"lr": 0.05})
+    losses = run.series("train_loss")[1]
+    assert len(losses) == 10 and losses[1:] == pytest.approx([x * (0.81 if x > 0.5 else 0.64) for x in losses[:-1]])
+    assert [line for line in run.lines if line.startswith(LAUNCHED_ONE_BY_ONE)] == [
+        f"{LAUNCHED_ONE_BY_ONE}: aten::_local_scalar_dense: operation not permitted when stream is capturing"
+    ]

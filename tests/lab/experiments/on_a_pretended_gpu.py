@@ -137,6 +137,7 @@ def test_a_preset_does_on_a_gpu_what_it_does_here(cls: type[Experiment], preset:
     [
         ("condensation", "start", {}),
         ("condensation", "dropout", {"batch": 4}),
+        ("condensation", "phase", {"widths": "20 40"}),
         ("corrupted-grokking", "demo", {"batch": 64, "batch_norm": True, "dropout": 0.1}),
         ("corrupted-grokking", "map", {}),
         ("grokking-frequency", "demo", {}),
