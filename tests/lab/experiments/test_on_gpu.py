@@ -13,27 +13,30 @@ import pytest
 import torch
 
 from lab import registry
-from lab.engine import Engine
+from lab.engine import LAUNCHED_ONE_BY_ONE, Engine
 from lab.experiment import Experiment
 from lab.stream import MemoryRun
 
 FOUND, _ = registry.discover()
 PRESETS = [pytest.param(cls, preset, id=f"{name}-{preset}") for name, cls in FOUND.items() for preset in cls.presets]
-STEPS = 4
+STEPS, PLAYED = 4, 12
+SMALL = {"condensation", "corrupted-grokking", "grokking-frequency", "loss-jump", "optimistic-estimate"}
 TOLERANCE = 2e-3
 TIPPED = 0.02
 ROUNDING = 1e8  # larger ratios of singular values have a rounding error below
 
 
-def short_run(cls: type[Experiment], preset: str, device: str, **values: Any) -> MemoryRun:
-    """The first steps of a preset, made cheap."""
+def short_run(cls: type[Experiment], preset: str, device: str, steps: int = STEPS, **values: Any) -> MemoryRun:
+    """The first steps of a preset, made cheap; in their midst every live rate is halved."""
     often = {"record_every": 1} if "record_every" in cls.Config.knobs() else {}
     experiment = cls(cls.configure(preset, values={**cls.small, **often, **values}), device)
     experiment.setup()
     run = MemoryRun()
     engine = Engine(experiment, run)
     for step in engine:
-        if step >= STEPS:
+        if step == steps // 2 and (knob := cls.Config.knobs().get("lr")) and knob.live:
+            engine.set_knobs({"lr": experiment.config.lr / 2})
+        if step >= steps:
             break
     engine.flush()
     return run
@@ -66,6 +69,19 @@ def apart(cls: type[Experiment], one: MemoryRun, other: MemoryRun) -> dict[str, 
 @pytest.mark.parametrize(("cls", "preset"), PRESETS)
 def test_a_run_on_the_gpu_reads_what_one_on_the_cpu_does(cls: type[Experiment], preset: str):
     assert apart(cls, short_run(cls, preset, "cpu"), short_run(cls, preset, "cuda")) == {}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("cls", "preset"), [case for case in PRESETS if case.id and case.id.startswith(tuple(SMALL))])
+def test_a_run_played_from_graphs_on_the_gpu_reads_what_it_does_without_and_what_the_cpu_does(
+    cls: type[Experiment], preset: str, monkeypatch: pytest.MonkeyPatch
+):
+    played, here = (short_run(cls, preset, device, PLAYED) for device in ("cuda", "cpu"))
+    monkeypatch.setattr("lab.models.captured.WARM_UP", PLAYED)  # so that it is never recorded
+    called = short_run(cls, preset, "cuda", PLAYED)
+    assert apart(cls, called, played) == {} and apart(cls, here, played) == {}
+    assert not [line for line in played.lines if line.startswith(LAUNCHED_ONE_BY_ONE)]
 
 
 @pytest.mark.parametrize("cls", FOUND.values(), ids=list(FOUND))
