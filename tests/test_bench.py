@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.bench import __main__ as bench
+from tests.bench import graphs
 from tests.bench.table import Result, markdown, put
 
 PAGE = "# Benchmarks\n\nWords.\n\n## One\n\nold one\n\n## Two\n\nold two\n"
@@ -48,3 +49,12 @@ def test_what_a_module_says_of_its_numbers_comes_with_them(tmp_path: Path, monke
     bench._measure_into("start", tmp_path / "results")
     note, row = map(json.loads, (tmp_path / "results").read_text().splitlines())
     assert note == {"note": "Because."} and row["what"] == "speed"
+
+
+def test_without_a_gpu_its_section_has_no_rows(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert graphs.measure() == []
+
+
+def test_one_net_is_timed_both_ways():
+    assert graphs.played_against_launched("condensation (start)", "cpu", 20, 1).measured.endswith("x")

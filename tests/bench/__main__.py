@@ -40,6 +40,7 @@ SECTIONS = {
     "landscape": Section("Loss landscapes against other libraries", 900),
     "experiments": Section("Experiments", 1800),
     "many": Section("Many networks at once", 1800),
+    "graphs": Section("One small network on a GPU", 600),
     "library": Section("Library of runs", 900),
     "overlay": Section("Comparison", 300),
 }
@@ -92,7 +93,7 @@ def main() -> None:
     for name in options.sections or SECTIONS:
         where = machine()
         results, note = measured(name)
-        table = "\n\n".join(filter(None, (where, markdown(results), note)))
+        table = "\n\n".join(filter(None, (where, markdown(results), note) if results else (note,)))
         print(f"{SECTIONS[name].title}\n\n{table}\n", flush=True)
         if not options.print:
             PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), SECTIONS[name].title, table), encoding="utf-8")
