@@ -19,7 +19,7 @@ from lab.experiment import Experiment
 from lab.studies.diagram import Diagram, edges, is_log, levels_of
 from lab.views import PhaseDiagram
 
-LEFT, RIGHT, TOP, BOTTOM = 92, 96, 12, 48
+LEFT, RIGHT, TOP, BOTTOM = 92, 96, 30, 48
 BAR_PX = 12
 TICK_APART_PX = 44
 DARK, BRIGHT = "#14171C", "#FFFFFF"
@@ -180,8 +180,10 @@ class PhaseDiagramView(QWidget):
             box = QRectF(left + BAR_PX + 6, place - (16 if share == 1 else 8 if share else 0) + share * 8, 60, 16)
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft, short(self._scale.value(share)))
         painter.setPen(QColor(self._theme.text))
-        box = QRectF(area.right() - 60, self.height() - 22, RIGHT + 56, 18)
-        painter.drawText(box, Qt.AlignmentFlag.AlignRight, spec.z_label or spec.number)
+        name = painter.fontMetrics().elidedText(
+            spec.z_label or spec.number, Qt.TextElideMode.ElideRight, self.width() - 8
+        )
+        painter.drawText(QRectF(0, 4, self.width() - 4, 18), Qt.AlignmentFlag.AlignRight, name)
 
     # reading
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QTabWidget
 
@@ -452,6 +452,27 @@ def test_cells_are_drawn_where_their_values_are_and_read_back(qtbot):
     third = view.centre_of(0, 1).x() - view.centre_of(0, 0).x()
     assert view.centre_of(0, 2).x() - view.centre_of(0, 1).x() == pytest.approx(third)  # the knob is logarithmic
     assert "lr 1, width 6" in view.said(2, 2) and "norm 6" in view.said(2, 2)
+
+
+def test_a_long_name_of_a_number_stands_whole_over_the_bar_of_its_colours(qtbot):
+    view = PhaseDiagramView(Tiny, LIGHT)
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    rows = [row(lr, width, 0, lr * width) for lr in (0.1, 1.0) for width in (2, 4)]
+
+    def inked(name: str) -> int:
+        """Pixels from the first to the last that a name takes in the line over the diagram."""
+        spec = PhaseDiagram("norm", x="lr", y="width", title="Norm", z_label=name)
+        view.show_table(spec, tabulate(spec, [r.config for r in rows], rows))
+        picture = view.grab(QRect(0, 2, 400, 20)).toImage()
+        ground = picture.pixelColor(0, 0)
+        height, width = picture.height(), picture.width()
+        dark = [x for x in range(width) if any(picture.pixelColor(x, y) != ground for y in range(height))]
+        return dark[-1] - dark[0]
+
+    name = "hill loss off its closed form"
+    assert inked(name) == pytest.approx(view.fontMetrics().horizontalAdvance(name), abs=6)
+    assert inked(4 * name) < 400  # too long for the view: cut at its end
 
 
 def test_a_study_over_one_knob_is_drawn_as_a_line_with_the_spread_of_its_seeds(qtbot, tmp_path: Path):
