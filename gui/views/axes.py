@@ -12,6 +12,7 @@ from gui.theme import Theme
 from gui.views.text import decade, short, whole
 
 TICK_PX = 11
+WHOLE_TEXT = 6  # letters of a tick on the left that leave the axis's name its room
 SMALLEST = 0.85  # of its size: a name that is set smaller than that cannot be read
 _UP_TO_DATE = QPicture()  # the base class takes a picture as a sign that nothing changed
 
@@ -194,7 +195,14 @@ class Axis(pg.AxisItem):
         spacing, places = round_ticks(low, high, count, smallest=1.0 if self._steps else 0.0)
         if len(places) < 2 and size > 0:  # one number tells no scale
             places = two_ticks(low, high, smallest=1.0 if self._steps else 0.0)
+        if self.orientation == "left" and len(places) > 2 and self._longest(places, spacing) > WHOLE_TEXT:
+            few = two_ticks(low, high)  # farther apart they need fewer digits, and leave the axis's name its room
+            if len(few) > 1 and self._longest(few, few[1] - few[0]) < self._longest(places, spacing):
+                spacing, places = few[1] - few[0], few
         return [(spacing, places)]
+
+    def _longest(self, places: np.ndarray, spacing: float) -> int:
+        return max(map(len, self.tickStrings(places, 1.0, spacing)), default=0)
 
     def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
         if self.log:

@@ -202,6 +202,14 @@ def test_an_axis_that_is_short_still_has_two_numbers(qapp):
     assert len(places) == 0  # there is no whole step in between
 
 
+def test_numbers_on_the_left_leave_the_axis_name_its_room_where_fewer_can(qapp):
+    axis = Axis("left")
+    ((spacing, places),) = axis.tickValues(0.02488, 0.02504, 110)
+    assert axis.tickStrings(places, 1.0, spacing) == ["0.0249", "0.025"]  # 0.02495 between them would reach the name
+    ((spacing, places),) = axis.tickValues(0.0, 1.0, 200)
+    assert axis.tickStrings(places, 1.0, spacing) == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
+
+
 def test_groups_stand_in_the_order_of_their_values_and_arms_in_that_of_the_claim(runs):
     members, _ = opened([*runs[3:], *runs[:3]][::-1])
     assert names(members, groups(members, "SD")) == ["lr 0.01", "lr 0.1"]
