@@ -132,11 +132,13 @@ def names(members: Sequence[Member], grouped: Sequence[Sequence[int]]) -> list[s
     apart = [name for name in knobs if name != INTERVENTIONS][:MOST_IN_A_NAME]
     usual = {name: _usual([config.get(name) for config in firsts]) for name in apart[1:]}
     found = [_said(config, apart, usual) for config in firsts]
+    told = len({*found}) == len(found)  # by knobs alone; else the acts come first
     for number, group in enumerate(grouped):
         member = members[group[0]]
         if INTERVENTIONS in knobs and (firsts[number].get(INTERVENTIONS) or not found[number]):
             none = "no further intervention" if member.acts else NONE
-            found[number] = ", ".join(filter(None, (firsts[number].get(INTERVENTIONS, none), found[number])))
+            words = (found[number], firsts[number].get(INTERVENTIONS, none))
+            found[number] = ", ".join(filter(None, words if told else words[::-1]))
         if member.header["parent_run"] and "branch" not in found[number]:
             found[number] = f"branch {found[number]}".strip()
     for extra in ("seed", "run_id"):

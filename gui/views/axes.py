@@ -13,6 +13,7 @@ from gui.views.text import decade, short, whole
 
 TICK_PX = 11
 WHOLE_TEXT = 6  # letters of a tick on the left that leave the axis's name its room
+AT_END = 0.08  # of an axis along the bottom: a number there would be written beyond it
 SMALLEST = 0.85  # of its size: a name that is set smaller than that cannot be read
 _UP_TO_DATE = QPicture()  # the base class takes a picture as a sign that nothing changed
 
@@ -193,7 +194,8 @@ class Axis(pg.AxisItem):
             named, others = log_ticks(max(low, -320.0), min(high, 308.0), count)
             return [(1.0, named), (0.1, others)]
         spacing, places = round_ticks(low, high, count, smallest=1.0 if self._steps else 0.0)
-        if len(places) < 2 and size > 0:  # one number tells no scale
+        at_the_end = self.orientation == "bottom" and len(places) == 2 and high - places[1] < AT_END * (high - low)
+        if (len(places) < 2 or at_the_end) and size > 0:  # one number tells no scale, and one at the end is left out
             places = two_ticks(low, high, smallest=1.0 if self._steps else 0.0)
         if self.orientation == "left" and len(places) > 2 and self._longest(places, spacing) > WHOLE_TEXT:
             few = two_ticks(low, high)  # farther apart they need fewer digits, and leave the axis's name its room

@@ -198,6 +198,8 @@ def test_an_axis_that_is_short_still_has_two_numbers(qapp):
     for low, high in ((0.0, 4000.0), (0.1, 9.9), (3.2, 3.9), (-1.0, 1.0), (0.0, 4.1)):
         ((_, places),) = axis.tickValues(low, high, 160)
         assert 2 <= len(places) <= 3 and low <= places[0] and places[-1] <= high
+    ((_, places),) = axis.tickValues(0.0, 20_000.0, 165)
+    assert places.tolist() == [0.0, 10_000.0, 20_000.0]  # the last would be written beyond the axis, and is left out
     ((_, places),) = Axis("bottom", steps=True).tickValues(3.2, 3.9, 160)
     assert len(places) == 0  # there is no whole step in between
 

@@ -31,8 +31,8 @@ def branch(step: int, **changed: Any) -> tuple[int, str, dict[str, Any]]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write(*events: Any, seed: int = 0, parent: str = "", at: int = -1) -> str:
-        config = Tiny.configure(values={"seed": seed, "steps": 1000}).model_dump(mode="json")
+    def write(*events: Any, seed: int = 0, lr: float = 0.1, parent: str = "", at: int = -1) -> str:
+        config = Tiny.configure(values={"seed": seed, "lr": lr, "steps": 1000}).model_dump(mode="json")
         born = {"parent_run": RunReader(parent).header["run_id"] if parent else "", "parent_step": at}
         header = {"experiment": "tests.fakes:", "title": "Tiny", "seed": seed, **born}
         path = tmp_path / f"{len([*tmp_path.glob('*.h5')])}.h5"
@@ -76,6 +76,10 @@ def test_a_parent_and_its_branch_with_the_same_knobs_are_two_lines(write):
     assert told(parent, write(branch(400), parent=parent, at=400)) == ["branch from 400", "no intervention"]
     acted = write(branch(400), PRUNED, parent=parent, at=400)
     assert told(parent, acted) == ["prune share 0.5 at 700; branch from 400", "no intervention"]
+
+
+def test_knobs_that_tell_runs_apart_are_named_before_what_was_done(write):
+    assert told(write(), write(PRUNED, lr=0.5)) == ["lr 0.1", "lr 0.5, prune share 0.5 at 700"]
 
 
 def test_branches_from_other_steps_are_two_things_and_branches_of_other_seeds_one(write):
