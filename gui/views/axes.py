@@ -149,6 +149,8 @@ def font_px(size: int) -> QFont:
 class Axis(pg.AxisItem):
     """An axis whose ticks read well: linear, logarithmic (coordinates are then exponents of ten), or in whole steps."""
 
+    _reach: float | None = None  # the base class asks for it while it is made
+
     def __init__(self, orientation: str, *, steps: bool = False) -> None:
         super().__init__(orientation, maxTickLength=-4)
         self.log = False
@@ -156,6 +158,12 @@ class Axis(pg.AxisItem):
         self._drawing: Any = None
         self.enableAutoSIPrefix(False)
         self.setStyle(tickFont=font_px(TICK_PX), maxTextLevel=0, tickTextOffset=4, hideOverlappingLabels=False)
+
+    def name_within(self, reach: float) -> None:
+        """Let the name stand below the first ``reach`` pixels of the axis, where what it names ends there."""
+        if reach != self._reach:
+            self._reach = reach
+            self.resizeEvent()
 
     def set_log(self, log: bool) -> None:
         if log != self.log:
@@ -170,7 +178,12 @@ class Axis(pg.AxisItem):
 
     def resizeEvent(self, ev: object = None) -> None:
         super().resizeEvent(ev)
-        if self.label is None or self.orientation != "left":  # None once the axis is closed
+        if self.label is None:  # once the axis is closed
+            return
+        if self.orientation == "bottom":
+            reach = self.size().width() if self._reach is None else self._reach
+            self.label.setX(round(max(reach - self.label.boundingRect().width(), 0.0) / 2))
+        if self.orientation != "left":
             return
         long = self.label.boundingRect().width()
         scale = min(1.0, max(self.size().height() / max(long, 1.0), SMALLEST))  # a long name beside a short plot

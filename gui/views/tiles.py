@@ -83,6 +83,7 @@ class TiledPlot(SnapshotPlot[Spec]):
             self.box.setRange(xRange=shown[0], yRange=shown[1], padding=0, disableAutoRange=True)
         self.bar.fit(*finite_range(tiles, positive=self.bar.log))
         beside = min(area.right(), self.box.mapToParent(self.box.mapFromView(QPointF(bounds[0], 0.0))).x())
+        self.canvas.bottom_axis.name_within(area.width() if self._held else beside - area.left())
         self.bar.place(area if self._held else QRectF(area.topLeft(), QPointF(beside, area.bottom())))
         (x0, x1), (y0, y1) = self.box.viewRange()
         ratio = self.devicePixelRatioF()

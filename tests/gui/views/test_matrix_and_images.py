@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 
 from lab.stream import MemoryRun
 from lab.views import ImageGrid, Matrix
@@ -116,3 +116,13 @@ def test_images_stand_in_reading_order_with_their_numbers(qtbot) -> None:
     assert texts == ["0", "1.5", "3", "4.5", "6", "7.5", "9"]
     view._hovered(0.5, 0.5)
     assert "image&nbsp;0&nbsp;(0, 0)" in view.readout
+
+
+def test_the_name_of_the_columns_stands_below_them_and_not_in_the_middle_of_a_wide_panel(qtbot) -> None:
+    view = show(qtbot, Matrix("m", title="M", x_label="neuron"), MemoryRun(m=(STEPS, SERIES)))
+    view.resize(900, 300)
+    view.draw()
+    name = view.canvas.bottom_axis.label
+    middle = name.mapToScene(name.boundingRect().center()).x()
+    assert middle == pytest.approx(view.box.mapViewToScene(QPointF(3.0, 0.0)).x(), abs=2)
+    assert middle < 300
