@@ -146,7 +146,10 @@ class FlowGraphView(ViewWidget[FlowGraph]):
         over = f"over {short(self.threshold.value() / 100 * edges.strongest)}"
         all_edges = f"{whole(len(edges))} edges" if len(edges) != 1 else "1 edge"
         many = f"the {MOST} strongest of {whole(len(edges) + edges.hidden)} edges" if edges.hidden else all_edges
-        self.count.setText(f"{many} {over}")
+        for said in (f"{many} {over}", many, ""):  # whole words, as many as there is room for
+            self.count.setText(said)
+            if self.count.needed().width() <= self.count.width():
+                break
         self.count.setToolTip(f"The strongest of all edges weighs {short(edges.strongest)}")
         return True
 

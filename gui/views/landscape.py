@@ -1,6 +1,7 @@
 """A loss section at the slider's step with the way through it: contours, or a surface where OpenGL works."""
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,7 @@ class LandscapeView(SnapshotPlot[Landscape]):
         row = QHBoxLayout(self._controls)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
+        self._in_corner: list[str] = []
         self.corner = StillLabel()
         self.corner.setParent(self)
         self.corner.setFont(font_px(12))
@@ -206,7 +208,7 @@ class LandscapeView(SnapshotPlot[Landscape]):
             and np.isnan(self.section.at(np.zeros(self.section.values.shape), way))
         ):
             said.append("the point is outside this section")
-        self.corner.setText("\n".join(said))
+        self._in_corner = said
         self.corner.setVisible(bool(said))
 
     def _place_controls(self) -> None:
@@ -215,8 +217,13 @@ class LandscapeView(SnapshotPlot[Landscape]):
             area = self.rect().adjusted(4, 2, -4, -2)
         self._controls.adjustSize()
         self._controls.move(area.right() - self._controls.width() - 6, area.top() + 6)
-        needed = self.corner.needed()
-        self.corner.resize(min(needed.width(), max(area.width() - self._controls.width() - 24, 80)), needed.height())
+        room = max(area.width() - self._controls.width() - 24, 80)
+        self.corner.setText("\n".join(self._in_corner))
+        if (needed := self.corner.needed()).width() > room:
+            letters = int((room - 20) / self.corner.fontMetrics().averageCharWidth())
+            self.corner.setText("\n".join(part for words in self._in_corner for part in textwrap.wrap(words, letters)))
+            needed = self.corner.needed()
+        self.corner.resize(min(needed.width(), room), needed.height())
         self.corner.move(area.left() + 6, area.top() + 6)
 
     # Surface or contours.

@@ -290,3 +290,13 @@ def test_in_a_narrow_panel_the_numbers_of_the_heads_can_be_read(qtbot) -> None:
     for button in view.head_buttons():
         assert button.width() >= button.fontMetrics().horizontalAdvance("0") + 10  # padding and border
     assert view.apart.width() >= view.apart.sizeHint().width()
+
+
+def test_the_number_of_edges_is_said_in_whole_words(qtbot) -> None:
+    view = shown(qtbot, two_steps())
+    for width in (700, 460, 330, 290, 250):
+        view.resize(width, 330)
+        view.draw()
+        assert view.count.needed().width() <= view.count.width() or not view.count.text()
+        assert view.count.text() in ("2 edges over 0.1", "2 edges", "1 edge over 1", "1 edge", "")
+    assert view.count.text() != "2 edges over 0.1"
