@@ -27,6 +27,7 @@ from lab.views import Landscape
 if TYPE_CHECKING:
     from gui.views.landscape_3d import Surface
 
+OUTSIDE = "of the movement is outside this plane"
 POINT = "#D55E00"
 CELLS = 320  # the picture's cells along an axis at most
 WIDE_WAY = 2000  # a way of more points is drawn one pixel wide: wide lines are slow
@@ -200,7 +201,7 @@ class LandscapeView(SnapshotPlot[Landscape]):
         if self.problem:
             said.append(f"Contours: {self.problem}")
         if not math.isnan(share := self.outside):
-            said.append(f"{100 * share:.3g} % of the movement is outside this plane")
+            said.append(f"{100 * share:.3g} % {OUTSIDE}")
         way = self.way()[-1:]
         if (
             self.section is not None
@@ -219,9 +220,10 @@ class LandscapeView(SnapshotPlot[Landscape]):
         self._controls.move(area.right() - self._controls.width() - 6, area.top() + 6)
         room = max(area.width() - self._controls.width() - 24, 80)
         self.corner.setText("\n".join(self._in_corner))
-        if (needed := self.corner.needed()).width() > room:
+        if (needed := self.corner.needed()).width() > room:  # fewer words, so that they hide little of the picture
             letters = int((room - 20) / self.corner.fontMetrics().averageCharWidth())
-            self.corner.setText("\n".join(part for words in self._in_corner for part in textwrap.wrap(words, letters)))
+            brief = [words.replace(OUTSIDE, "outside") for words in self._in_corner]
+            self.corner.setText("\n".join(part for words in brief for part in textwrap.wrap(words, letters)))
             needed = self.corner.needed()
         self.corner.resize(min(needed.width(), room), needed.height())
         self.corner.move(area.left() + 6, area.top() + 6)

@@ -67,13 +67,14 @@ def test_the_slider_chooses_the_section_and_ends_the_way(qtbot) -> None:
     view = shown(qtbot, bowl())
     assert view.section is not None
     assert view.section.values.max() == pytest.approx(101 * 8 + 0.01)
+    view.resize(600, 330)
     view.set_step(40)
     view.draw()
     assert view.section.values.max() == pytest.approx(8.01)
     assert len(view.way()) == 41
     (x,), (y,) = view._point.getData()
     np.testing.assert_allclose([x, y], [0.9, 0.45])
-    assert view.corner.text().replace("\n", " ") == "10 % of the movement is outside this plane"
+    assert view.corner.text() == "10 % of the movement is outside this plane"
     assert "step\u00a040" in view.readout.replace("&nbsp;", "\u00a0")
 
 
@@ -169,11 +170,10 @@ def test_levels_are_round_and_within_the_scale() -> None:
     np.testing.assert_allclose(levels_of(Scale(0.0, 1.0)), np.arange(1, 10) / 10)
 
 
-def test_in_a_narrow_panel_the_words_in_the_corner_go_on_below(qtbot) -> None:
+def test_in_a_narrow_panel_there_are_fewer_words_in_the_corner(qtbot) -> None:
     view = shown(qtbot, bowl())
     view.resize(330, 300)
     view.draw()
-    assert view.corner.text().replace("\n", " ") == "25 % of the movement is outside this plane"
-    assert "\n" in view.corner.text()
+    assert view.corner.text() == "25 % outside"
     assert view.corner.needed().width() <= view.corner.width()
     assert not view.corner.geometry().intersects(view.toggle.parentWidget().geometry())
