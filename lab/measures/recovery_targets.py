@@ -100,7 +100,7 @@ def why_impossible(config: Any) -> str:
     if family in ("plane", "linear") and config.inputs not in (0, 2):
         return f"inputs: the plane has 2, not {config.inputs}"
     if family in NETS and config.kernel > d:
-        return f"kernel: {config.kernel} inputs of {d}"
+        return f"kernel: {config.kernel} inputs of {d}; take {d} at most"
     if family in NETS and config.width < units_needed(config):
         return f"width: {config.width} cannot express the target, which takes {units_needed(config)}"
     if family in NETS and (most := closed_form(config, "")) > LARGEST_RANK:
