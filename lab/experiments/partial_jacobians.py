@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lab.models.deep_grid import DeepGrid
 
 CLASSES, TRAIN_SIZE, TEST_SIZE = 10, 4000, 1000
+MOST_DRAWN = 1e10  # weights a block
 
 
 class PartialJacobiansConfig(Config):
@@ -83,6 +84,17 @@ class PartialJacobiansConfig(Config):
     def _post_norm_has_no_residual(self) -> Self:
         if self.norm == "post" and self.mu:
             raise ValueError("LayerNorm on activations (norm = post) is defined for mu = 0 only")
+        return self
+
+    @model_validator(mode="after")
+    def _steps_do_not_take_minutes(self) -> Self:
+        points = self.map_rows * self.map_columns if self.scene == "map" else 0
+        drawn = (self.nets + points * self.map_nets) * self.width**2
+        if self.scene != "training" and drawn > MOST_DRAWN:
+            raise ValueError(
+                f"{drawn:.0e} weights are drawn for every block, which takes minutes: lower width, map_nets, "
+                f"map_rows or map_columns to {MOST_DRAWN:.0e}"
+            )
         return self
 
 

@@ -95,6 +95,11 @@ def test_layernorm_after_the_activation_takes_no_residual():
         PartialJacobians.configure(values={"norm": "post", "mu": 0.5})
 
 
+def test_a_map_whose_blocks_take_minutes_is_refused():
+    with pytest.raises(ConfigError, match="lower width, map_nets"):
+        PartialJacobians.configure("map", "", {"map_rows": 50, "map_columns": 50, "map_nets": 50, "width": 2000})
+
+
 @pytest.mark.parametrize(("arm", "outcome"), [("layernorm-residual", "reproduced"), ("relu-ordered", "not reproduced")])
 def test_a_quick_arm_ends_as_the_paper_says(arm, outcome):
     experiment, run = finished(arm=arm, width=100, nets=20, probes=1, steps=30)
