@@ -37,6 +37,10 @@ LIGHT: dict[str, dict[str, Any]] = {  # knobs with which everything at once is c
     "anchor-function": DECODER,
     "matching-reasoning": {**DECODER, "token_high": 60},
 }
+FEW: dict[str, tuple[str, ...]] = {  # optional instruments where second derivatives of attention take seconds each here
+    "anchor-function": ("causal_effect",),
+    "matching-reasoning": ("also_sharpness", "also_landscape"),
+}
 PLACE = {"layer": 0, "head": 0, "target": 1, "source": 0}  # arguments of actions that have no default
 
 
@@ -99,7 +103,7 @@ def whole_life(
     config = light(cls, preset, **values)
     also = [item.method for item in cls.instruments() if item.optional]
     first = optional and preset == next(iter(cls.presets))  # what is optional is the same in each
-    also = [name for name in also if first and (cls.name != "anchor-function" or name == "causal_effect")]
+    also = [name for name in also if first and name in FEW.get(cls.name, also)]
     run = MemoryRun()
     stored: Any = SimpleNamespace(checkpoints=lambda: sorted(run.checkpoints), checkpoint=run.checkpoints.get)
     begin: dict[str, Any] = {}
