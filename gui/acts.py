@@ -45,14 +45,19 @@ class Act:
             case "branch", _:
                 return f"branch from {whole(self.step)}"
             case "knobs", {"changed": dict(changed)}:
-                said = ", ".join(f"{name} → {_new(pair)}" for name, pair in changed.items())
+                said = ", ".join(f"{name} → {_exact(_new(pair))}" for name, pair in changed.items())
             case "action", {"action": str(action), "arguments": dict(arguments)}:
-                said = " ".join([action, *(f"{name} {value}" for name, value in arguments.items())])
+                said = " ".join([action, *(f"{name} {_exact(value)}" for name, value in arguments.items())])
             case "instruments", {"on": list(on), "off": list(off)}:
                 said = ", ".join([*(f"{name} on" for name in on), *(f"{name} off" for name in off)])
             case kind, _:  # of another version
                 said = f"{kind} {self.payload}"
         return f"{said} at {whole(self.step)}"
+
+
+def _exact(value: Any) -> str:
+    """A value in as few digits as tell it from every other."""
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def _new(change: Any) -> Any:

@@ -110,6 +110,17 @@ def test_acts_are_the_same_whenever_they_were_done_and_others_however_little_the
     assert one and other and one != other
 
 
+def test_values_are_named_in_as_few_digits_as_tell_them_apart(write):
+    def turned(new: float) -> str:
+        return write((300, "knobs", {"changed": {"lr": [0.1, new]}}))
+
+    assert told(turned(0.0), turned(2e-5), turned(0.123456789)) == [
+        "lr → 0 at 300",
+        "lr → 0.123456789 at 300",
+        "lr → 2e-05 at 300",
+    ]
+
+
 @pytest.mark.parametrize("band", ["none", "SD"])
 def test_a_figure_tells_them_apart_too(write, band):
     paths = [write(), write(PRUNED)]
