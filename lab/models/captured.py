@@ -33,6 +33,7 @@ class Captured(Generic[Readings]):
 
     def __init__(self, step: Callable[..., Readings], device: torch.device) -> None:
         self._step, self._device = step, device
+        self._simply = device.type == "cpu"  # asked once: torch takes a microsecond to spell a device's name
         self._plays = device.type == PLAYS
         self._before = WARM_UP  # steps until it is recorded
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -49,7 +50,7 @@ class Captured(Generic[Readings]):
         Returns:
             Its readings. On a GPU they stay where they are, and the next step writes over them.
         """
-        if self._device.type == "cpu":
+        if self._simply:
             return self._step(*inputs)
         self._put(inputs)
         if self._plays and self._before == 0 and self._graph is None:
