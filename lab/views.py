@@ -197,6 +197,7 @@ class Matrix(View):
         marks: Series (1, N) or (T, N): the column coordinate at which each row gets a dash, such as a predicted size.
         contours: Values drawn as contour lines.
         labels: Texts of rows and columns; None counts.
+        stages: What the cells' numbers 1, 2, ... stand for, in a ribbon's colours; empty where they are quantities.
     """
 
     series: str
@@ -213,6 +214,7 @@ class Matrix(View):
     z_range: tuple[float, float] | None = field(default=None, kw_only=True)
     centre: float | None = field(default=None, kw_only=True)
     labels: tuple[str, ...] | None = field(default=None, kw_only=True)
+    stages: tuple[Stage, ...] = field(default=(), kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gui.export.parts import colour_map, draw_bars, norm, one_each, say, split, value_at, width
+from gui.export.parts import colour_map, draw_bars, norm, one_each, say, split, stage_colours, value_at, width
 from lab.naming import symbol
 from lab.views import Heatmap, ImageGrid, Matrix
 
@@ -79,8 +79,11 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
         order = value_at(panel, spec.order) if spec.order else None
         rows = np.arange(count) if order is None else order.astype(int)
         columns = rows if count == width else np.arange(width)
-        colours = norm(value, spec.z_range, log=spec.z_log, centre=spec.centre)
-        options = {"norm": colours, "cmap": colour_map(spec.centre)}
+        if spec.stages:
+            options: dict[str, Any] = stage_colours(len(spec.stages))
+        else:
+            colours = norm(value, spec.z_range, log=spec.z_log, centre=spec.centre)
+            options = {"norm": colours, "cmap": colour_map(spec.centre)}
         many = layers * heads > 1
         grid = split(cell, layers, heads, sharex=True, sharey=True) if many else np.array([[cell]])
         aspect = "equal" if count == width and spec.rows is None else "auto"
@@ -94,7 +97,8 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
             _name_cells(grid[0, 0], spec, panel, rows, columns)
             _draw_over(grid[0, 0], spec, panel, value[0, 0][np.ix_(rows, columns)], rows)
         drawn.append((grid.ravel().tolist(), grid[0, 0].images[0], spec.z_label))
-    draw_bars(drawn, shared=spec.z_range is not None)
+    names = [stage.label for stage in spec.stages]
+    draw_bars(drawn, shared=bool(names) or spec.z_range is not None, stages=names)
 
 
 def _name_cells(tile: Axes, spec: Matrix, panel: Any, rows: np.ndarray, columns: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gui.colour_maps import DIVERGING
-from gui.theme import DASHES
+from gui.theme import DASHES, LIGHT
 from gui.views.text import INDEX, indices
 from lab.stream import row_of, steps_of
 
@@ -155,19 +155,24 @@ def beside(count: int) -> tuple[int, int]:
     return rows, max(-(-count // rows), 1)
 
 
-def draw_bars(drawn: Sequence[tuple[Any, Any, str]], *, shared: bool) -> None:
+def draw_bars(drawn: Sequence[tuple[Any, Any, str]], *, shared: bool, stages: Sequence[str] = ()) -> None:
     """Colour bars beside fields, each of which comes with its axes and what its bar is called.
 
     Args:
         drawn: Axes or a list of them, what is drawn there, and the bar's name.
         shared: All are on one scale, and have one bar.
+        stages: Names of the values 1, 2, ..., where they are no quantities.
     """
     if shared and len(drawn) > 1:
         every = [axes for part, _, _ in drawn for axes in (part if isinstance(part, list) else [part])]
         drawn = [(every, *drawn[0][1:])]
     for part, shown, name in drawn:
         first = part[0] if isinstance(part, list) else part
-        first.figure.colorbar(shown, ax=part, label=typeset(name))
+        bar = first.figure.colorbar(shown, ax=part, label=typeset(name))
+        if stages:
+            bar.set_ticks(range(1, len(stages) + 1), labels=[typeset(stage) for stage in stages])
+            bar.ax.tick_params(which="both", length=0)
+            bar.minorticks_off()
 
 
 def norm(
@@ -188,6 +193,14 @@ def norm(
         reach = max(high - centre, centre - low)
         low, high = centre - reach, centre + reach
     return Normalize(low, high)
+
+
+def stage_colours(count: int) -> dict[str, Any]:
+    """Norm and map of the values 1 to ``count``, in the colours of a ribbon."""
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    bounds = np.arange(count + 1) + 0.5
+    return {"norm": BoundaryNorm(bounds, count), "cmap": ListedColormap(LIGHT.lines[:count])}
 
 
 def colour_map(centre: float | None) -> Colormap:

@@ -354,6 +354,11 @@ def mixed(colour: str, other: str, share: float) -> QColor:
     return QColor.fromRgbF(*((1 - share) * a + share * b for a, b in pairs))
 
 
+def stage_colour(theme: Theme, stage: int) -> QColor:
+    """The line colour of a stage, counted from 1, calmed by the ground."""
+    return mixed(theme.line(stage - 1)[0], theme.ground, 0.3 if theme.dark else 0.38)
+
+
 @functools.lru_cache(maxsize=256)
 def ink_on(colour: str) -> str:
     """Black or white, whichever is read better on ``colour``."""

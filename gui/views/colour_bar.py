@@ -1,6 +1,7 @@
 """The colour bar beside a plot: what the colours mean, with limits that can be dragged, typed or left to the data."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
@@ -16,12 +17,13 @@ from PySide6.QtWidgets import (
 
 from gui.theme import LIGHT, Theme
 from gui.views.axes import TICK_PX, font_px, log_ticks, round_ticks
+from gui.views.base import stage_colour
 from gui.views.limits import LimitsDialog
 from gui.views.scale import COUNT, MAPS, Scale, palette
 from gui.views.text import decade, rich, short
 
 BAR_PX = 84
-LEFT, WIDE = 12, 10
+LEFT, WIDE, GAP = 12, 10, 7
 
 
 class ColourBar(QGraphicsObject):
@@ -35,6 +37,10 @@ class ColourBar(QGraphicsObject):
         centre: Middle of diverging colours; None for sequential ones.
         fixed: Limits that the view declares.
         dots: The colours are for dots, not for areas.
+        stages: Names of the values 1, 2, ..., each with a colour of its own; none where values are quantities.
+
+    Attributes:
+        room: Width in pixels.
     """
 
     changed = Signal()
@@ -47,8 +53,13 @@ class ColourBar(QGraphicsObject):
         centre: float | None = None,
         fixed: tuple[float, float] | None = None,
         dots: bool = False,
+        stages: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        fixed = (0.5, len(stages) + 0.5) if stages else fixed
+        self.stages = tuple(stages)
+        named = max((QFontMetricsF(font_px(TICK_PX)).horizontalAdvance(name) for name in stages), default=0.0)
+        self.room = max(BAR_PX, math.ceil(LEFT + WIDE + GAP + named) + 4)
         self.label, self.log, self.centre = label, log, centre
         self.held = fixed
         self.map = MAPS[0]
@@ -63,7 +74,9 @@ class ColourBar(QGraphicsObject):
         self._name = QGraphicsTextItem(self)
         self._name.setFont(font_px(TICK_PX))
         self._name.setPos(4, -5)
-        self.setToolTip(f"{label}\nDrag the upper or lower half to move that limit.".strip())
+        told = [f"{number} {name}" for number, name in enumerate(stages, 1)]
+        hint = "\n".join(told) or "Drag the upper or lower half to move that limit."
+        self.setToolTip(f"{label}\n{hint}".strip())
         self._rescale()
 
     # Limits.
@@ -103,6 +116,9 @@ class ColourBar(QGraphicsObject):
             scale = Scale.over(*self.held, log=self.log, centre=middle)
             self.colour_scale = Scale(scale.low, scale.high, self.log, centre is not None)
         self.colours = palette(self._theme, self.colour_scale.diverging, dots=self._dots, name=self.map)
+        if self.stages:
+            every = [stage_colour(self._theme, number).getRgb() for number in range(1, len(self.stages) + 1)]
+            self.colours[:COUNT] = np.array(every, np.uint8)[np.arange(COUNT) * len(every) // COUNT]
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -127,12 +143,14 @@ class ColourBar(QGraphicsObject):
         return QRectF(LEFT, top, WIDE, max(self._height - top - 2, 1.0))
 
     def boundingRect(self) -> QRectF:
-        return QRectF(0, -6, BAR_PX, self._height + 14)
+        return QRectF(0, -6, self.room, self._height + 14)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Place, 0 to 1, and text of each tick."""
         count = self._bar.height() / 34
         scale = self.colour_scale
+        if self.stages:
+            return [((number + 0.5) / len(self.stages), name) for number, name in enumerate(self.stages)]
         if scale.log:
             named, _ = log_ticks(math.log10(scale.low), math.log10(scale.high), count)
             values = [10.0**exponent for exponent in named]
@@ -160,7 +178,7 @@ class ColourBar(QGraphicsObject):
             painter.setPen(QColor(self._theme.edge if self._theme.dark else self._theme.field_edge))
             painter.drawLine(QPointF(bar.right() + 1, y), QPointF(bar.right() + 4, y))
             painter.setPen(muted)
-            painter.drawText(QRectF(bar.right() + 7, y - 8, BAR_PX - bar.right() - 7, 16), left, text)
+            painter.drawText(QRectF(bar.right() + GAP, y - 8, self.room - bar.right() - GAP, 16), left, text)
         painter.setPen(QPen(QColor(self._theme.text), 1))
         for value in self.marks:
             if self.colour_scale.low <= value <= self.colour_scale.high:
@@ -170,7 +188,7 @@ class ColourBar(QGraphicsObject):
     # Mouse and menu.
 
     def mousePressEvent(self, event: QGraphicsSceneMouseEvent) -> None:
-        self._drag = event.pos().y()
+        self._drag = None if self.stages else event.pos().y()
         event.accept()
 
     def mouseMoveEvent(self, event: QGraphicsSceneMouseEvent) -> None:
@@ -188,7 +206,9 @@ class ColourBar(QGraphicsObject):
         self._drag = None
 
     def add_actions(self, menu: QMenu) -> None:
-        """Put what can be set about the colours into a view's menu."""
+        """Put what can be set about the colours into a view's menu; nothing can about those of stages."""
+        if self.stages:
+            return
         limits = QAction("Colour limits…", menu)
         limits.triggered.connect(self.ask)
         menu.addAction(limits)
@@ -236,6 +256,8 @@ class ColourBar(QGraphicsObject):
         return {"limits": limits, "log_colour": self.log, "colour_map": self.map}
 
     def restore(self, settings: dict[str, object]) -> None:
+        if self.stages:
+            return
         limits = settings.get("limits")
         if isinstance(limits, list) and len(limits) == 2 and all(isinstance(v, int | float) for v in limits):
             self.hold((float(limits[0]), float(limits[1])))

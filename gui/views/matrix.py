@@ -32,7 +32,8 @@ class MatrixView(TiledPlot[Matrix]):
     picked = Signal(str, int)  # "row" and its number, or "head" and layer · heads + head
 
     def __init__(self, spec: Matrix, run: OpenRun, theme: Theme, axis: StepAxis | None = None) -> None:
-        bar = ColourBar(spec.z_label, log=spec.z_log, centre=spec.centre, fixed=spec.z_range)
+        stages = [stage.label for stage in spec.stages]
+        bar = ColourBar(spec.z_label, log=spec.z_log, centre=spec.centre, fixed=spec.z_range, stages=stages)
         bar.marks = spec.contours
         super().__init__(spec, run, theme, axis, bar)
         self._contours, self._dashes = pg.PlotCurveItem(), pg.PlotCurveItem()
@@ -198,7 +199,9 @@ class MatrixView(TiledPlot[Matrix]):
         value = float(self.tiles[row, column, i, j])
         place = f"({self.label(self._order[0][i])}, {self.label(self._order[1][j], down=False)})"
         which = self._which(*(self.enlarged or (row, column))) + "&nbsp;&nbsp; " if self._many else ""
-        return f"{which}{rich(place)}&nbsp;&nbsp; {rich(self.spec.z_label or 'value')}&nbsp;{short(value)}"
+        stage = round(value) if np.isfinite(value) else 0
+        known = self.spec.stages[stage - 1].label if 0 < stage <= len(self.spec.stages) else short(value)
+        return f"{which}{rich(place)}&nbsp;&nbsp; {rich(self.spec.z_label or 'value')}&nbsp;{known}"
 
     def _which(self, layer: int, head: int) -> str:
         return f"layer&nbsp;{layer}&nbsp;head&nbsp;{head}"

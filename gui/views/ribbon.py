@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QToolTip
 from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import StepAxis
-from gui.views.base import ViewWidget, ink_on, mixed
+from gui.views.base import ViewWidget, ink_on, stage_colour
 from gui.views.marks import event_colour, event_text, marked
 from gui.views.plot import LEFT_PX
 from gui.views.text import whole
@@ -98,8 +98,7 @@ class RibbonView(ViewWidget[Ribbon]):
         return self.axis.low + (x - LEFT_PX) / self._width() * (self.axis.high - self.axis.low)
 
     def colour(self, stage: int) -> QColor:
-        """The stage's line colour, calmed by the ground."""
-        return mixed(self.theme.line(stage - 1)[0], self.theme.ground, 0.3 if self.theme.dark else 0.38)
+        return stage_colour(self.theme, stage)
 
     def _paint(self) -> None:
         self.update()

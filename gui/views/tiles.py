@@ -12,7 +12,7 @@ from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import StepAxis
 from gui.views.base import Spec
-from gui.views.colour_bar import BAR_PX, ColourBar
+from gui.views.colour_bar import ColourBar
 from gui.views.index_axis import IndexAxis
 from gui.views.raster import Raster, Sampling
 from gui.views.scale import finite_range
@@ -31,7 +31,7 @@ class TiledPlot(SnapshotPlot[Spec]):
         self.raster = Raster()
         self.box.addItem(self.raster, ignoreBounds=True)
         self.box.invertY(True)
-        self.canvas.set_gutter(BAR_PX)
+        self.canvas.set_gutter(bar.room)
         self._bounds = (0.0, 0.0)
 
     @property

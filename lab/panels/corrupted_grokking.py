@@ -99,9 +99,9 @@ VIEWS = (
     Matrix(
         "phase_map",
         title="Phase map",
-        help="1 coexistence, 2 partial and 3 full inversion, 4 memorisation, 5 forgetting, 6 confusion.",
+        help="What each network of the map does at the slider's step.",
         z_label="phase",
-        z_range=(1.0, 6.0),
+        stages=PHASES,
         **_MAP_AXES,
     ),
     Matrix("map_test", title="Test accuracy over the map", z_label="accuracy", z_range=(0.0, 1.0), **_MAP_AXES),

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 
+from gui.views.base import stage_colour
 from lab.stream import MemoryRun
-from lab.views import ImageGrid, Matrix
+from lab.views import ImageGrid, Matrix, Stage
 from tests.gui.views.shown import colour, data_of, drag_box, go, pixel, show
 
 RNG = np.random.default_rng(0)
@@ -126,3 +127,18 @@ def test_the_name_of_the_columns_stands_below_them_and_not_in_the_middle_of_a_wi
     middle = name.mapToScene(name.boundingRect().center()).x()
     assert middle == pytest.approx(view.box.mapViewToScene(QPointF(3.0, 0.0)).x(), abs=2)
     assert middle < 300
+
+
+def test_cells_that_are_stages_have_their_colours_and_names(qtbot) -> None:
+    stages = (Stage("calm"), Stage("partial inversion"), Stage("storm"))
+    run = MemoryRun(m=(0, [[[1.0, 2.0], [3.0, np.nan]]]))
+    view = show(qtbot, Matrix("m", title="M", stages=stages, z_label="phase"), run)
+    for (i, j), number in {(0, 0): 1, (0, 1): 2, (1, 0): 3}.items():
+        assert pixel(view, view.raster, j + 0.5, i + 0.5) == [*stage_colour(view.theme, number).getRgb()]
+    assert [text for _, text in view.bar.ticks()] == ["calm", "partial inversion", "storm"]
+    assert "2 partial inversion" in view.bar.toolTip()
+    view._hovered(1.5, 0.5)
+    assert "phase&nbsp;partial inversion" in view.readout
+    view.bar.restore({"limits": [0.0, 9.0]})  # what another version kept
+    assert view.bar.held == (0.5, 3.5)
+    assert not [action for action in view.menu().actions() if "olour" in action.text()]
