@@ -24,7 +24,7 @@ from lab.measures.spike_record import SpikeRecord
 from lab.optimizers import FlatAdam, Moments
 from lab.stream import Source
 from lab.verdict import Check, Verdict
-from lab.views import Curves, Line, Ribbon, Stage, Trace
+from lab.views import Curves, ImageGrid, Line, Ribbon, Stage, Trace
 
 if TYPE_CHECKING:
     from lab.data.batches import EpochBatches
@@ -144,6 +144,7 @@ def decay_of_v(config: Any, run: Source) -> tuple[np.ndarray, np.ndarray] | None
     return second_moment.free_decay(step[:rows], ratio[:rows], v[:rows], config.beta2)
 
 
+SHOWN = 24  # images
 ABOVE = "1/η"  # curvature of the loss per parameter², in a unit that compares it with 2/η
 FACTOR = "(1 - β1)/(1 + β1) / (1 - β1^t) / (√v̂ + ε)"
 UPDATE = "u·Hu / u·g · (1 - β1)/(1 + β1) / (1 - β1^t), u = g/(√v̂ + ε)"
@@ -263,6 +264,14 @@ class AdamSpikes(AlsoMeasure):
             primary=False,
             when=quadratic,
             events=("crossing",),
+        ),
+        ImageGrid(
+            "worst_images",
+            labels="worst_errors",
+            title="Images it fits worst",
+            help="A spike unlearns some images before others. Below each: its squared error, mean over classes.",
+            when=lambda config: config.scene == "images",
+            z_range=(0.0, 1.0),
         ),
     )
     presets = {
@@ -445,6 +454,19 @@ class AdamSpikes(AlsoMeasure):
             step=self.now,
             forgotten=1 - moments.correction2,
         )
+
+    @instrument(
+        every=20,
+        series=(
+            Series("worst_images", "Images of the largest error"),
+            Series("worst_errors", "Their errors", "(f - y)²", statistic="mean over classes"),
+        ),
+    )
+    def worst_images(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Images scene: what the network fits worst, the worst first."""
+        from lab.models.flat_loss import ModuleLoss
+
+        return self.loss.worst_pictures(self.theta, SHOWN) if isinstance(self.loss, ModuleLoss) else None
 
     @staticmethod
     def verdict(config: Any, run: Source) -> Verdict:

@@ -14,6 +14,7 @@ from lab.measures.hvp import Hessian
 from lab.measures.landscape import ClosureLoss, Loss
 from lab.measures.operators import Matrix, SymmetricOperator, flatten, unflatten
 
+MOST_LOOKED_AT = 1000
 DENSE_UP_TO = 200  # parameters up to which the matrix costs less than the products of two searches
 
 
@@ -59,13 +60,25 @@ class ModuleLoss(FlatLoss):
         module: Its trained parameters, in their order, make θ.
         objective: L over some rows of the data, shape (), with its graph.
         probe: Rows whose curvature is meant, and which a step sees where it names no others.
+        each: The loss of every one of some rows, shape (n,), for who looks at single ones.
+        pictures: All rows as images of one channel, shape (N, H, W), where they are images.
     """
 
-    def __init__(self, module: nn.Module, objective: Callable[[Tensor], Tensor], probe: Tensor) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        objective: Callable[[Tensor], Tensor],
+        probe: Tensor,
+        *,
+        each: Callable[[Tensor], Tensor] | None = None,
+        pictures: Tensor | None = None,
+    ) -> None:
         self.module = module
         self.params = [p for p in module.parameters() if p.requires_grad]
         self.objective = objective
         self.probe = probe
+        self.pictures = pictures
+        self._each = each
 
     def start(self) -> Tensor:
         """θ as the module was drawn, shape (P,)."""
@@ -82,6 +95,21 @@ class ModuleLoss(FlatLoss):
         self._put(theta)
         hessian = Hessian(lambda: self.objective(self.probe), self.params)
         return hessian, hessian.gradient
+
+    def worst_pictures(self, theta: Tensor, count: int) -> tuple[Tensor, Tensor] | None:
+        """Those of the largest loss, (count, H, W), and their losses, (count,); None where rows are no images.
+
+        Args:
+            theta: Shape (P,).
+            count: How many, or as many as there are. The first MOST_LOOKED_AT rows are looked at.
+        """
+        if self.pictures is None or self._each is None:
+            return None
+        self._put(theta)
+        with torch.no_grad():
+            losses = self._each(self.probe[:MOST_LOOKED_AT])
+        largest, rows = losses.topk(min(count, len(losses)))
+        return self.pictures[rows], largest
 
     def by_name(self, theta: Tensor) -> tuple[Loss, Params]:
         self._put(theta)

@@ -93,7 +93,17 @@ def image_network(folder: str, samples: int, channels: int, generators: Generato
     y = functional.one_hot(images.labels, classes).float().to(device)
     sizes = (images.images.shape[1], images.images.shape[2], images.images.shape[3])
     model = SmallCNN(sizes, classes, init, channels=(channels, 2 * channels), activation="tanh").to(device)
-    return ModuleLoss(model, lambda rows: (model(x[rows]) - y[rows]).square().mean(), _all(samples, device))
+
+    def errors(rows: Tensor) -> Tensor:
+        return (model(x[rows]) - y[rows]).square()
+
+    return ModuleLoss(
+        model,
+        lambda rows: errors(rows).mean(),
+        _all(samples, device),
+        each=lambda rows: errors(rows).mean(1),
+        pictures=x.mean(1),
+    )
 
 
 def anchor_decoder(samples: int, width: int, layers: int, generators: Generators, device: torch.device) -> ModuleLoss:

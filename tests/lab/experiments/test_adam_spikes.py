@@ -240,6 +240,20 @@ def test_a_batched_step_goes_on_with_its_rows_after_a_look_at_them():
     assert len(set(order)) == 20, "one epoch names no row twice"
 
 
+def test_the_images_of_the_largest_error_are_shown_with_it():
+    experiment, run = finished("images", width=1, samples=30, steps=3)
+    experiment.theta = run_start = experiment.loss.start()
+    found = experiment.worst_images()
+    assert found is not None
+    pictures, errors = found
+    singly = torch.stack([experiment.loss.value_and_gradient(run_start, torch.tensor([n]))[0] for n in range(30)])
+    expected, order = singly.sort(descending=True)
+    torch.testing.assert_close(errors, expected[:24])
+    torch.testing.assert_close(pictures, experiment.loss.pictures[order[:24]])
+    assert run.series("worst_images")[1].shape[1:] == (24, 8, 8)
+    assert "worst_images" not in finished("50-d", **SMALL["50-d"], steps=2)[1].names()
+
+
 def test_images_that_cannot_be_had_are_refused_in_one_line(tmp_path):
     with pytest.raises(ConfigError, match="is no folder"):
         started("images", folder=str(tmp_path / "nowhere"))
