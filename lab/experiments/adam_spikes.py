@@ -457,6 +457,7 @@ class AdamSpikes(AlsoMeasure):
 
     @instrument(
         every=20,
+        exact=True,
         series=(
             Series("worst_images", "Images of the largest error"),
             Series("worst_errors", "Their errors", "(f - y)²", statistic="mean over classes"),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtGui import QContextMenuEvent, QFontMetricsF
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QTabWidget
 
 from gui.delegate import Role
@@ -21,6 +21,7 @@ from gui.studies.page import StudyPage
 from gui.studies.scheduler import SchedulerDialog
 from gui.studies.tabs import Studies
 from gui.studies.tiles import curve_of
+from gui.style import font
 from gui.theme import DARK, LIGHT
 from gui.views.phase_diagram import PhaseDiagramView
 from lab import registry
@@ -471,7 +472,7 @@ def test_a_long_name_of_a_number_stands_whole_over_the_bar_of_its_colours(qtbot)
         return dark[-1] - dark[0]
 
     name = "hill loss off its closed form"
-    assert inked(name) == pytest.approx(view.fontMetrics().horizontalAdvance(name), abs=6)
+    assert inked(name) == pytest.approx(QFontMetricsF(font(12)).horizontalAdvance(name), abs=6)
     assert inked(4 * name) < 400  # too long for the view: cut at its end
 
 

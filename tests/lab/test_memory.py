@@ -16,6 +16,7 @@ def test_what_does_not_fit_is_refused_with_both_sizes_and_the_rest_is_not():
 
 
 def test_tables_larger_than_the_machine_are_refused_before_they_are_built():
-    config = RiverValley.configure("bigram", values={"contexts": 20_000, "tokens": 1000, "replicates": 64})
+    values = {"scene": "schedules", "contexts": 20_000, "tokens": 1000, "replicates": 64}
+    config = RiverValley.configure("bigram", values=values)
     with pytest.raises(ConfigError, match="contexts, tokens or replicates"):
         RiverValley(config).setup()
