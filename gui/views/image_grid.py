@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetricsF
 
 from gui.runs.open_run import OpenRun
 from gui.theme import Theme
@@ -88,17 +88,24 @@ class ImageGridView(TiledPlot[ImageGrid]):
         if not len(labels):
             return
         (down, across), height, columns = self.centres(), self.tiles.shape[2], self.tiles.shape[1]
-        for number, value in enumerate(labels):
+        texts = [short(float(value), 2) for value in labels]
+        widest = max(QFontMetricsF(font_px(TICK_PX)).horizontalAdvance(text) for text in texts)
+        room = self.period[1] / self.box.viewPixelSize()[0]
+        for number, text in enumerate(texts):
             row, column = divmod(number, columns)
-            self._texts[number].setText(short(float(value)), QColor(self.theme.muted))
+            self._texts[number].setText(text, QColor(self.theme.muted))
             self._texts[number].setPos(across[column], down[row] + height / 2)
+            self._texts[number].setVisible(widest <= room)  # else one would lie over the next; the read-out has them
 
     def _said(self) -> str:
         cell = self.cell_at(*self._pointer) if self._pointer else None
         number = cell[0] * self.tiles.shape[1] + cell[1] if cell else self._count
         if cell is None or number >= self._count:
             return ""
-        return f"image&nbsp;{number}&nbsp;({cell[2]}, {cell[3]})&nbsp;&nbsp; {short(float(self.tiles[cell]))}"
+        labels = self.labels()
+        label = f"&nbsp;{short(float(labels[number]))}" if number < len(labels) else ""
+        place = f"({cell[2]}, {cell[3]})&nbsp;&nbsp; {short(float(self.tiles[cell]))}"
+        return f"image&nbsp;{number}{label and ':'}{label}&nbsp;&nbsp; {place}"
 
     def numbers(self) -> str:
         images = self.images()

@@ -144,7 +144,7 @@ def decay_of_v(config: Any, run: Source) -> tuple[np.ndarray, np.ndarray] | None
     return second_moment.free_decay(step[:rows], ratio[:rows], v[:rows], config.beta2)
 
 
-SHOWN = 24  # images
+SHOWN = 12  # images
 ABOVE = "1/η"  # curvature of the loss per parameter², in a unit that compares it with 2/η
 FACTOR = "(1 - β1)/(1 + β1) / (1 - β1^t) / (√v̂ + ε)"
 UPDATE = "u·Hu / u·g · (1 - β1)/(1 + β1) / (1 - β1^t), u = g/(√v̂ + ε)"

@@ -116,7 +116,7 @@ def test_images_stand_in_reading_order_with_their_numbers(qtbot) -> None:
     texts = [item.toPlainText() for item in view._texts if item.isVisible()]
     assert texts == ["0", "1.5", "3", "4.5", "6", "7.5", "9"]
     view._hovered(0.5, 0.5)
-    assert "image&nbsp;0&nbsp;(0, 0)" in view.readout
+    assert "image&nbsp;0:&nbsp;0&nbsp;&nbsp; (0, 0)" in view.readout
 
 
 def test_the_name_of_the_columns_stands_below_them_and_not_in_the_middle_of_a_wide_panel(qtbot) -> None:
@@ -142,3 +142,14 @@ def test_cells_that_are_stages_have_their_colours_and_names(qtbot) -> None:
     view.bar.restore({"limits": [0.0, 9.0]})  # what another version kept
     assert view.bar.held == (0.5, 3.5)
     assert not [action for action in view.menu().actions() if "olour" in action.text()]
+
+
+def test_numbers_that_would_lie_over_each_other_are_left_to_the_read_out(qtbot) -> None:
+    run = MemoryRun(im=(0, RNG.uniform(size=(1, 40, 4, 4))), n=(0, np.full((1, 40), 0.00123456)))
+    view = show(qtbot, ImageGrid("im", labels="n", title="Samples"), run)
+    assert {item.toPlainText() for item in view._texts if item.isVisible()} == {"0.0012"}
+    view.resize(140, 120)
+    view.draw()
+    assert not [item for item in view._texts if item.isVisible()]
+    view._hovered(0.5, 0.5)
+    assert "image&nbsp;0:&nbsp;0.00123" in view.readout

@@ -248,9 +248,9 @@ def test_the_images_of_the_largest_error_are_shown_with_it():
     pictures, errors = found
     singly = torch.stack([experiment.loss.value_and_gradient(run_start, torch.tensor([n]))[0] for n in range(30)])
     expected, order = singly.sort(descending=True)
-    torch.testing.assert_close(errors, expected[:24])
-    torch.testing.assert_close(pictures, experiment.loss.pictures[order[:24]])
-    assert run.series("worst_images")[1].shape[1:] == (24, 8, 8)
+    torch.testing.assert_close(errors, expected[:12])
+    torch.testing.assert_close(pictures, experiment.loss.pictures[order[:12]])
+    assert run.series("worst_images")[1].shape[1:] == (12, 8, 8)
     assert "worst_images" not in finished("50-d", **SMALL["50-d"], steps=2)[1].names()
 
 
