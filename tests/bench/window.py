@@ -36,7 +36,7 @@ from lab.views import Landscape
 from tests.bench.plain import CLOCK_EVERY, WARM_UP, Plain
 from tests.bench.table import Result
 
-STRETCH, STRETCHES = 1000, 6  # steps of a turn, about a second as from one checkpoint to the next; turns of a run
+STRETCH, STRETCHES = 1000, 6  # steps of a turn, about a second; turns of a run
 ROUNDS = 4  # runs on each host
 TICK_MS = 5  # of the watch for gaps: at 2 ms it took a fiftieth of a core itself
 HOSTS: tuple[HostKind, ...] = ("process", "thread")
