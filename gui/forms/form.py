@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from gui import icons
 from gui.forms.also import AlsoGroup
 from gui.forms.group import Group
 from gui.forms.row import Row
 from gui.forms.start import Start
-from gui.named import named
 from gui.theme import LIGHT, Theme
 from lab.config import Config, ConfigError
 from lab.experiment import Experiment
@@ -42,14 +41,10 @@ class Form(QWidget):
         self.groups: dict[str, Group] = {}
         self.start = Start(experiment)
         self.start.chosen.connect(self.fill)
-        self.problem = named(QLabel(wordWrap=True), "error")
-        self.estimate = named(QLabel(wordWrap=True), "muted")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 8, 12, 16)
         layout.setSpacing(0)
         layout.addWidget(self.start)
-        layout.addWidget(self.estimate)
-        layout.addWidget(self.problem)
         layout.addLayout(self._actions())
         self._build(layout, theme)
         self.also = AlsoGroup(experiment, theme)
@@ -57,7 +52,6 @@ class Form(QWidget):
         self.groups["Also measure"] = self.also
         layout.addWidget(self.also)
         layout.addStretch(1)
-        self.set_estimate("")
         self.fill()
 
     def _actions(self) -> QVBoxLayout:
@@ -134,11 +128,6 @@ class Form(QWidget):
         wanted = self._config.changed(settings)
         return name if wanted == self._config else ""
 
-    def set_estimate(self, text: str) -> None:
-        """What the run will cost, in words."""
-        self.estimate.setText(text)
-        self.estimate.setVisible(bool(text))
-
     def set_running(self, running: bool) -> None:
         """While a run goes on: live knobs and actions only."""
         self.running = running
@@ -161,6 +150,10 @@ class Form(QWidget):
             return f"{self.rows[name].knob.label}: {why}" if name in self.rows else why
         return ""
 
+    def problem(self) -> str:
+        """What is wrong with several knobs together; what is wrong with one stands under its field."""
+        return "\n".join(why for name, why in self._errors.items() if name not in self.rows)
+
     def focus_first_error(self) -> None:
         """Put the cursor where something has to be corrected."""
         for name in self._errors:
@@ -182,9 +175,6 @@ class Form(QWidget):
                 changed = row.changed  # cannot be compared while another field is wrong
             count += changed
             row.show_state(changed=changed, error=error)
-        general = [why for name, why in self._errors.items() if name not in self.rows]
-        self.problem.setText("\n".join(general))
-        self.problem.setVisible(bool(general))
         self.start.show_modified(count)
         self.changed.emit()
 

@@ -54,6 +54,10 @@ class Start(QWidget):
         self.note = named(QLabel(wordWrap=True), "muted")
         layout.addWidget(self.note)
         layout.addLayout(self._arm_rows())
+        for widget in (self.modified, self.back):  # they come as a knob is turned, which must not move meanwhile
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            widget.setSizePolicy(policy)
         bottom = QHBoxLayout()
         bottom.addWidget(self.modified, 0, Qt.AlignmentFlag.AlignVCenter)
         bottom.addStretch(1)

@@ -24,7 +24,7 @@ REST = 700  # ms without another change before anything is asked
 
 
 class Forecast(QObject):
-    """Puts the cost under the form, and what the run starts from into a tab of its own.
+    """Puts the cost under Run, and what the run starts from into a tab of its own.
 
     Attributes:
         preview: What the tab "Before training" shows; None without one.
@@ -42,9 +42,7 @@ class Forecast(QObject):
 
     def ask(self) -> None:
         """Ask once the user has stopped typing. Never beside a run: both would be slowed."""
-        form = self._knobs.form
-        if form is not None:
-            form.set_estimate("")
+        self._knobs.set_estimate("")
         self._timer.start() if self._tabs.isVisible() and not self._tabs.active_runs() else self._timer.stop()
 
     def _ask(self) -> None:
@@ -62,7 +60,7 @@ class Forecast(QObject):
         if form is not self._knobs.form or form.config() != config:
             return
         if isinstance(found, str):
-            form.set_estimate(found)
+            self._knobs.set_estimate(found)
         else:
             self._show_preview(form.experiment, config, found)
             self._ask()  # what it costs is asked after what it looks like

@@ -24,9 +24,9 @@ RESTING = "Point at a knob to read what it does."
 
 
 class Hint(QLabel):
-    """Help in three lines of its own, however long it is: what stands above must not move under the pointer."""
+    """Words in four lines of their own, however long they are: what stands above must not move under the pointer."""
 
-    LINES = 3
+    LINES = 4  # what most estimates take
 
     def __init__(self, text: str) -> None:
         super().__init__(wordWrap=True)
@@ -34,14 +34,17 @@ class Hint(QLabel):
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.show_text(text)
 
-    def show_text(self, text: str) -> None:
+    def show_text(self, text: str, *, wrong: bool = False) -> None:
         """Show as many words as there is room for; the rest is in the tooltip."""
         self.full = text
+        if wrong != bool(self.property("wrong")):
+            self.setProperty("wrong", wrong)
+            self.style().unpolish(self)
+            self.style().polish(self)
         self._fit()
 
     def _fit(self) -> None:
-        metrics = self.fontMetrics()
-        room = self.LINES * metrics.lineSpacing()
+        room = self._height("\n".join("X" * self.LINES))  # a line takes more than lineSpacing
         self.setFixedHeight(room + 4)
         words, shown = self.full.split(" "), self.full
         while words and self._height(shown) > room:
@@ -88,6 +91,8 @@ class KnobsPanel(QWidget):
         within = QHBoxLayout(self.button)
         within.addWidget(self.pulse, 0, Qt.AlignmentFlag.AlignRight)
         self.hint = Hint(RESTING)
+        self._help = self._estimate = self._said = ""
+        self._news = False  # what is said came after the help, and stands until a knob is pointed at
         foot = QFrame()
         low = QVBoxLayout(foot)
         low.setContentsMargins(16, 8, 16, 8)
@@ -147,6 +152,7 @@ class KnobsPanel(QWidget):
 
     def clear(self, name: str = "") -> None:
         self.form = None
+        self._help = self._estimate = ""
         self.title.setText(name)
         text = f"This app has no experiment called {name}: its run can be looked at, not run again." if name else ""
         self.scroll_area.setWidget(named(QLabel(text, wordWrap=True, margin=16), "muted"))
@@ -173,6 +179,7 @@ class KnobsPanel(QWidget):
         from gui.forms import Form  # brings pydantic, which the first paint does without
 
         self.title.setText(experiment.title)
+        self._help = self._estimate = ""
         form = self.form = Form(experiment, self._theme)
         form.hinted.connect(self._hint)
         form.live_changed.connect(self._set_knobs)
@@ -222,9 +229,28 @@ class KnobsPanel(QWidget):
         valid = self.form is not None and self.form.config() is not None
         self.queue_button.setEnabled(valid)
         self.button.setEnabled(state in ("running", "paused") or (not active and valid))
+        self._say()
+
+    def set_estimate(self, text: str) -> None:
+        """What the run will cost, in words."""
+        self._estimate = text
+        self._say()
+
+    def _say(self) -> None:
+        """Say what is wrong between knobs, or else what the run will cost: over the help, where that is new."""
+        problem = "" if self.form is None else self.form.problem()
+        if self._said != (said := problem or self._estimate):
+            self._said, self._news = said, bool(said)
+        self._tell()
 
     def _hint(self, text: str) -> None:
-        self.hint.show_text(text or RESTING)
+        self._help, self._news = text, False
+        self._tell()
+
+    def _tell(self) -> None:
+        said = self._said if self._news or not self._help else ""
+        wrong = bool(said) and said != self._estimate
+        self.hint.show_text(said or self._help or RESTING, wrong=wrong)
 
     def _set_knobs(self, values: dict[str, Any]) -> None:
         if self.run is not None:

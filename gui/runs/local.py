@@ -231,7 +231,8 @@ def cost_in_words(experiment: type[Experiment], found: Estimate, also: tuple[str
         key=lambda item: found.prices[item.method]["seconds"] / found.prices[item.method]["every"], reverse=True
     )
     on = instruments_asked(also)
-    for item in [i for i in priced if i is priced[0] or i.method in on]:
+    said = [item for item in priced if item is priced[0] or item.method in on]
+    for item in sorted(said, key=lambda item: item.method not in on):  # what was asked for first: the end may be cut
         price = found.prices[item.method]
         text += f" A reading of {item.series[0].label.lower()} takes as long as {price['steps']:.2g} steps."
     return text
