@@ -44,6 +44,15 @@ def problem(generator: torch.Generator) -> tuple[torch.nn.Module, torch.Tensor, 
     return model, x, torch.sin(x) + torch.sin(4 * x)
 
 
+def take(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, optimizer: torch.optim.Optimizer) -> float:
+    """One step of training, by whoever takes it; returns the loss."""
+    optimizer.zero_grad()
+    loss = torch.nn.functional.mse_loss(model(x), y)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 def clocks() -> tuple[float, float]:
     """Seconds on the wall, seconds of this thread's processor time."""
     return time.perf_counter(), time.thread_time()
@@ -69,12 +78,13 @@ class Plain(Experiment):
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.config.lr)
 
     def step(self) -> Mapping[str, Any]:
-        self.optimizer.zero_grad()
-        loss = torch.nn.functional.mse_loss(self.model(self.x), self.y)
-        loss.backward()
-        self.optimizer.step()
-        value = loss.item()
-        readings: dict[str, Any] = {f"train_loss{i}": value * (i + 1) for i in range(4)}
+        loss = take(self.model, self.x, self.y, self.optimizer)
+        readings: dict[str, Any] = {
+            "train_loss0": loss,
+            "train_loss1": 2 * loss,
+            "train_loss2": 3 * loss,
+            "train_loss3": 4 * loss,
+        }
         if self.now % CLOCK_EVERY == 0:
             readings["clock"] = np.array(clocks())
         return readings
@@ -90,11 +100,7 @@ def bare(read: Callable[[int], None] | None = None) -> Iterator[int]:
     model, x, y = problem(torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for step in count(1):
-        optimizer.zero_grad()
-        loss = torch.nn.functional.mse_loss(model(x), y)
-        loss.backward()
-        optimizer.step()
-        loss.item()
+        take(model, x, y, optimizer)
         if read is not None:
             read(step)
         yield step
