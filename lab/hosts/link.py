@@ -11,13 +11,17 @@ Commands: ("pause",) ("go",) ("step", count) ("slow", seconds) ("stop",) ("set",
 
 from __future__ import annotations
 
+import io
+import pickle
 import queue
 from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+KEPT = 1 << 23  # bytes of the buffer that messages are written into: larger ones are rare
 Message = tuple[Any, ...]
 Command = tuple[Any, ...]
 
@@ -52,10 +56,14 @@ class QueueLink:
 
 
 class PipeLink:
-    """Between processes."""
+    """Between processes.
+
+    Messages are pickled into one buffer that stays: memory that is new each time costs several times the copying.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._buffer = io.BytesIO()
 
     def commands(self, wait: float) -> list[Command]:
         found: list[Command] = []
@@ -64,7 +72,11 @@ class PipeLink:
         return found
 
     def send(self, messages: list[Message]) -> None:
-        self._connection.send(messages)
+        if self._buffer.getbuffer().nbytes > KEPT:
+            self._buffer = io.BytesIO()
+        self._buffer.seek(0)
+        ForkingPickler(self._buffer, pickle.HIGHEST_PROTOCOL).dump(messages)
+        self._connection.send_bytes(self._buffer.getbuffer()[: self._buffer.tell()])
 
 
 class QuietLink(PipeLink):
