@@ -42,7 +42,9 @@ def carry_out_run(request: Request) -> Ending:
     """Run in this process with progress; Ctrl-C stops at the next step and keeps the file."""
     from lab.hosts.link import QueueLink
     from lab.hosts.run import execute  # brings torch, which a study leaves to its workers
+    from lab.memory import keep_freed_memory
 
+    keep_freed_memory()
     commands: queue.Queue[Any] = queue.Queue()
     interrupted: list[bool] = []
 

@@ -220,7 +220,9 @@ def _warm_up() -> None:
     import torch
 
     import lab.hosts.run  # noqa: F401 - imported to be warm: h5py and the writer
+    from lab.memory import keep_freed_memory
 
+    keep_freed_memory()
     torch.set_num_threads(1)
     weight = torch.ones(2, requires_grad=True)
     optimiser = torch.optim.Adam([weight])

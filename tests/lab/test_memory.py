@@ -1,4 +1,8 @@
-"""A run that cannot fit is refused before it is built."""
+"""A run that cannot fit is refused before it is built; what a run freed it uses again."""
+
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -20,3 +24,31 @@ def test_tables_larger_than_the_machine_are_refused_before_they_are_built():
     config = RiverValley.configure("bigram", values=values)
     with pytest.raises(ConfigError, match="contexts, tokens or replicates"):
         RiverValley(config).setup()
+
+
+FREED = """
+import resource, sys
+from lab.memory import keep_freed_memory
+
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+
+def use():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [bytearray(1 << 20) for _ in range(40)]
+    del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+use()
+use()
+print(min(use() for _ in range(5)))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told")
+def test_what_a_process_freed_it_uses_again():
+    given, kept = (
+        int(subprocess.run([sys.executable, "-c", FREED, way], capture_output=True, text=True, check=True).stdout)
+        for way in ("given", "kept")
+    )
+    assert given > 5000 > 100 > kept, "40 MB are 10240 pages"
