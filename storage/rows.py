@@ -12,10 +12,11 @@ from .layout import NO_STEP, STEP, VALUE, dataset_at
 
 _CHUNK_ROWS = 1024  # 8 kB of steps: a run of a few thousand rows and ten series stays below a megabyte
 _CHUNK_BYTES = 1 << 16
+_KEPT = 1 << 23  # bytes of waiting values whose memory is used again: what is new each time costs more than the copying
 
 
 class SeriesRows:
-    """Rows of one series. ``steps`` and ``values`` hold plain numbers that wait, ``blocks`` arrays that wait.
+    """Rows of one series. ``steps`` and ``values`` hold plain numbers that wait; arrays wait where they are copied to.
 
     Args:
         group: The series' group, with its datasets once there is a first row.
@@ -26,7 +27,8 @@ class SeriesRows:
         self._open: dict[str, Any] = {}  # handles of the two datasets, once there
         self.steps: list[int] = []
         self.values: list[float] = []
-        self._blocks: list[tuple[np.ndarray, np.ndarray]] = []
+        self._waiting: tuple[np.ndarray, ...] = ()  # steps and values, of both the first _filled
+        self._filled = 0
         self._dtype: np.dtype | None = None
         self._shape: tuple[int, ...] = ()
         self._count = 0  # rows in the file
@@ -45,7 +47,7 @@ class SeriesRows:
 
     @property
     def waiting(self) -> bool:
-        return bool(self.steps or self._blocks)
+        return bool(self.steps or self._filled)
 
     def declare(self, attrs: Mapping[str, str]) -> None:
         for key, text in attrs.items():
@@ -56,8 +58,8 @@ class SeriesRows:
 
     def add(self, step: ArrayLike, value: ArrayLike) -> None:
         """Keep a copy of rows ``step`` (k,) and ``value`` (k, ...) that are after the last one."""
-        steps = np.atleast_1d(np.array(step, np.int64))
-        values = np.array(value)
+        steps = np.atleast_1d(np.asarray(step, np.int64))
+        values = np.asarray(value)
         values = values.reshape(1) if values.ndim == 0 else values
         self._check(steps, values)
         if not len(steps):
@@ -69,25 +71,28 @@ class SeriesRows:
                 return
         if self._dtype is None:
             self._know(values.dtype, values.shape[1:])
+        if values.dtype != self._dtype:
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, as when HDF5 converts
+                values = values.astype(self._dtype)
         self._fold()
-        self._blocks.append((steps, values))
+        self._put(steps, values)
         self.last = int(steps[-1])
 
     def write_values(self) -> None:
         """Put the values that wait into the file. May be done again: rows count only with their steps."""
         self._fold()
-        step, values = (np.concatenate(part) for part in zip(*self._blocks, strict=True))
-        self._blocks = [(step, values)]
         if VALUE not in self._open and VALUE not in self._group:
             self._create()
-        self._extend(VALUE, values)
+        self._extend(VALUE, self._waiting[1][: self._filled])
 
     def write_steps(self) -> None:
         """Make the values just written count."""
-        steps = self._blocks[0][0]
-        self._extend(STEP, steps)
-        self._count += len(steps)
-        self._blocks = []
+        steps, values = self._waiting
+        self._extend(STEP, steps[: self._filled])
+        self._count += self._filled
+        self._filled = 0
+        if values.nbytes > _KEPT:
+            self._waiting = tuple(_longer(rows, 0, 0) for rows in self._waiting)
 
     def _extend(self, name: str, rows: np.ndarray) -> None:
         if name not in self._open:
@@ -96,6 +101,7 @@ class SeriesRows:
 
     def _know(self, dtype: np.dtype, shape: tuple[int, ...]) -> None:
         self._dtype, self._shape = dtype, shape
+        self._waiting = np.empty(0, np.int64), np.empty((0, *shape), dtype)
         self.scalar = dtype.kind == "f" and shape == ()
 
     def _check(self, steps: np.ndarray, values: np.ndarray) -> None:
@@ -117,8 +123,17 @@ class SeriesRows:
 
     def _fold(self) -> None:
         if self.steps:
-            self._blocks.append((np.array(self.steps, np.int64), np.array(self.values, self._dtype)))
+            self._put(np.array(self.steps, np.int64), np.array(self.values, self._dtype))
             self.steps, self.values = [], []
+
+    def _put(self, steps: np.ndarray, values: np.ndarray) -> None:
+        """Copy rows behind those that wait."""
+        end = self._filled + len(steps)
+        if end > len(self._waiting[0]):
+            self._waiting = tuple(_longer(rows, self._filled, end) for rows in self._waiting)
+        for new, rows in zip(self._waiting, (steps, values), strict=True):
+            new[self._filled : end] = rows
+        self._filled = end
 
     def _create(self) -> None:
         """Make the two datasets, now that the rows' shape and kind are known."""
@@ -140,6 +155,13 @@ class SeriesRows:
         self._group[VALUE].attrs["long_name"] = label or (self._group.name or "").rpartition("/")[2]
         if attrs.get("units"):
             self._group[VALUE].attrs["units"] = attrs["units"]
+
+
+def _longer(rows: np.ndarray, filled: int, end: int) -> np.ndarray:
+    """An array with room for ``end`` rows and more to come, that begins with the first ``filled`` of ``rows``."""
+    longer = np.empty((max(end, 2 * filled), *rows.shape[1:]), rows.dtype)
+    longer[:filled] = rows[:filled]
+    return longer
 
 
 def put_after(dataset: Any, count: int, rows: np.ndarray) -> None:

@@ -190,3 +190,19 @@ def test_plain_h5py_reads_arrays_and_text_and_nothing_else(tmp_path):
         texts = [file[name] for name in ("config", "log", "events/payload")]
         assert all(h5py.check_string_dtype(text.dtype) for text in texts)
     assert kinds == {"i", "f", "O"}  # h5py's O is text here: checked above
+
+
+def test_rows_are_copied_when_they_come_and_cast_to_what_the_series_holds(tmp_path):
+    path = tmp_path / "run.h5"
+    block = np.ones((2, 3), np.float32)
+    with RunWriter.create(path, {}, {}, {}) as run:
+        run.append("x", [0, 1], block)
+        block[:] = 7
+        run.append("x", [2], np.full((1, 3), 1e300))
+        run.flush()
+        run.append("x", [3], np.full((1, 3), 2.0))
+    with RunReader(path) as reader:
+        step, value = reader.series("x")
+    assert step.tolist() == [0, 1, 2, 3]
+    assert value.dtype == np.float32
+    assert value[:, 0].tolist() == [1, 1, np.inf, 2]
