@@ -66,8 +66,10 @@ class Schedule:
         chosen: list[Instrument] = []
         if step < self.next and not last:
             return chosen
-        self.next = min(((step // every + 1) * every for _, _, every in self._planned), default=self._config.steps)
+        self.next = self._config.steps
         for item, cost, every in self._planned:
+            if (after := (step // every + 1) * every) < self.next:
+                self.next = after
             if cost.last != step and (step == cost.since or last or step % every == 0):
                 chosen.append(item)
         return chosen
