@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gui.views.marks import ACTS
+from gui.views.marks import CHANGES
 from gui.views.text import whole
 from lab.differing import SEEDS
 
@@ -20,7 +20,7 @@ NONE = "no intervention"
 
 @dataclass(frozen=True, order=True)
 class Act:
-    """A knob turned, an action, instruments switched, or a branch taken; equal ones are the same thing done.
+    """A knob turned, an action, or a branch taken; equal ones are the same thing done.
 
     Attributes:
         payload: JSON text of what was done; of a branch, of what it changed beside its seeds.
@@ -48,8 +48,6 @@ class Act:
                 said = ", ".join(f"{name} → {_exact(_new(pair))}" for name, pair in changed.items())
             case "action", {"action": str(action), "arguments": dict(arguments)}:
                 said = " ".join([action, *(f"{name} {_exact(value)}" for name, value in arguments.items())])
-            case "instruments", {"on": list(on), "off": list(off)}:
-                said = ", ".join([*(f"{name} on" for name in on), *(f"{name} off" for name in off)])
             case kind, _:  # of another version
                 said = f"{kind} {self.payload}"
         return f"{said} at {whole(self.step)}"
@@ -66,8 +64,8 @@ def _new(change: Any) -> Any:
 
 
 def acts_of(events: Iterable[Event]) -> tuple[Act, ...]:
-    """What was done to a run, as its file has it."""
-    return tuple(Act.of(event) for event in events if event["kind"] in ACTS)
+    """What was done to a run's training, as its file has it: instruments switched on or off change no weight."""
+    return tuple(Act.of(event) for event in events if event["kind"] in CHANGES)
 
 
 def interventions(headers: Sequence[Mapping[str, Any]], acts: Sequence[tuple[Act, ...]]) -> list[str]:

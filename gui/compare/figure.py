@@ -7,7 +7,7 @@ from typing import Any
 
 from gui.compare.grouping import split
 from gui.compare.kinds import overlaid, why_whole
-from gui.compare.members import Member, groups, names, settings
+from gui.compare.members import Member, first_with, groups, names, settings
 from gui.compare.prepare import shown_views
 from gui.compare.recipe import Recipe
 from gui.export.look import FigureError
@@ -64,7 +64,7 @@ def _panels(view: View, recipe: Recipe, runs: Sequence[Member], reference: Membe
             yield {**panel, **title, "runs": [run.path for run in members]}
             continue
         firsts = groups(members, recipe.band if recipe.layout == "overlay" else "")[:MOST_BESIDE]
-        files = [members[group[0]].path for group in firsts]
+        files = [members[first_with(view, members, group)].path for group in firsts]
         yield {**panel, **title, "runs": files, "columns": 1 if len(files) <= FEW_BESIDE else 2}
 
 

@@ -163,6 +163,11 @@ def _usual(values: Sequence[Any]) -> Any:
     return value if 2 * most > len(values) else object()
 
 
+def first_with(view: View, members: Sequence[Member], group: Sequence[int]) -> int:
+    """The first run of a group that recorded what a view shows; where none did, its first."""
+    return next((run for run in group if view.shows(members[run].source.names())), group[0])
+
+
 def first_number(members: Sequence[Member]) -> str:
     """A scalar series to begin a table with: the default plot's, else the training loss, else the first."""
     scalars = members[0].source.last_numbers()

@@ -12,6 +12,7 @@ from gui.compare.axis import SharedAxis
 from gui.compare.cells import Cell
 from gui.compare.grouping import Grouping
 from gui.compare.kinds import overlay_of
+from gui.compare.members import first_with
 from gui.compare.prepare import Panel, Prepared, reach, shown_views, step_at
 from gui.compare.recipe import Recipe
 from gui.theme import Theme
@@ -96,7 +97,7 @@ class Panels(QObject):
         return overlay
 
     def _beside(self, view: View, panel: Panel) -> Iterator[Cell]:
-        """A cell for each run, or for the first run of each group; every value of a splitting knob begins a row."""
+        """A cell for each run, or for the first of each group that has it; every value of a splitting knob is a row."""
         parts = self._grouping.parts or {}
         usual = {part: [group for group in groups if self._has(view, panel, group)] for part, groups in parts.items()}
         most = max(1, MOST_BESIDE // max(len(usual), 1))
@@ -108,8 +109,9 @@ class Panels(QObject):
                 yield self._alone(view, panel, group, head)
 
     def _has(self, view: View, panel: Panel, group: int) -> bool:
-        """Whether a group's first run can be shown in a view."""
-        first, member = self._grouping.groups[group][0], self._member(group)
+        """Whether a run of a group can be shown in a view."""
+        first = self._first(view, group)
+        member = self._found.members[first]
         if member.experiment is None:
             return False
         own = (*member.experiment.views, *member.experiment.views_of(member.config, member.source.names()))
@@ -121,7 +123,8 @@ class Panels(QObject):
         """A group by itself: an overlay of one, on the axes of its neighbours, or the view of its first run."""
         name = self._grouping.names[group]
         if len(self._grouping.groups[group]) > 1:
-            name = f"{name}, seed {self._member(group).header['seed']}".removeprefix(", ")
+            seed = self._found.members[self._first(view, group)].header["seed"]
+            name = f"{name}, seed {seed}".removeprefix(", ")
         if self._recipe.layout == "difference":
             name = f"{name} minus {self._reference}"
         title = name if head else f"{view.title} \N{EN DASH} {name}"
@@ -136,7 +139,8 @@ class Panels(QObject):
         from gui.views import make_view
         from gui.views.axes import StepAxis
 
-        member = self._member(group)
+        first = self._first(view, group)
+        member = self._found.members[first]
         run: Any
         if self._recipe.layout == "difference":
             run = DifferenceRun(member, self._found.members[self._reference_run], view)
@@ -148,8 +152,11 @@ class Panels(QObject):
         widget.figure_requested.connect(lambda: self.figure_requested.emit(view))
         run.setParent(widget)
         axis.setParent(widget)
-        self._steps.append((self._grouping.groups[group][0], axis))
+        self._steps.append((first, axis))
         return widget
+
+    def _first(self, view: View, group: int) -> int:
+        return first_with(view, self._found.members, self._grouping.groups[group])
 
     def _member(self, group: int) -> Any:
         return self._found.members[self._grouping.groups[group][0]]

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from gui.acts import acts_of, interventions
+from gui.compare.figure import figure_panels
 from gui.compare.members import groups, names, opened, settings
+from gui.compare.place import ComparePlace
+from gui.compare.recipe import Recipe
 from gui.compare.tables import rows
 from gui.export.recipe import checked
 from gui.export.sources import opened as contents_of
+from gui.theme import LIGHT
 from lab.differing import ABSENT, differences
 from lab.stream import Event
+from lab.views import Heatmap
 from storage.numbers import Number
 from storage.reader import RunReader
 from storage.writer import RunWriter
@@ -41,6 +46,8 @@ def write(tmp_path: Path) -> Write:
             writer.append("train_loss", step, np.full(len(step), 2.0))
             for event in events:
                 writer.event(*event)
+            if SWITCHED in events:
+                writer.append("theta_now", np.arange(500, 1000, 10), np.ones((50, 3)))
         return str(path)
 
     return write
@@ -57,7 +64,6 @@ def told(*paths: str, band: str = "SD") -> list[str]:
     [
         (PRUNED, "prune share 0.5 at 700"),
         (TURNED, "lr → 0.01 at 300"),
-        (SWITCHED, "also_sharpness on at 500"),
     ],
 )
 def test_a_run_that_was_acted_upon_is_no_second_seed_of_one_that_was_not(write, act, said):
@@ -69,6 +75,23 @@ def test_a_run_that_was_acted_upon_is_no_second_seed_of_one_that_was_not(write, 
     assert differences(settings(members)).keys() == {"seed", "interventions"}
     table = rows(members, [*found.values()], [Number.parse("last(train_loss)")])
     assert {row["interventions"]: row["runs"] for row in table} == {said: 2, ABSENT: 2}
+
+
+def test_runs_that_differ_in_their_instruments_alone_are_seeds_of_one_thing(write, qtbot, monkeypatch):
+    monkeypatch.setattr(Tiny, "also_views", (weights := Heatmap("theta_now", title="Parameters"),))
+    paths = [write(), write(SWITCHED, seed=1), write(TURNED, seed=2), write(SWITCHED, TURNED, seed=3)]
+    members, _ = opened(paths)
+    assert groups(members, "SD") == [[2, 3], [0, 1]]
+    assert told(*paths) == ["lr → 0.01 at 300", "no intervention"]
+    place = ComparePlace(LIGHT)
+    qtbot.addWidget(place, before_close_func=lambda widget: widget.finish())
+    with qtbot.waitSignal(place.background.done):
+        place.show_recipe(Recipe(tuple(paths), views=("loss", weights.id)))
+    loss, *pictures = place.grid.cells
+    assert [int(line.count.max()) for line in loss.view.visible_lines()] == [2, 2]
+    assert [cell.view.run.path for cell in pictures] == [paths[3], paths[1]]  # the one of each group that has it
+    panels = figure_panels(place.recipe, members)
+    assert [panel["runs"] for panel in panels if panel["view"] == weights.id] == [[paths[3], paths[1]]]
 
 
 def test_a_parent_and_its_branch_with_the_same_knobs_are_two_lines(write):
