@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gui.views.marks import CHANGES
 from gui.views.text import whole
-from lab.differing import SEEDS
+from lab.differing import SEEDS, differences
 
 if TYPE_CHECKING:
     from lab.stream import Event
@@ -37,6 +37,14 @@ class Act:
             changed = done.get("changed")
             done = {name: changed[name] for name in changed if name not in SEEDS} if isinstance(changed, dict) else {}
         return cls(event["step"], event["kind"], json.dumps(done, sort_keys=True))
+
+    @property
+    def knobs(self) -> set[str]:
+        """Names of the knobs that it gave new values, beside seeds."""
+        match self.kind, json.loads(self.payload):
+            case ("knobs", {"changed": dict(changed)}) | ("branch", dict(changed)):
+                return {*changed}
+        return set()
 
     @property
     def words(self) -> str:
@@ -77,16 +85,51 @@ def interventions(headers: Sequence[Mapping[str, Any]], acts: Sequence[tuple[Act
         headers: Of the runs.
         acts: What each one's file has.
     """
-    places = {str(header["run_id"]): place for place, header in enumerate(headers)}
-
-    def past(place: int) -> set[Act]:
-        found, until, seen = {*acts[place]}, math.inf, [place]
-        while (parent := places.get(str(headers[seen[-1]]["parent_run"] or ""))) is not None and parent not in seen:
-            until = min(until, headers[seen[-1]]["parent_step"] or 0)
-            found |= {act for act in acts[parent] if act.step < until}
-            seen.append(parent)
-        return found
-
-    pasts = [past(place) for place in range(len(headers))]
+    pasts = [
+        {*own, *(act for parent, until in line for act in acts[parent] if act.step < until)}
+        for own, line in zip(acts, _lines(headers), strict=True)
+    ]
     shared = set.intersection(*pasts) if pasts else set()
     return ["; ".join(act.words for act in sorted(past - shared, reverse=True)) for past in pasts]
+
+
+def begun_alike(
+    headers: Sequence[Mapping[str, Any]], acts: Sequence[tuple[Act, ...]], configs: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The runs' knobs, each that all began with alike at one value.
+
+    A branch has in its file what was in force where it began. Where its parent is among the runs and a knob was turned
+    before that, the two began alike: the turning is among the interventions of both.
+
+    Args:
+        headers: Of the runs.
+        acts: What each one's file has.
+        configs: Their knobs.
+    """
+    begun = [dict(config) for config in configs]
+    for own, values, line in zip(acts, begun, _lines(headers), strict=True):
+        chosen = _set_by("branch", own)  # by a branch itself: it did not take them over
+        for parent, until in line:
+            turned = _set_by("knobs", (act for act in acts[parent] if act.step < until))
+            values |= {name: configs[parent][name] for name in turned - chosen if name in configs[parent]}
+            chosen |= _set_by("branch", acts[parent])
+    alike = differences(configs).keys() - differences(begun).keys()
+    return [{**config, **{name: start[name] for name in alike}} for config, start in zip(configs, begun, strict=True)]
+
+
+def _lines(headers: Sequence[Mapping[str, Any]]) -> list[list[tuple[int, float]]]:
+    """Of each run the places of those that it descends from, the nearest first, and the step at which it left them."""
+    places = {str(header["run_id"]): place for place, header in enumerate(headers)}
+
+    def line(place: int) -> Iterator[tuple[int, float]]:
+        until, seen = math.inf, [place]
+        while (parent := places.get(str(headers[seen[-1]]["parent_run"] or ""))) is not None and parent not in seen:
+            until = min(until, headers[seen[-1]]["parent_step"] or 0)
+            seen.append(parent)
+            yield parent, until
+
+    return [[*line(place)] for place in range(len(headers))]
+
+
+def _set_by(kind: str, acts: Iterable[Act]) -> set[str]:
+    return {name for act in acts if act.kind == kind for name in act.knobs}

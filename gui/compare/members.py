@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from gui.acts import NONE, Act, acts_of, interventions
+from gui.acts import NONE, Act, acts_of, begun_alike, interventions
 from lab import registry
 from lab.differing import ABSENT, SEEDS, differences, flat, over_seeds, rank, told_apart
 from lab.experiment import Experiment
@@ -83,9 +83,11 @@ def _known(name: str) -> type[Experiment] | None:
 
 def settings(members: Sequence[Member]) -> list[Mapping[str, Any]]:
     """What runs are told apart by: their knobs, what was done to them, and their experiment where there are several."""
-    done = interventions([member.header for member in members], [member.acts for member in members])
+    headers, acts = [member.header for member in members], [member.acts for member in members]
+    knobs = begun_alike(headers, acts, [flat(member.knobs) for member in members])
     configs: list[Mapping[str, Any]] = [
-        flat(member.knobs) | ({INTERVENTIONS: said} if said else {}) for member, said in zip(members, done, strict=True)
+        own | ({INTERVENTIONS: said} if said else {})
+        for own, said in zip(knobs, interventions(headers, acts), strict=True)
     ]
     if len({member.header["experiment"] for member in members}) > 1:
         configs = [{"experiment": m.header["experiment"], **c} for m, c in zip(members, configs, strict=True)]

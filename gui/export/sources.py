@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gui.acts import NONE, acts_of, interventions
+from gui.acts import NONE, acts_of, begun_alike, interventions
 from gui.export.look import FigureError
 from gui.export.means import SEEDS, Mean, groups, summed_up
 from gui.export.parts import inks
@@ -241,8 +241,10 @@ def _content(recipe: PanelRecipe, readers: Sequence[RunReader], *minus: RunReade
     spec = changed(difference_view(spec) if minus else spec, recipe)
     try:
         sources = _sources(spec, recipe, readers, minus)
-        done = interventions([reader.header for reader in readers], [acts_of(reader.events()) for reader in readers])
-        panels = _panels(spec, recipe, sources, configs, done)
+        headers, acts = [reader.header for reader in readers], [acts_of(reader.events()) for reader in readers]
+        begun = begun_alike(headers, acts, [config.model_dump() for config in configs])
+        told = [config.model_copy(update=knobs) for config, knobs in zip(configs, begun, strict=True)]
+        panels = _panels(spec, recipe, sources, configs, told, interventions(headers, acts))
         spec = on_common_scale(spec, [panel.source for panel in panels]) if len(panels) > 1 else spec
     except NotAligned as error:
         raise FigureError(f"the view {recipe.view!r} cannot be laid along {recipe.along}: {error}") from None
@@ -281,22 +283,29 @@ def _coloured(content: Content) -> Content:
 
 
 def _panels(
-    spec: View, recipe: PanelRecipe, readers: Sequence[Any], configs: Sequence[Any], done: Sequence[str]
+    spec: View,
+    recipe: PanelRecipe,
+    readers: Sequence[Any],
+    configs: Sequence[Any],
+    told: Sequence[Any],
+    done: Sequence[str],
 ) -> list[Panel]:
+    """The runs or their means. They are told apart by their configs as ``told`` has them, and by what was done."""
     if recipe.band == "none" or not summed_up(spec):
-        told = zip(readers, configs, labels(configs, done), strict=True)
-        return [Panel(reader, config, label, recipe.step) for reader, config, label in told]
+        named = zip(readers, configs, labels(told, done), strict=True)
+        return [Panel(reader, config, label, recipe.step) for reader, config, label in named]
     # a seed that was run twice is no second sample: the later run counts
-    newest = {repr((sorted(c.model_dump().items()), done[i])): i for i, c in enumerate(configs)}.values()
-    readers, configs, done = ([runs[i] for i in newest] for runs in (readers, configs, done))
-    places = groups(configs, done)
-    firsts = [configs[place[0]] for place in places]
-    told = labels(firsts, [done[place[0]] for place in places], but=SEEDS)
+    newest = {repr((sorted(c.model_dump().items()), done[i])): i for i, c in enumerate(told)}.values()
+    readers, configs, told, done = ([runs[i] for i in newest] for runs in (readers, configs, told, done))
+    places = groups(told, done)
+    firsts = [place[0] for place in places]
+    named = labels([told[i] for i in firsts], [done[i] for i in firsts], but=SEEDS)
     panels, log = [], bool(getattr(spec, "y_log", False))
-    for place, config, label in zip(places, firsts, told, strict=True):
+    for place, label in zip(places, named, strict=True):
         count = f"n = {len(place)}" if len(readers) > len(places) else ""  # else no run has another seed beside it
         text = f"{label} ({count})" if label and count else label or count
-        panels.append(Panel(Mean([readers[i] for i in place], recipe.band, log=log), config, text, recipe.step))
+        mean = Mean([readers[i] for i in place], recipe.band, log=log)
+        panels.append(Panel(mean, configs[place[0]], text, recipe.step))
     return panels
 
 

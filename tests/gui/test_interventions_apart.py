@@ -1,5 +1,6 @@
 """Runs with the same knobs but other interventions are told apart, on screen, in tables and on paper."""
 
+import queue
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from gui.export.recipe import checked
 from gui.export.sources import opened as contents_of
 from gui.theme import LIGHT
 from lab.differing import ABSENT, differences
+from lab.hosts.link import QueueLink
+from lab.hosts.run import execute
+from lab.request import Request
 from lab.stream import Event
 from lab.views import Heatmap
 from storage.numbers import Number
@@ -120,6 +124,42 @@ def test_a_branch_was_born_with_what_its_parent_had_done_to_it_before(write):
     assert told(parent, child) == ["branch from 500", "prune share 0.5 at 700"]  # the turned knob is both's
     alone = write()
     assert told(parent, child, alone)[0] == "branch from 500; lr → 0.01 at 300"
+
+
+def test_a_knob_that_was_turned_before_a_branch_is_no_difference_to_its_parent(tmp_path, qtbot, monkeypatch):
+    monkeypatch.setattr(Tiny, "name", "tests.fakes:")
+
+    def run(name: str, **asked: Any) -> str:
+        request = Request(experiment=Tiny.name, out=str(tmp_path / f"{name}.h5"), **asked)
+        assert execute(request, QueueLink(queue.Queue(), lambda messages: None)) == ("finished", "")
+        return request.out
+
+    def turned(lr: float, step: int) -> Event:
+        return Event(step=step, time=0.0, kind="knobs", payload={"changed": {"lr": [0.1, lr]}})
+
+    parent = run("parent", config={"steps": 40}, replay=(turned(0.05, 10), turned(0.02, 30)))
+    child = run("child", parent=parent, at=20)
+    again = run("again", parent=child, at=25)
+    other = run("other", parent=parent, at=20, config={"lr": 0.4})
+    assert [RunReader(path).config["lr"] for path in (parent, child, again, other)] == [0.1, 0.05, 0.05, 0.4]
+
+    place = ComparePlace(LIGHT)
+    qtbot.addWidget(place, before_close_func=lambda widget: widget.finish())
+
+    def differ(*paths: str) -> list[str]:
+        with qtbot.waitSignal(place.background.done):
+            place.show_recipe(Recipe(paths))
+        top = place.tabs.differs.tree.topLevelItem(0)
+        return [top.child(row).text(0) for row in range(top.childCount())]
+
+    assert differ(parent, child, again) == ["interventions"]
+    assert {*told(parent, child, again)} == {"lr → 0.02 at 30", "branch from 20", "branch from 25; branch from 20"}
+    assert differ(child, other) == ["lr"]  # both branches, with what they began with
+    assert differ(parent, other) == ["lr", "interventions"]
+    made = checked({"panels": [{"view": "loss", "runs": [parent, child], "band": "none"}]})
+    with contents_of(made, Path()) as (content,):
+        assert [panel.label for panel in content.panels] == ["lr → 0.02 at 30", "branch from 20"]
+        assert [panel.config.lr for panel in content.panels] == [0.1, 0.05]  # thresholds keep to each run's own
 
 
 def test_acts_are_the_same_whenever_they_were_done_and_others_however_little_they_differ():
