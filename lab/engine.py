@@ -170,6 +170,7 @@ class Engine:
         changed = {name: new_old[::-1] for name, new_old in new.difference(config).items()}
         if not changed:
             return
+        self._store_first()
         self.flush()  # rows up to here are judged by the old knobs
         self.experiment.config = new
         self.experiment.knobs_changed(changed)
@@ -189,6 +190,7 @@ class Engine:
             inspect.signature(method).bind(**arguments)
         except TypeError as error:
             raise ConfigError({action: f"does not take these arguments: {error}"}) from None
+        self._store_first()
         method(**arguments)
         self._record_graphs_anew()
         self._acts_here += 1
@@ -212,9 +214,15 @@ class Engine:
         after = in_force(self.also, [Event(step=self.step, time=0.0, kind="instruments", payload=payload)])
         if after == self.also:
             return
+        self._store_first()
         self._measure(after)
         self._acts_here += 1
         self._event("instruments", payload)
+
+    def _store_first(self) -> None:
+        """A stored state is that before anything is done at its step, live and replayed."""
+        if self._checkpoints is not None and self._checkpoints.due(self.step, self.schedule.seconds()):
+            self.checkpoint()
 
     def checkpoint(self) -> None:
         """Store the state of this boundary, unless it is stored already or the run has been here before."""

@@ -402,3 +402,20 @@ def test_the_file_says_when_checkpoints_are_spaced_out():
     told = [e["payload"] for e in run.events() if e["kind"] == "schedule"]
     assert told == [{"checkpoints": True, "every": 16}]
     assert sorted(run.checkpoints) == [*range(0, 97, 16), 100]
+
+
+def test_a_stored_state_is_that_before_what_is_done_at_its_step_live_and_replayed():
+    live = MemoryRun()
+    engine = Engine(make(steps=20, noise=0.5), live, checkpoints=Checkpoints(20, at=(0, 6, 20)))
+    for step in engine:
+        if step == 6:  # as where a run was paused: its state is stored, then somebody acts
+            engine.checkpoint()
+            engine.set_knobs({"lr": 0.05})
+        elif step == 11:
+            engine.set_knobs({"lr": 0.1})
+    again = finish(make(steps=20, noise=0.5), replay=live.events(), checkpoints=Checkpoints(20, at=(0, 6, 20)))
+    assert stored_config(again.checkpoints[6])["lr"] != 0.05
+    assert sorted(again.checkpoints) == sorted(live.checkpoints)
+    for step, state in live.checkpoints.items():
+        for path, values in state.items():
+            np.testing.assert_array_equal(again.checkpoints[step][path], values, err_msg=f"{step} {path}")
