@@ -11,6 +11,7 @@ from lab.config import Config
 from lab.experiment import Instrument
 
 REVIEW_SECONDS = 0.5  # how often spacing is reviewed
+SLIGHT = 0.01  # share of the time below which an instrument is not read less often: nothing would be won
 MOST, FEWEST = 50, 6  # checkpoints of a run
 SHARE = 0.005  # of the time that checkpoints may take
 LOSABLE = 300.0  # seconds of work that a crash may cost where one state alone is larger than the budget
@@ -122,7 +123,8 @@ class Schedule:
         # a dear reading of the past is outweighed as the run goes on: readings to come need half the budget at most
         if share > budget and read and self._share_to_come() > budget / 2:
             item = max(read, key=lambda i: rate[i.method])
-            return [self._space(item, self.costs[item.method].spacing * 2)]
+            if rate[item.method] > SLIGHT * self.training_seconds / max(self.steps - 1, 1):
+                return [self._space(item, self.costs[item.method].spacing * 2)]
         if share < budget / 3:
             spaced = [i for i in open_to_change if self.costs[i.method].spacing > 1]
             if spaced:

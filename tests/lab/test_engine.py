@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -215,6 +216,19 @@ def test_readings_that_were_dear_space_those_to_come_no_further_than_the_budget_
         schedule.rebalance()
     every = schedule.prices()["sharpness"]["every"]
     assert 0.25 / 5 < 0.05 / (0.05 + every * 0.01) <= 0.25 / 2
+
+
+def test_a_reading_that_takes_next_to_nothing_is_kept_where_exact_ones_take_the_whole_budget(monkeypatch):
+    monkeypatch.setattr("lab.schedule.REVIEW_SECONDS", 0.0)
+    dear, cheap = (next(i for i in Tiny.instruments() if i.method == name) for name in ("where", "sharpness"))
+    schedule = Schedule([replace(dear, exact=True), cheap], Tiny.configure(values={"measure_budget": 0.25}), 0)
+    for step in range(2000):
+        for item in schedule.due(step):
+            schedule.read(item, 0.02 if item is not cheap else 0.0005, step)
+        schedule.stepped(0.01)
+        schedule.rebalance()
+    every = schedule.prices()["sharpness"]["every"]
+    assert every == 10, "half a hundredth of the time"
 
 
 def test_instruments_over_budget_are_spaced_out_and_the_file_says_so(monkeypatch: pytest.MonkeyPatch):
