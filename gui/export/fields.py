@@ -104,7 +104,9 @@ def draw_matrix(axes: Axes, spec: Matrix, panels: Sequence[Any]) -> None:
 def _name_cells(tile: Axes, spec: Matrix, panel: Any, rows: np.ndarray, columns: np.ndarray) -> None:
     from matplotlib.ticker import MaxNLocator
 
+    numbers = value_at(panel, spec.numbers) if spec.numbers else None
     for axis, shown, series in ((tile.yaxis, rows, spec.rows), (tile.xaxis, columns, spec.columns)):
+        things = shown if numbers is None or len(numbers) != len(shown) else numbers.astype(int)[shown]
         places = value_at(panel, series) if series else None
         if spec.labels:
             axis.set_ticks(range(len(shown)), [spec.labels[i] if i < len(spec.labels) else str(i) for i in shown])
@@ -112,7 +114,15 @@ def _name_cells(tile: Axes, spec: Matrix, panel: Any, rows: np.ndarray, columns:
             axis.set_ticks(range(len(shown)), [f"{places[i]:.3g}" for i in shown])
         else:
             axis.set_major_locator(MaxNLocator(integer=True))
-    say(tile, spec.x_label, spec.y_label)
+            axis.set_major_formatter(lambda at, _, things=things: _named(things, at))
+    ordered = ", ordered" if spec.order and value_at(panel, spec.order) is not None else ""
+    across = ordered if len(rows) == len(columns) else ""
+    say(tile, spec.x_label and spec.x_label + across, spec.y_label and spec.y_label + ordered)
+
+
+def _named(things: np.ndarray, at: float) -> str:
+    """What stands at a place of an axis of cells; nothing between cells and beside them."""
+    return str(things[round(at)]) if 0 <= round(at) < len(things) and abs(at - round(at)) < 1e-6 else ""
 
 
 def _draw_over(tile: Axes, spec: Matrix, panel: Any, value: np.ndarray, rows: np.ndarray) -> None:

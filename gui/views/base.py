@@ -34,6 +34,7 @@ from lab.views import View
 
 Spec = TypeVar("Spec", bound=View)
 HEAD_PX = 30
+OUTSIDE_PX = 2.0  # from the cells of a picked row to the frame around them
 
 
 class ViewWidget(QWidget, Generic[Spec]):

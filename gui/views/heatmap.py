@@ -14,6 +14,7 @@ from gui.runs.open_run import OpenRun
 from gui.selection import PLACE, nearest
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis
+from gui.views.base import OUTSIDE_PX
 from gui.views.colour_bar import BAR_PX, ColourBar
 from gui.views.index_axis import IndexAxis
 from gui.views.raster import Keep, Raster, Sampling, edges_of
@@ -166,7 +167,8 @@ class HeatmapView(StepPlot[Heatmap]):
     def _outline_picked(self) -> None:
         found, (x0, x1) = self.outlined(), self.x_range
         low, high = found or (0.0, 0.0)
-        x, y = np.array([x0, x1, x0, x1]), np.array([low, low, high, high])
+        off = OUTSIDE_PX * self.box.viewPixelSize()[1]  # beside the row, not over it
+        x, y = np.array([x0, x1, x0, x1]), np.array([low - off, low - off, high + off, high + off])
         self._outline.setData(x[: 4 * bool(found)], y[: 4 * bool(found)], connect="pairs")
 
     def column_cells(self) -> np.ndarray:
@@ -205,6 +207,7 @@ class HeatmapView(StepPlot[Heatmap]):
         ground.setAlpha(150)
         self._halo.setPen(pg.mkPen(ground, width=3))
         self._outline.setPen(pg.mkPen(self.theme.bad, width=2))
+        self._outline.setShadowPen(pg.mkPen(self.theme.ground, width=2 * OUTSIDE_PX))
 
     # The crosshair.
 
@@ -250,7 +253,7 @@ class HeatmapView(StepPlot[Heatmap]):
             said = f"{name}&nbsp;{short(low)} … {short(high)}" if low == low else f"{name}&nbsp;NaN"
         else:
             where = f"{rich(self.spec.y_label or 'row')}&nbsp;{short(float(self.coordinates()[column]))}"
-            said = f"{where}&nbsp;&nbsp; {name}&nbsp;{short(float(values[column]))}"
+            said = f"{name}&nbsp;{short(float(values[column]))}&nbsp;&nbsp; {where}"
         self._read_out(with_step(said, int(self._cells.steps[row]), self.theme))
 
     # Settings and numbers.

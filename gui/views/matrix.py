@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu
 from gui.runs.open_run import OpenRun
 from gui.theme import Theme
 from gui.views.axes import StepAxis
+from gui.views.base import OUTSIDE_PX
 from gui.views.colour_bar import ColourBar
 from gui.views.index_axis import IndexAxis
 from gui.views.text import rich, short
@@ -44,6 +45,7 @@ class MatrixView(TiledPlot[Matrix]):
         self.enlarged: tuple[int, int] | None = None
         self.reordered = spec.order is not None
         self._order = (np.empty(0, int), np.empty(0, int))
+        self._things = np.empty(0, int)
         self._many = False
         self._axis_names = ("", "")
         self._outline = pg.PlotCurveItem()
@@ -80,6 +82,8 @@ class MatrixView(TiledPlot[Matrix]):
         rows = self.order(count)
         columns = rows if count == width else np.arange(width)
         self._order = (rows, columns)
+        numbers = self.moment.value(self.spec.numbers) if self.spec.numbers else None
+        self._things = np.arange(count) if numbers is None else counted(numbers)
         tiles = matrices if not (self.reordered and self.spec.order) else matrices[:, :, rows][..., columns]
         self._many = layers * heads > 1
         if self.enlarged is not None and (self.enlarged[0] >= layers or self.enlarged[1] >= heads):
@@ -127,8 +131,7 @@ class MatrixView(TiledPlot[Matrix]):
 
     def _numbers(self) -> np.ndarray:
         """What each row shown is, as the other views of the run count it."""
-        numbers = self.moment.value(self.spec.numbers) if self.spec.numbers else None
-        return self._order[0] if numbers is None else counted(numbers)[self._order[0]]
+        return self._things[self._order[0]]
 
     def outlined(self) -> list[tuple[float, float, float, float]]:
         """Left, top, width and height of the frames around the picked row, and column of a square matrix, per tile."""
@@ -147,7 +150,9 @@ class MatrixView(TiledPlot[Matrix]):
 
     def _outline_picked(self) -> None:
         frames = np.array(self.outlined()).reshape(-1, 4)
-        x, y, wide, high = frames.T
+        right, down = (OUTSIDE_PX * length for length in self.box.viewPixelSize())
+        grown = frames + np.array([-right, -down, 2 * right, 2 * down])  # beside the cells, not over them
+        x, y, wide, high = grown.T
         xs, ys = np.stack([x, x + wide, x + wide, x, x], 1), np.stack([y, y, y + high, y + high, y], 1)
         joined = np.ones(xs.shape, bool)
         joined[:, -1] = False
@@ -167,7 +172,8 @@ class MatrixView(TiledPlot[Matrix]):
         if single:
             left.name([self.label(i) for i in self._order[0]])
             bottom.name([self.label(j, down=False) for j in self._order[1]])
-            names = (self.spec.x_label, self.spec.y_label)
+            square = len(self._order[0]) == len(self._order[1])
+            names = (self._ordered(self.spec.x_label, moved=square), self._ordered(self.spec.y_label))
         else:
             down, across = self.centres()
             left.name([str(number) for number in range(len(down))], down)
@@ -177,17 +183,27 @@ class MatrixView(TiledPlot[Matrix]):
             self._axis_names = names
             for axis, name in ((bottom, names[0]), (left, names[1])):
                 axis.setLabel(rich(name) if name else None)
+                axis.resizeEvent()  # it stands in the middle, by its width
+
+    def _ordered(self, name: str, *, moved: bool = True) -> str:
+        """The name of an axis, which says so where its rows or columns stand in another order than their own."""
+        return f"{name}, ordered" if name and moved and self.reordered and self.spec.order else name
 
     def label(self, index: int, *, down: bool = True) -> str:
-        """Name of a row, or of a column: its text, its coordinate, or its number."""
+        """Name of a row, or of a column: its text, its coordinate, or the number of what it stands for."""
         if self.spec.labels:
             return self.spec.labels[index] if index < len(self.spec.labels) else str(index)
         coordinates = self.coordinates(self.spec.rows if down else self.spec.columns)
-        return str(index) if coordinates is None or index >= len(coordinates) else short(float(coordinates[index]))
+        if coordinates is not None and index < len(coordinates):
+            return short(float(coordinates[index]))
+        counts = down or len(self._order[0]) == len(self._order[1])
+        return str(self._things[index] if counts and index < len(self._things) else index)
 
     def _paint(self) -> None:
         super()._paint()
         self._outline.setPen(pg.mkPen(self.theme.bad, width=2))
+        # the cells may be of the frame's own colour
+        self._outline.setShadowPen(pg.mkPen(self.theme.ground, width=2 * OUTSIDE_PX))
         light = self.spec.centre is None or self.theme.dark
         self._contours.setPen(pg.mkPen("#FFFFFF" if light else "#14171C", width=1))
 
@@ -198,10 +214,10 @@ class MatrixView(TiledPlot[Matrix]):
         row, column, i, j = cell
         value = float(self.tiles[row, column, i, j])
         place = f"({self.label(self._order[0][i])}, {self.label(self._order[1][j], down=False)})"
-        which = self._which(*(self.enlarged or (row, column))) + "&nbsp;&nbsp; " if self._many else ""
+        which = "&nbsp;&nbsp; " + self._which(*(self.enlarged or (row, column))) if self._many else ""
         stage = round(value) if np.isfinite(value) else 0
         known = self.spec.stages[stage - 1].label if 0 < stage <= len(self.spec.stages) else short(value)
-        return f"{which}{rich(place)}&nbsp;&nbsp; {rich(self.spec.z_label or 'value')}&nbsp;{known}"
+        return f"{rich(self.spec.z_label or 'value')}&nbsp;{known}&nbsp;&nbsp; {rich(place)}{which}"
 
     def _which(self, layer: int, head: int) -> str:
         return f"layer&nbsp;{layer}&nbsp;head&nbsp;{head}"
@@ -261,7 +277,7 @@ class MatrixView(TiledPlot[Matrix]):
         for row, column in np.ndindex(*self.tiles.shape[:2]):
             layer, head = self.enlarged or (row, column)
             lines.append(f"layer {layer}\thead {head}" if self._many else "")
-            lines.append("\t".join(["", *(self.label(j) for j in self._order[1])]))
+            lines.append("\t".join(["", *(self.label(j, down=False) for j in self._order[1])]))
             for i, values in zip(self._order[0], self.tiles[row, column].tolist(), strict=True):
                 lines.append("\t".join([self.label(i), *map(repr, values)]))
         return "\n".join(line for line in lines if line)

@@ -1,5 +1,6 @@
 """Brushing: what is picked in one view is picked in the others of its run."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from gui.lab.run_page import RunPage
 from gui.selection import Selection
 from gui.theme import LIGHT
+from lab.panels.matching_reasoning import VIEWS
 from lab.stream import MemoryRun
 from lab.views import Bars, Curves, Distribution, FlowGraph, Heatmap, Matrix, Profile, Scatter
 from tests.fakes import Tiny
@@ -210,3 +212,16 @@ def test_a_line_is_picked_between_its_rows_too(qtbot) -> None:
     (view,) = page.views
     assert view.line_at(80.0, 0.8) == 0 and view.line_at(80.0, 0.2) == 1
     assert view.line_at(80.0, 0.5) is None
+
+
+def test_a_token_picked_in_the_matching_matrix_of_one_layer_is_outlined_in_the_other(qtbot) -> None:
+    class Matching(Tiny):
+        views = tuple(replace(view, when=None) for view in VIEWS if view.title.startswith("Matching matrix"))
+
+    run = MemoryRun()
+    run.append("key_token", [0], [[20.0, 21.0, 22.0, 23.0]])
+    for name in ("matching_1", "matching_2"):
+        run.append(name, [0], np.zeros((1, 4, 4)))
+    first, second = _page(qtbot, run, Matching).views
+    _click(qtbot, first, 0.5, 2.5)
+    assert second.outlined() == first.outlined() != []

@@ -300,6 +300,17 @@ def test_the_dashes_over_a_matrix_are_whole_however_many_there_are():
     assert {line.get_linestyle() for line in figure.axes[0].lines} == {"-"} and len(figure.axes[0].lines) == 24
 
 
+def test_rows_of_an_ordered_matrix_are_named_by_what_they_are_on_paper_too():
+    run = MemoryRun()
+    run.append("cells", [0], np.zeros((1, 3, 3)))
+    run.append("order", [0], [[2, 0, 1]])
+    run.append("which", [0], [[4, 7, 11]])
+    spec = Matrix("cells", title="Cells", order="order", numbers="which", x_label="neuron", y_label="neuron")
+    axes = render(spec, [Panel(run, None, "")]).axes[0]
+    assert axes.get_xlabel() == axes.get_ylabel() == "neuron, ordered"
+    assert [axes.yaxis.get_major_formatter()(at, 0) for at in (-1, 0, 0.5, 1, 2, 3)] == ["", "11", "", "4", "7", ""]
+
+
 def test_numbers_lie_beside_the_figure_as_csv_or_hdf5(folder: Path, tmp_path: Path):
     panels = {"view": "loss", "y_log": False}, {"view": "sharpness"}
     _, first, second = write_recipe(recipe(*panels, data="csv"), tmp_path / "f.png", folder=folder)

@@ -37,6 +37,34 @@ def test_rows_and_columns_are_reordered_and_keep_their_names(qtbot) -> None:
     np.testing.assert_array_equal(view.tiles[0, 0], SERIES[2])
 
 
+def test_rows_that_are_some_of_many_things_are_named_by_their_numbers_and_the_axes_say_that_they_are_ordered(
+    qtbot,
+) -> None:
+    order, which = np.array([3, 1, 5, 0, 2, 4]), np.array([4, 7, 11, 20, 31, 90])
+    spec = Matrix("m", order="o", numbers="n", title="M", z_label="cos", x_label="neuron", y_label="neuron")
+    view = show(qtbot, spec, MemoryRun(m=(STEPS, SERIES), o=(0, order[None]), n=(0, which[None])))
+    left, bottom = view.canvas.left_axis, view.canvas.bottom_axis
+    for axis in (left, bottom):
+        assert axis.tickStrings(np.array([0.5, 1.5]), 1, 1) == ["20", "7"]
+        assert "neuron, ordered" in axis.label.toPlainText()
+    view._hovered(1.5, 0.5)
+    value, place, _ = view.readout.split("&nbsp;&nbsp; ")
+    assert "cos" in value and place.startswith("(20, 7)"), "what gives way first in a small panel comes last"
+    assert view.numbers().splitlines()[1].split("\t") == ["", "20", "7", "90", "4", "11", "31"]
+    view.set_reordered(False)
+    view.draw()
+    assert left.tickStrings(np.array([0.5, 1.5]), 1, 1) == ["4", "7"]
+    assert left.label.toPlainText().strip() == bottom.label.toPlainText().strip() == "neuron"
+    middle = left.label.mapToScene(left.label.boundingRect().center()).y()
+    assert middle == pytest.approx(left.mapToScene(left.rect().center()).y(), abs=2), "a shorter name is in the middle"
+
+
+def test_the_numbers_of_a_map_are_copied_under_the_coordinates_of_its_columns(qtbot) -> None:
+    spec = Matrix("m", rows="r", columns="c", title="M")
+    run = MemoryRun(m=(0, [[[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]]]), r=(0, [[0.5, 15.0]]), c=(0, [[2.0, 4.0, 8.0]]))
+    assert show(qtbot, spec, run).numbers().splitlines()[1].split("\t") == ["", "2", "4", "8"]
+
+
 def test_a_map_has_coordinates_dashes_and_contours(qtbot) -> None:
     values = np.array([[[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]]])
     spec = Matrix("m", rows="r", columns="c", marks="k", contours=(2.0,), title="M", z_log=True, z_range=(1e-3, 10.0))
