@@ -244,6 +244,8 @@ class LabPlace(QMainWindow):
         """Ask which knobs a new run from ``step`` of the one on screen changes; first those that the form has."""
         run, form = self.current(), self.knobs.form
         wanted = form.config() if form is not None else None
+        if run is not None and form is not None and form.preset() != (run.header.get("preset") or form.preset()):
+            wanted = run.config  # the form was left at another scene's knobs, which no branch of this run could take
         if run is not None and run.experiment is not None and wanted is not None:
             self._ask_branch(run, step, wanted, self.picked()).open()
 
@@ -402,7 +404,10 @@ class LabPlace(QMainWindow):
         return self.docks.state()
 
     def reset_layout(self) -> None:
+        """Put back the window's panels, and those of the run on screen."""
         self.docks.reset(queue=bool(self.queue.model.cells))
+        if (tab := self.tabs.shown()) is not None:
+            tab.page.reset_layout()
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme

@@ -151,6 +151,10 @@ class RunPage(QWidget):
         for view in self.views:
             view.restore(settings.get(view.spec.id, {}))
 
+    def reset_layout(self) -> None:
+        """Put every panel back where it was at first."""
+        self.docks.reset()
+
     # Refreshing.
 
     @Slot()

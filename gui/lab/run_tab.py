@@ -37,6 +37,8 @@ class Page(Protocol):
 
     def restore_layout(self, layout: dict[str, Any]) -> None: ...
 
+    def reset_layout(self) -> None: ...
+
 
 MakePage = Callable[..., Any]  # (run, theme), and beside=page for lockstep; gives a Page that is a QWidget
 

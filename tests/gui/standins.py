@@ -177,3 +177,6 @@ class FakePage(QLabel):
 
     def restore_layout(self, layout: dict[str, Any]) -> None:
         self.layout_taken = layout
+
+    def reset_layout(self) -> None:
+        self.was_reset = True

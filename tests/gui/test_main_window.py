@@ -169,6 +169,9 @@ def test_docks_and_theme_are_remembered(qtbot, tmp_path):
     assert again.theme is DARK
     again.reset_layout()
     assert not again.lab.docks["recent"].isHidden()
+    again.lab.start()
+    again.reset_layout()
+    assert again.lab.tabs.shown().page.was_reset, "and the panels of the run on screen"
 
 
 def test_the_theme_switches_while_runs_are_open(window):
@@ -318,6 +321,19 @@ def test_one_slider_moves_the_views_on_screen_and_branches(window):
     window.lab.findChild(BranchDialog).button.click()
     assert window.runs.branched == (first, 20)
     assert window.lab.current() is not first
+
+
+def test_a_branch_takes_no_knobs_of_a_form_that_was_left_at_another_preset(window):
+    window.lab.start()
+    run = window.lab.current()
+    row = window.lab.knobs.form.rows["lr"]
+    row.set_value(0.25)
+    row.edited.emit()
+    window.actions_by_id["branch"].trigger()
+    assert [*window.lab.findChildren(BranchDialog)[-1].rows] == ["lr"]
+    run.header["preset"] = "another"
+    window.actions_by_id["branch"].trigger()
+    assert not window.lab.findChildren(BranchDialog)[-1].rows
 
 
 def test_every_control_has_a_name_for_screen_readers(window):
