@@ -44,9 +44,12 @@ class ReadOut(QWidget):
         self.setAccessibleName(self.text)
         kept = len(values)
         while kept > 1 and (wide := self._document.idealWidth()) > self.width():
-            kept = max(1, min(kept - 1, int(kept * self.width() / wide)))  # laying text out takes a while: few tries
-            dots = ["…"] * (kept > 1)  # a single value needs their room itself
-            self._document.setHtml(VALUES_APART.join([*values[:kept], *dots]))
+            # laying text out takes a while: few tries
+            kept = max(1, min(kept - 1, math.ceil(kept * self.width() / wide)))
+            for dots in (["…"] * (kept > 1), []):  # where their room is all that lacks, the value itself has it
+                self._document.setHtml(VALUES_APART.join([*values[:kept], *dots]))
+                if self._document.idealWidth() <= self.width():
+                    break
         if self._document.idealWidth() > self.width():
             self._small = True
             self._document.setDefaultFont(font(11))

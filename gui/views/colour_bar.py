@@ -160,6 +160,8 @@ class ColourBar(QGraphicsObject):
             ]
         else:
             spacing, values = round_ticks(scale.low, scale.high, count)
+            if len(values) < 2:  # one number tells no scale
+                spacing, values = round_ticks(scale.low, scale.high, 2 * count)
             largest = max((abs(v) for v in values), default=0.0)
             digits = max(3, math.ceil(math.log10(largest / spacing)) + 1) if largest > 0 else 3
             texts = [short(float(v), min(digits, 8)) if abs(v) > spacing * 1e-6 else "0" for v in values]

@@ -329,7 +329,7 @@ class CurvesView(StepPlot[Curves]):
         found = [row for row in found if not (math.isnan(row[2]) and row[0] in several)]  # a branch that is not here
         texts = [
             f'<span style="color:{self.readable(track.colour)}">{rich(track.symbol)}&nbsp;{short(value)}</span>'
-            for track, _, value in found
+            for track, _, value in sorted(found, key=lambda row: self._stands_back(row[0]))  # a picked line's first
         ]
         self._read_out("&nbsp;&nbsp; ".join(texts))
         if step is None:

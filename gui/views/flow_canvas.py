@@ -26,6 +26,7 @@ from gui.views.base import mixed, readable
 from gui.views.text import short
 
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 16.0, 30.0, 40.0  # points around the nodes of one graph
+BARE = 14.0  # above a graph that stands alone, whose head needs no name
 SHADES = 24  # widths and tints of edges
 MARKS = (5, 4, 6, 3)  # lines' colours for marked tokens, away from those that the first heads take
 NEAR_PX = 6.0
@@ -129,7 +130,8 @@ class FlowCanvas(QWidget):
         frames = []
         for number in range(count):
             corner = QPointF(number % columns * width, number // columns * height)
-            area = QRectF(corner.x() + LEFT, corner.y() + TOP, width - LEFT - RIGHT, height - TOP - BOTTOM)
+            top = TOP if count > 1 else BARE
+            area = QRectF(corner.x() + LEFT, corner.y() + top, width - LEFT - RIGHT, height - top - BOTTOM)
             area.setSize(area.size().expandedTo(QSizeF(20, 20)))
             frames.append(
                 Frame(

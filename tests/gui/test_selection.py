@@ -82,6 +82,8 @@ def test_a_neuron_clicked_in_the_portrait_is_shown_in_matrix_heatmap_and_curves(
     assert matrix.outlined()[0] == (0.0, 1.0, 4.0, 1.0)  # row 1 of the matrix is neuron 2
     assert heatmap.outlined() == (1.5, 2.5)
     assert [number for number, alpha in enumerate(_alphas(curves)) if alpha == 255] == [2]
+    curves._read_at(None)
+    assert "&nbsp;2</span>" in curves.readout.split("&nbsp;&nbsp; ")[0], "its value is read out first"
     _click(qtbot, portrait, 2.0, 2.0)
     assert portrait.selected is None
     assert matrix.outlined() == []

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 
 from gui.views.base import stage_colour
 from lab.stream import MemoryRun
@@ -155,6 +155,14 @@ def test_the_name_of_the_columns_stands_below_them_and_not_in_the_middle_of_a_wi
     middle = name.mapToScene(name.boundingRect().center()).x()
     assert middle == pytest.approx(view.box.mapViewToScene(QPointF(3.0, 0.0)).x(), abs=2)
     assert middle < 300
+
+
+def test_a_colour_bar_has_two_numbers_at_least(qtbot) -> None:
+    view = show(
+        qtbot, Matrix("m", title="M", z_label="h"), MemoryRun(m=(0, [np.linspace(-2.3, 4.4, 36).reshape(6, 6)]))
+    )
+    view.bar.place(QRectF(0, 0, 100, 105))
+    assert [text for _, text in view.bar.ticks()] == ["\N{MINUS SIGN}2", "0", "2", "4"]
 
 
 def test_cells_that_are_stages_have_their_colours_and_names(qtbot) -> None:

@@ -1,15 +1,17 @@
 """Limits and colours of a view: set by clicking, kept with the layout; and what a crowded view says of itself."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QFontMetricsF
 from PySide6.QtWidgets import QMenu
 
 from gui.lab.run_page import RunPage
 from gui.panel import ReadOut
+from gui.style import font
 from gui.theme import DARK, LIGHT
 from gui.views.limits import LimitsDialog
 from lab.stream import MemoryRun
@@ -159,6 +161,8 @@ def test_a_read_out_drops_whole_values_and_keeps_them_for_the_tooltip(qtbot) -> 
     shown = out._document.toPlainText()
     assert shown.endswith("…") and shown.startswith("v0 0.25") and len(shown) < 40
     assert "v5" in out.text and out._document.idealWidth() <= 140
+    out.resize(math.ceil(QFontMetricsF(font(12)).horizontalAdvance("v0 0.25\u00a0\u00a0 v1 1.25")) + 2, 30)
+    assert out._document.toPlainText().split() == ["v0", "0.25", "v1", "1.25"], "rather a value than the dots"
     out.resize(60, 30)
     qtbot.waitUntil(lambda: out._document.toPlainText() == "v0 0.25")
     out.resize(600, 30)
