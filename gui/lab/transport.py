@@ -155,6 +155,8 @@ class Transport(QWidget):
         text = "Pause" if running else "Go on" if live else "Run"
         self.run_button.setToolTip(f"{text} (Space)")
         self.run_button.setAccessibleName(text)
+        if not live and (self.step_button.hasFocus() or self.stop_button.hasFocus()):
+            self.run_button.setFocus()  # else Qt gives it to the next one, and Space would branch
         for widget in (self.step_button, self.stop_button, self.slow_box):
             widget.setEnabled(live)
         for widget in (self.slider, self.previous_button, self.next_button, self.play_button, self.follow_button):

@@ -58,9 +58,9 @@ class QueueModel(QAbstractListModel):
             Qt.ItemDataRole.DisplayRole: name,
             Qt.ItemDataRole.ToolTipRole: f"{name} – {settings}\n{said}\n{cell.path}",
             Qt.ItemDataRole.AccessibleTextRole: f"{name}, {settings}, {cell.state}, {said}",
-            Role.SECOND: settings if running else cell.problem or f"{settings}, {said}",
+            Role.SECOND: cell.problem or settings,
             Role.DOT: DOTS[cell.state],
-            Role.ASIDE: going if running else "",
+            Role.ASIDE: going if running else cell.outcome or cell.state,
             Role.DONE: share if running else None,
             Role.KEY: cell.point.key,
         }

@@ -272,6 +272,8 @@ class QueuePanel(QWidget):
         held = self.queue is not None and self.queue.draining
         self.go.setText("Go on" if held else "Hold")
         self.go.setToolTip("Start what waits" if held else "Start nothing more; what is running comes to its end")
+        if "waiting" not in states and self.go.hasFocus():
+            self.list.setFocus()  # Qt would give it to the number of runs at once
         self.go.setEnabled("waiting" in states)
 
     def set_theme(self, theme: Theme) -> None:

@@ -54,6 +54,16 @@ def test_step_stop_and_slow_motion_reach_the_run(qtbot) -> None:
     assert run.calls == [("step_once", 1), ("slow", 0.1), ("stop",)]
 
 
+def test_space_after_a_click_on_stop_is_for_the_run_and_opens_no_branch(qtbot) -> None:
+    run = _run(live=True, state="running")
+    run.stored = [0]
+    bar = _transport(qtbot, run)
+    bar.stop_button.setFocus()
+    run.is_live = False
+    run.become("stopped")
+    assert bar.branch_button.isEnabled() and bar.run_button.hasFocus()
+
+
 def test_the_slider_tells_its_step_by_mouse_and_by_key(qtbot) -> None:
     bar = _transport(qtbot, _run())
     told: list[int | None] = []
