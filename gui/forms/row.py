@@ -123,7 +123,7 @@ class Row(QWidget):
         knob, theme = self.knob, self._theme
         unit = f" <span style='color:{theme.muted}'>{escape(knob.unit)}</span>" if knob.unit else ""
         symbol = f" <i>{rich(knob.symbol)}</i>" if knob.symbol else ""
-        mark = f" <span style='color:{theme.warn}'>•</span>" if self.changed else ""
+        mark = f"&nbsp;<span style='color:{theme.warn}'>•</span>" if self.changed else ""  # never alone on a line
         live = f" <span style='color:{theme.accent};font-size:11px'>live</span>" if knob.live else ""
         self.label.setText(f"{escape(knob.label)}{symbol}{unit}{live}{mark}")
 

@@ -79,7 +79,7 @@ class KnobsPanel(QWidget):
         self.run: OpenRun | None = None
         self.picked: Callable[[], Mapping[str, int]] = dict  # what is picked in the views, as arguments of actions
         self.title = named(QLabel(wordWrap=True), "title")
-        self.title.setContentsMargins(16, 0, 16, 0)
+        self.title.setContentsMargins(16, 0, 16, 4)
         self.scroll_area = named(QScrollArea(widgetResizable=True), "panel_scroll")
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -107,7 +107,7 @@ class RunsModel(QAbstractListModel):
         second = ", ".join(filter(None, (settings, self._knobs(run), ended)))
         values = {
             Qt.ItemDataRole.DisplayRole: name,
-            Qt.ItemDataRole.ToolTipRole: f"{label(run)}\n{run.problem or ended}\n{run.path}",
+            Qt.ItemDataRole.ToolTipRole: f"{label(run)}\n{run.problem or ended}\n{run.path}\nDouble click opens it",
             Qt.ItemDataRole.AccessibleTextRole: f"{label(run)}, {ended}",
             Role.SECOND: run.problem or second,
             Role.DOT: "bad" if run.problem else STATE_COLOUR.get(run.state, "muted"),

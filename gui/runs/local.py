@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gui.runs.open_run import OpenRun
 from gui.runs.runs import ACTIVE
+from gui.views.text import short
 from lab.hosts.children import Child, Spare
 from lab.request import Request, instruments_asked, runs_folder
 
@@ -234,7 +235,7 @@ def cost_in_words(experiment: type[Experiment], found: Estimate, also: tuple[str
     said = [item for item in priced if item is priced[0] or item.method in on]
     for item in sorted(said, key=lambda item: item.method not in on):  # what was asked for first: the end may be cut
         price = found.prices[item.method]
-        text += f" A reading of {item.series[0].label.lower()} takes as long as {price['steps']:.2g} steps."
+        text += f" A reading of {item.series[0].label.lower()} takes as long as {short(price['steps'], 2)} steps."
     return text
 
 

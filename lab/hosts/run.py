@@ -217,9 +217,8 @@ class Run:
 
     def _refuse_in_the_past(self) -> None:
         if self.engine.step < self._reached:
-            raise ConfigError(
-                {"": f"the run has been at step {self._reached} already; branch at step {self.engine.step} to change"}
-            )
+            here = f"Branch at step {self.engine.step} to change it."
+            raise ConfigError({"": f"The run has been to step {self._reached} already. {here}"})
 
     def _hold(self) -> None:
         """Wait at this boundary while paused."""

@@ -184,7 +184,7 @@ def test_a_live_run_goes_back_to_a_step_waits_there_and_repeats_nothing(window, 
     assert "back at 25" in lab.transport.counter.text()
     with qtbot.waitSignal(lab.message, timeout=20_000) as told:
         run.set_knobs({"lr": 0.5})
-    assert "branch at step 25" in told.args[0]
+    assert "Branch at step 25" in told.args[0]
     run.go()
     _until(qtbot, run, "finished")
     steps, loss = run.source.series("train_loss")
