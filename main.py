@@ -17,7 +17,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
@@ -111,24 +111,23 @@ def run(
     for what, chosen, known in (("preset", preset, cls.presets), ("arm", arm, cls.arms)):
         if chosen:
             _known(registry.pick, what, chosen, list(known))
-    values, replay, recorded, stored_at = _read_config(config, name) if config else ({}, None, (), ())
-    values |= _assignments(settings) | {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
+    given = _read_config(config, name) if config else Given({})
+    values = given.values | _assignments(settings)
+    values |= {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
     knobs = _admissible(lambda: cls.configure(preset, arm, values)).model_dump(mode="json")
     _check_instruments(cls, also or ())
+    same = not settings and seed is None and steps is None
     request = Request(
         experiment=name,
         config=knobs,
         out=str(out) if out else "",
-        preset=preset,
-        arm=arm,
+        preset=preset or given.preset * same,
+        arm=arm or given.arm * same,
         device=_device(device),
-        replay=replay or (),
-        again=replay is not None
-        and not settings
-        and seed is None
-        and steps is None,  # with other knobs readings take another time
-        stored_at=stored_at,
-        also=tuple(also or recorded),
+        replay=given.replay or (),
+        again=given.replay is not None and same,  # with other knobs readings take another time
+        stored_at=given.stored_at,
+        also=tuple(also or given.also),
     )
     if cost:
         _print_cost(request)
@@ -457,9 +456,18 @@ def _pairs(option: str, items: list[str] | None) -> list[tuple[str, str]]:
     return found
 
 
-def _read_config(
-    path: Path, name: str
-) -> tuple[dict[str, Any], tuple[Any, ...] | None, tuple[str, ...], tuple[int, ...]]:
+class Given(NamedTuple):
+    """What ``--config`` names: knobs, and of a run file all that it takes to do the same again."""
+
+    values: dict[str, Any]
+    replay: tuple[Any, ...] | None = None
+    also: tuple[str, ...] = ()
+    stored_at: tuple[int, ...] = ()
+    preset: str = ""
+    arm: str = ""
+
+
+def _read_config(path: Path, name: str) -> Given:
     """Knobs of a JSON file, or knobs, events, additional instruments and steps of the checkpoints of a run file."""
     from storage.reader import RunReader
 
@@ -471,14 +479,15 @@ def _read_config(
         with _opened(RunReader, path) as reader:
             if reader.header["experiment"] != name:
                 raise BadInput(f"{path} is a run of {reader.header['experiment']}, not of {name}")
-            return dict(reader.config), tuple(reader.events()), reader.also, tuple(reader.checkpoints())
+            named = str(reader.header.get("preset") or ""), str(reader.header.get("arm") or "")
+            return Given(dict(reader.config), tuple(reader.events()), reader.also, tuple(reader.checkpoints()), *named)
     try:
         values = json.loads(path.read_text())
     except ValueError as error:
         raise BadInput(f"{path} is neither a run file nor JSON: {error}") from None
     if not isinstance(values, dict):
         raise BadInput(f"{path} must hold one JSON object of knobs")
-    return values, None, (), ()
+    return Given(values)
 
 
 def _device(name: str) -> str:

@@ -178,11 +178,13 @@ def test_a_run_files_config_with_its_events_reproduces_the_series(tmp_path: Path
     watcher = Watcher()
     watcher.when(at_step(50), "set", {"lr": 0.4})
     watcher.when(at_step(90), "act", "reset", {"value": 3.0})
-    first = Request(experiment=FAKE, config={"noise": 0.5, "pause": 0.002}, out=str(tmp_path / "one.h5"))
+    knobs = {"noise": 0.5, "pause": 0.002}
+    first = Request(experiment=FAKE, config=knobs, preset="demo", arm="stable", out=str(tmp_path / "one.h5"))
     execute(first, QueueLink(watcher.commands, watcher))
     tdlab("run", FAKE, "--config", str(tmp_path / "one.h5"), "--out", str(tmp_path / "two.h5"), folder=tmp_path)
     with RunReader(tmp_path / "one.h5") as one, RunReader(tmp_path / "two.h5") as two:
         assert [e["kind"] for e in one.events()] == ["knobs", "action"]
+        assert (two.header["preset"], two.header["arm"]) == ("demo", "stable"), "it is called what the first was"
         assert one.series("train_loss")[1].tolist() == two.series("train_loss")[1].tolist()
         assert [(e["step"], e["payload"]) for e in one.events()] == [(e["step"], e["payload"]) for e in two.events()]
 
