@@ -4,7 +4,7 @@ A new view is one class here, one widget in gui/views and one line in that folde
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,6 +86,7 @@ class Curves(View):
         guides: Straight guides drawn over the data, each a named function (config, source) -> (steps, values) or None.
         first: Number of the first line of a vector series among what ``of`` names: 1 where layer 0 has none. None: the
             lines are counted from 1, and it is the first one of its kind.
+        each: What the lines of a vector series are called under a config, such as ``m = 100``; None counts them.
     """
 
     series: tuple[str, ...]
@@ -98,10 +99,17 @@ class Curves(View):
     events: tuple[str, ...] | None = field(default=None, kw_only=True)
     guides: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = field(default=(), kw_only=True)
     first: int | None = field(default=None, kw_only=True)
+    each: Callable[[Any], Sequence[str]] | None = field(default=None, kw_only=True)
 
-    def called(self, line: int) -> int:
-        """What the line of a vector series is called by number."""
-        return line + (1 if self.first is None else self.first)
+    def called(self, symbol: str, line: int, config: Any) -> str:
+        """What a line of a vector series is called: by itself, or else by the series' symbol and its number."""
+        try:
+            names = self.each(config) if self.each is not None else ()
+        except AttributeError:  # knobs of another version of the experiment
+            names = ()
+        if line < len(names):
+            return names[line]
+        return f"{symbol} {line + (1 if self.first is None else self.first)}".strip()
 
 
 @dataclass(frozen=True)

@@ -90,11 +90,12 @@ def contents(
                     missing[str(error)] = missing.get(str(error), 0) + 1
         width = max((len(columns) for _, columns in found), default=0)
         for column in np.unique(np.linspace(0, width - 1, min(width, MOST_COLUMNS)).round().astype(int)):
-            called = (name, symbol) if width == 1 else (f"{name} {column + 1}", f"{symbol} {column + 1}")
-            for number in range(len(groups)):
-                own = [columns[column] for group, columns in found if group == number and column < len(columns)]
+            key = name if width == 1 else f"{name} {column + 1}"
+            for number, group in enumerate(groups):
+                own = [columns[column] for place, columns in found if place == number and column < len(columns)]
                 if own:
-                    drawn.append(drawn_of(number, *called, own, band, log=spec.y_log, dash=dash))
+                    called = symbol if width == 1 else spec.called(symbol, int(column), members[group[0]].config)
+                    drawn.append(drawn_of(number, key, called, own, band, log=spec.y_log, dash=dash))
             dash += 1
     return Contents(drawn, missing)
 

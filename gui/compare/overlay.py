@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyqtgraph as pg
@@ -227,11 +228,13 @@ class Overlay(Compared):
     def _put_names(self, lines: Sequence[Drawn], paths: Sequence[Path], right: float, floor: float) -> None:
         ends = []
         drawn = list(zip(lines, paths, strict=True)) if paths else []  # a crowd has no paths
-        several = len({line.dash for line in lines}) > 1
+        several = len(dashes := {line.dash for line in lines}) > 1
         lone = len(self.groups.shown) == 1  # its panel is called by it
         many = len(drawn) > MOST_NAMES
         if many:  # the colours are told at the left; what a dash pattern means is said here alone
-            drawn = list({line.dash: (line, path) for line, path in drawn}.values()) if several else []
+            meant = {dash: dict.fromkeys(line.symbol for line in lines if line.dash == dash) for dash in dashes}
+            firsts = {line.dash: (line, path) for line, path in drawn} if several else {}
+            drawn = [(replace(line, symbol=" or ".join(meant[dash])), path) for dash, (line, path) in firsts.items()]
         called = [f"{self.groups.names[line.group]} {line.symbol}" for line, _ in drawn]
         short_of_room = any(len(text) > LONGEST for text in called)  # the colours tell the groups
         for line, (x, y) in drawn:

@@ -172,7 +172,7 @@ def _lines(spec: Curves, panel: Any, *, several: bool) -> Iterator[tuple[str, st
             if np.isfinite(columns[:, k]).any():
                 yield (
                     name,
-                    f"{label} {spec.called(k)}".strip() if columns.shape[1] > 1 else label,
+                    spec.called(label, k, panel.config) if columns.shape[1] > 1 else label,
                     step,
                     columns[:, k],
                     k,

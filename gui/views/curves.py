@@ -146,7 +146,7 @@ class CurvesView(StepPlot[Curves]):
 
     def _symbol(self, name: str, number: int) -> str:
         symbol = symbols(self.run.source, self.spec.series)[name]
-        return symbol if self._widths[name] == 1 else f"{symbol} {self.spec.called(number)}"
+        return symbol if self._widths[name] == 1 else self.spec.called(symbol, number, self.run.config)
 
     def _drawn(self, width: int, count: int) -> list[int]:
         """Which of the ``width`` lines of a series are drawn: even spaced, the nearest giving way to the pick."""

@@ -26,6 +26,11 @@ def compares_widths(config: Any) -> bool:
     return config.scene == "phase"
 
 
+def every_width(config: Any) -> list[str]:
+    """The networks of the phase scene in the field's words."""
+    return [f"m = {width}" for width in config.all_widths()]
+
+
 VIEWS = (
     Matrix(
         "cosines",
@@ -57,7 +62,7 @@ VIEWS = (
         y_label="share",
     ),
     Curves(("effective_neurons", "big_groups"), title="Groups of neurons", y_label="m_eff"),
-    Curves(("train_loss", "twin_loss", "losses"), title="Loss", y_label="L", y_log=True, floor=1e-16),
+    Curves(("train_loss", "twin_loss", "losses"), title="Loss", y_label="L", y_log=True, floor=1e-16, each=every_width),
     Profile(
         "output_x",
         ("output", "twin_output", "data"),

@@ -115,7 +115,14 @@ VIEWS = (
         primary=False,
         when=is_one,
     ),
-    Curves(("weight_norms",), title="Norms of U, V and W", y_label="Frobenius norm", primary=False, when=is_one),
+    Curves(
+        ("weight_norms",),
+        title="Norms of U, V and W",
+        y_label="Frobenius norm",
+        primary=False,
+        when=is_one,
+        each=lambda _: ("U", "V", "W"),
+    ),
     Curves(("train_loss",), title="Loss", y_label="MSE", y_log=True, primary=False),
 )
 STUDY_VIEWS = (
