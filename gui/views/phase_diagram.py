@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 import numpy as np
 from contourpy import contour_generator
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QStaticText
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QStaticText, QTextOption
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from gui.style import font
@@ -183,7 +184,8 @@ class PhaseDiagramView(QWidget):
         name = painter.fontMetrics().elidedText(
             spec.z_label or spec.number, Qt.TextElideMode.ElideRight, self.width() - 8
         )
-        painter.drawText(QRectF(0, 4, self.width() - 4, 18), Qt.AlignmentFlag.AlignRight, name)
+        text = _laid_out(painter, rich(name) if spec.z_label else escape(name))  # the name of a series is no symbol
+        painter.drawStaticText(QPointF(self.width() - 4 - text.size().width(), 4), text)
 
     # reading
 
@@ -213,8 +215,15 @@ class PhaseDiagramView(QWidget):
 
 def _write(painter: QPainter, centre: QPointF, knob: Knob) -> None:
     """Write what an axis shows, around a point."""
-    text = QStaticText(rich(knob.symbol or knob.label))
-    text.setTextFormat(Qt.TextFormat.RichText)
-    text.prepare(painter.transform(), painter.font())
+    text = _laid_out(painter, rich(knob.symbol or knob.label))
     size = text.size()
     painter.drawStaticText(centre - QPointF(size.width(), size.height()) / 2, text)
+
+
+def _laid_out(painter: QPainter, html: str) -> QStaticText:
+    text, option = QStaticText(html), QTextOption()
+    option.setWrapMode(QTextOption.WrapMode.NoWrap)
+    text.setTextFormat(Qt.TextFormat.RichText)
+    text.setTextOption(option)
+    text.prepare(painter.transform(), painter.font())
+    return text

@@ -1,12 +1,18 @@
 """Symbols are written as the field writes them: a power stands over its index, on screen, on paper and in LaTeX."""
 
+import numpy as np
 import pytest
 from matplotlib.mathtext import MathTextParser
-from PySide6.QtGui import QTextDocument
+from PySide6.QtGui import QImage, QTextDocument
 
 from gui.export.parts import typeset
 from gui.export.words import latex
+from gui.theme import LIGHT
+from gui.views.phase_diagram import PhaseDiagramView
 from gui.views.text import indices, rich
+from lab.studies.diagram import Diagram
+from lab.views import PhaseDiagram
+from tests.fakes import Tiny
 
 POWERS = ["σ_b²", "σ_w²", "λ_max²", "g_t^2", "g^2_t"]
 
@@ -45,3 +51,27 @@ def test_a_power_without_an_index_and_a_sentence_around_stay_as_they_are(qapp):
     assert rich("mean of g²/v") == "mean of g²/v" == typeset("mean of g²/v")
     assert rich("σ_w² of χ_J < 1").endswith(" of χ<sub>J</sub> &lt; 1")
     assert latex("σ_b² = 0") == r"$\sigma _{\mathrm{b}}^{\mathrm{2}}$ = 0"
+
+
+def test_the_colours_of_a_phase_diagram_are_named_like_every_symbol(qtbot):
+    values = np.array([1.0, 2.0])
+    table = Diagram(values, values, np.ones((2, 2)), np.zeros((2, 2)), np.ones((2, 2), int))
+
+    def ink(name: str) -> np.ndarray:
+        """Where a name in the upper right corner is not ground."""
+        view = PhaseDiagramView(Tiny, LIGHT)
+        qtbot.addWidget(view)
+        view.resize(400, 300)
+        view.show_table(PhaseDiagram("order", x="lr", y="width", title="Diagram", z_label=name), table)
+        with qtbot.waitExposed(view):
+            view.show()
+        corner = pixels(view.grab().toImage().copy(200, 0, 200, 24))
+        return np.flatnonzero((corner != corner[0, 0]).any(axis=0))
+
+    assert len(ink("S_w")) and ink("S_w").min() > ink("Sw").min()  # the index is small, and there is no underscore
+    assert ink("S").size < ink("S_w").size
+
+
+def pixels(image: QImage) -> np.ndarray:
+    image = image.convertToFormat(QImage.Format.Format_RGB32)
+    return np.frombuffer(image.constBits(), np.uint32).reshape(image.height(), -1)
