@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem
 
 from gui.compare.grouping import Grouping
@@ -26,6 +27,7 @@ def tree_of(name: str) -> QTreeWidget:
     tree.setAccessibleName(name)
     tree.setUniformRowHeights(True)
     tree.header().setStretchLastSection(True)
+    tree.header().setTextElideMode(Qt.TextElideMode.ElideRight)  # a number that is cut off would read as another one
     return tree
 
 

@@ -18,6 +18,7 @@ from gui.views.axes import TICK_PX, Axis, StepAxis, font_px
 from gui.views.distant import Distant
 from gui.views.line_colours import LineColours
 from gui.views.marks import marked
+from gui.views.point_wide import PointWide
 from gui.views.pyramid import Pyramid
 from gui.views.smoothing import Smoother
 from gui.views.step_plot import CRISP, StepPlot
@@ -47,7 +48,7 @@ class Track:
     raw: Pyramid | Distant = field(default_factory=Pyramid)
     smooth: Pyramid = field(default_factory=Pyramid)
     smoother: Smoother | None = None
-    curve: pg.PlotCurveItem = field(default_factory=lambda: pg.PlotCurveItem(skipFiniteCheck=False))
+    curve: PointWide = field(default_factory=lambda: PointWide(skipFiniteCheck=False))
     behind: pg.PlotCurveItem = field(default_factory=lambda: pg.PlotCurveItem(skipFiniteCheck=False))
 
     def append(self, step: np.ndarray, value: np.ndarray) -> None:
@@ -81,7 +82,7 @@ class CurvesView(StepPlot[Curves]):
         self._count = QGraphicsTextItem(self.canvas.frame)
         self._count.setFont(font_px(TICK_PX))
         self._count.setToolTip("Evenly spaced; one that is picked in another view is drawn too")
-        self._thresholds = [pg.PlotCurveItem() for _ in spec.lines]
+        self._thresholds = [PointWide() for _ in spec.lines]
         self._guides = [pg.PlotCurveItem() for _ in spec.guides]
         self._guide_rows: list[Path | None] = [None] * len(spec.guides)
         self._guides_at = -math.inf

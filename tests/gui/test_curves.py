@@ -1,9 +1,10 @@
 from typing import Any
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QFontMetricsF, QWheelEvent
+from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.theme import DARK, LIGHT
@@ -11,6 +12,7 @@ from gui.views import make_view
 from gui.views.axes import TICK_PX, StepAxis, font_px, log_ticks
 from gui.views.curves import CurvesView
 from gui.views.plot import apart, lines_of
+from gui.views.point_wide import PointWide
 from lab.stream import MemoryRun
 from lab.views import Curves, Line
 from tests.gui.runs import MadeUpRun
@@ -439,3 +441,25 @@ def test_the_name_of_a_line_that_ends_within_the_plot_stands_above_its_end(qtbot
     name = names["slope"]
     assert name.pos().y() + name.boundingRect().height() <= line + 1
     assert area.left() <= name.pos().x() <= area.right() - name.boundingRect().width()
+
+
+@pytest.mark.parametrize("rate", [1, 2])
+def test_a_line_is_a_point_wide_where_a_point_has_several_pixels(qtbot, rate: int) -> None:
+    canvas = pg.PlotWidget(background="w")
+    qtbot.addWidget(canvas)
+    canvas.resize(100, 100)
+    line = PointWide([0, 5, 5.001, 10], [0, 0, 10, 10], pen=pg.mkPen("#000000", width=1))
+    canvas.addItem(line)
+    canvas.hideAxis("left")
+    canvas.hideAxis("bottom")
+    canvas.getViewBox().setRange(xRange=(0, 10), yRange=(-5, 15), padding=0)
+    image = QImage(100 * rate, 100 * rate, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(rate)
+    with qtbot.waitExposed(canvas):
+        canvas.show()
+    painter = QPainter(image)
+    canvas.viewport().render(painter, QPoint())
+    painter.end()
+    dark = np.array([[image.pixelColor(x, y).value() < 128 for x in range(100 * rate)] for y in range(100 * rate)])
+    assert dark[:, 20 * rate].sum() == rate, "along"
+    assert dark[50 * rate].sum() == rate, "and upright"
