@@ -33,6 +33,7 @@ PLACES = (  # of a name about the end of its line, in its own widths and heights
 FARTHER = 1.5  # strokes of a curve that a name may cross rather than take the next place
 VEIL = 205  # of 255: how little is seen through it
 LONGEST = 20  # characters of a name in the margin; a longer one takes two lines where there is room
+MARKS_PX = 11  # high are the glyphs of events, at the top of a plot
 CLOSE = 0.8  # of the height of names, from one to the next: they may come so near
 LEFT_PX = 64  # left of the data, the axis and its label included
 EDGE_PX = 4
@@ -217,7 +218,7 @@ class Names:
         for rank, (aside, lift) in enumerate(PLACES):
             corner = QPointF(x + aside * width, area.top() + y + lift * height)
             corner.setX(max(min(corner.x(), area.right() - width), area.left()))
-            corner.setY(max(min(corner.y(), area.bottom() - height), area.top()))
+            corner.setY(max(min(corner.y(), area.bottom() - height), area.top() + MARKS_PX))
             columns = np.linspace(corner.x(), corner.x() + width, 24)
             columns = left + (columns - area.left()) / area.width() * (right - left)
             rows = top - (np.array([corner.y() + height, corner.y()]) - area.top()) / area.height() * (top - bottom)

@@ -11,7 +11,7 @@ from gui.theme import DARK, LIGHT
 from gui.views import make_view
 from gui.views.axes import TICK_PX, StepAxis, font_px, log_ticks
 from gui.views.curves import CurvesView
-from gui.views.plot import apart, lines_of
+from gui.views.plot import MARKS_PX, apart, lines_of
 from gui.views.point_wide import PointWide
 from lab.stream import MemoryRun
 from lab.views import Curves, Line
@@ -441,6 +441,14 @@ def test_the_name_of_a_line_that_ends_within_the_plot_stands_above_its_end(qtbot
     name = names["slope"]
     assert name.pos().y() + name.boundingRect().height() <= line + 1
     assert area.left() <= name.pos().x() <= area.right() - name.boundingRect().width()
+
+
+def test_the_name_of_a_guide_that_ends_at_the_top_leaves_the_marks_of_events_in_sight(qtbot) -> None:
+    guide = ("slope", lambda config, source: (np.array([0.0, 60.0]), np.array([0.5, 1.0])))
+    spec = Curves(("train_loss",), title="Loss", guides=(guide,))
+    view = _view(qtbot, spec, MemoryRun(train_loss=([0, 100], [1, 0])))
+    (name,) = (item for item in view.names._items if item.toPlainText() == "slope")
+    assert name.pos().y() >= view.box.geometry().top() + MARKS_PX
 
 
 @pytest.mark.parametrize("rate", [1, 2])
