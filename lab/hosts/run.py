@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from lab import load_torch, registry
-from lab.config import ConfigError
+from lab.config import Config, ConfigError
 from lab.devices import check_device
 from lab.engine import Engine, NonFinite
 from lab.hosts.link import Link, Outbox
@@ -105,6 +105,9 @@ class Run:
             also=start.also,
         )
         self._also = start.also
+        knobs = self._cls.Config.knobs()
+        self._reshaped = [n for n in start.changed if not knobs[n].live and n not in Config.model_fields]
+        self._begun = start.step
         self._reached = start.step  # farther than the engine once the run was taken back
         if start.changed:
             self.experiment.knobs_changed(start.changed)
@@ -132,12 +135,20 @@ class Run:
             self.engine.checkpoint()
             problem = ""
         except Exception as error:  # the run's edge: it becomes a failed run with its data
-            state, problem = "failed", explain(error)
+            state, problem = "failed", self._explain(error)
             self.fail(error, problem)
         while not self.finish(state):  # the disk is full: wait for room, another place, or a second stop
             if not self._wait_for_room():
                 break
         return state, problem
+
+    def _explain(self, error: Exception) -> str:
+        """One clear line; a branch that cannot take a single step has knobs that its parent's state does not fit."""
+        said = explain(error)
+        if not self._reshaped or self.engine.step > self._begun or not said.startswith(type(error).__name__):
+            return said
+        names = ", ".join(self._reshaped)
+        return f"A branch begins with its parent's state, which does not fit {names} as changed here. ({said})"
 
     def _steps(self) -> str:
         looked = sent = time.perf_counter()

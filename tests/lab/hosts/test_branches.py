@@ -25,3 +25,13 @@ def test_a_branch_reads_at_its_first_boundary_wherever_that_is_and_its_resumed_h
     here(Request(experiment=NAME, out=str(tmp_path / "again.h5"), resume=True))
     for name in ("train_loss", "sharpness"):
         assert rows(tmp_path / "again.h5", name) == rows(tmp_path / "middle.h5", name)
+
+
+def test_a_branch_that_its_parents_state_does_not_fit_names_the_knobs(tmp_path: Path):
+    parent = Request(experiment="adam-spikes", config={"scene": "network", "steps": 4}, out=str(tmp_path / "parent.h5"))
+    assert here(parent)[0] == "finished"
+    wide = Request(
+        experiment="adam-spikes", parent=parent.out, at=4, config={"width": 7, "steps": 8}, out=str(tmp_path / "b.h5")
+    )
+    state, problem = here(wide)
+    assert state == "failed" and "does not fit width as changed" in problem
