@@ -10,7 +10,7 @@ import h5py
 
 from . import lock
 from .errors import NameTaken, RunFileError, StorageFull
-from .pages import PagedFile, storage_full
+from .pages import PAGE, WHOLE, PagedFile, storage_full
 
 
 @contextmanager
@@ -111,6 +111,7 @@ def hdf5(pages: PagedFile, *, new: bool) -> h5py.File:
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, pages)
     # superblock 2: checksums, and no mark of an open writer that would keep others out after a kill
+    access.set_alignment(WHOLE, PAGE)
     access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     if not new:

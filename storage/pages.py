@@ -26,7 +26,9 @@ PAGE = 4096
 RESERVE = 1 << 20
 """Bytes left free on the disk, so that HDF5 and the system never meet a disk that is full to the last block."""
 
-_WRITE_THROUGH = 1 << 18  # larger writes to new pages need no copy in memory
+WHOLE = 1 << 15
+"""Bytes from which on what is written begins with a page and goes to new pages without a copy in memory."""
+
 _HEAP = b"GCOL\1\0\0\0"  # a collection of texts
 _MAGIC = b"tdl-journal-1\r\n\0"
 _TRAILER = struct.Struct("<16sQQQI")  # magic, number of pages, offset of the images, size of the file, crc32
@@ -107,7 +109,7 @@ class PagedFile(io.RawIOBase):
         self._position += count
         self._size = max(self._size, self._position)
         done = 0
-        if count >= _WRITE_THROUGH:
+        if count >= WHOLE:
             done = self._write_through(start, view)
         while done < count:
             number, inside = divmod(start + done, PAGE)

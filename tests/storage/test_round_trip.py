@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from storage.errors import RunFileError
+from storage.pages import PAGE
 from storage.reader import RunReader
 from storage.writer import RunWriter
 
@@ -206,3 +207,20 @@ def test_rows_are_copied_when_they_come_and_cast_to_what_the_series_holds(tmp_pa
     assert step.tolist() == [0, 1, 2, 3]
     assert value.dtype == np.float32
     assert value[:, 0].tolist() == [1, 1, np.inf, 2]
+
+
+def test_large_blocks_begin_with_a_page_and_go_to_the_file_without_a_copy_in_memory(tmp_path):
+    path, rows = tmp_path / "run.h5", np.random.default_rng(0).normal(size=(500, 64, 16))
+    with RunWriter.create(path, {}, {}, {}) as run:
+        run.append("small", range(500), rows[:, 0, 0])
+        run.append("wide", range(500), rows)
+        run._write()
+        assert run._pages.pending < rows.nbytes / 10
+    with h5py.File(path) as file:
+        wide = file["series/wide/value"].id
+        starts = [wide.get_chunk_info(number).byte_offset for number in range(wide.get_num_chunks())]
+    assert len(starts) > 50
+    assert not any(start % PAGE for start in starts)
+    assert path.stat().st_size < 1.05 * rows.nbytes
+    with RunReader(path) as reader:
+        np.testing.assert_array_equal(reader.series("wide")[1], rows)
