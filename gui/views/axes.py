@@ -188,7 +188,8 @@ class Axis(pg.AxisItem):
         long = self.label.boundingRect().width()
         scale = min(1.0, max(self.size().height() / max(long, 1.0), SMALLEST))  # a long name beside a short plot
         self.label.setScale(scale)
-        self.label.setY(round((self.size().height() + scale * long) / 2))
+        middle = round((self.size().height() + scale * long) / 2)
+        self.label.setY(max(middle, math.ceil(scale * long - self.y())))  # rather into the corner than out at the top
 
     def paint(self, p: QPainter, opt: object, widget: object) -> None:
         # painted directly: playing back a recorded picture, as the base class does, makes its fonts anew every time

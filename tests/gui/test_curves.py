@@ -318,12 +318,13 @@ def test_names_beside_lines_do_not_overlap(qtbot) -> None:
     assert min(np.diff(heights)) >= 12
 
 
-def test_a_long_name_beside_a_short_plot_is_whole(qtbot) -> None:
+@pytest.mark.parametrize("height", [160, 135, 122])
+def test_a_long_name_beside_a_short_plot_is_whole(qtbot, height: int) -> None:
     view = _view(qtbot, Curves(("train_loss",), title="Loss", y_label="accuracy; mean IPR"), MemoryRun())
-    view.resize(360, 135)
+    view.resize(360, height)
     QApplication.processEvents()
     name = view.canvas.left_axis.label.mapRectToScene(view.canvas.left_axis.label.boundingRect())
-    assert name.top() >= 0 and name.bottom() <= view.height()
+    assert name.top() >= 0 and name.bottom() <= height
 
 
 def test_more_names_than_fit_stay_beside_the_plot(qtbot) -> None:
