@@ -74,4 +74,4 @@ def test_the_colours_of_a_phase_diagram_are_named_like_every_symbol(qtbot):
 
 def pixels(image: QImage) -> np.ndarray:
     image = image.convertToFormat(QImage.Format.Format_RGB32)
-    return np.frombuffer(image.constBits(), np.uint32).reshape(image.height(), -1)
+    return np.frombuffer(image.constBits(), np.uint32).reshape(image.height(), -1).copy()  # its memory ends with it
