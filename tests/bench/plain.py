@@ -2,8 +2,8 @@
 
 Registry name ``tests.bench.plain:``; ``python -m tests.bench.plain`` takes as many steps of the bare loop as each line
 of its input says, and prints its clocks: seconds on the wall, and of its thread's processor time. Given the name of an
-experiment, the loop also calls its instruments at their steps and keeps what they give. The experiment reads the clocks
-every ``CLOCK_EVERY`` steps.
+experiment, the loop also calls its instruments at their steps and keeps what they and every step give. The experiment
+reads the clocks every ``CLOCK_EVERY`` steps.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice
 from typing import Any
@@ -53,6 +54,11 @@ def take(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, optimizer: to
     return loss.item()
 
 
+def losses(loss: float) -> dict[str, float]:
+    """What a step records: four series, so that four views have one each."""
+    return {"train_loss0": loss, "train_loss1": 2 * loss, "train_loss2": 3 * loss, "train_loss3": 4 * loss}
+
+
 def clocks() -> tuple[float, float]:
     """Seconds on the wall, seconds of this thread's processor time."""
     return time.perf_counter(), time.thread_time()
@@ -78,13 +84,7 @@ class Plain(Experiment):
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.config.lr)
 
     def step(self) -> Mapping[str, Any]:
-        loss = take(self.model, self.x, self.y, self.optimizer)
-        readings: dict[str, Any] = {
-            "train_loss0": loss,
-            "train_loss1": 2 * loss,
-            "train_loss2": 3 * loss,
-            "train_loss3": 4 * loss,
-        }
+        readings: dict[str, Any] = losses(take(self.model, self.x, self.y, self.optimizer))
         if self.now % CLOCK_EVERY == 0:
             readings["clock"] = np.array(clocks())
         return readings
@@ -94,27 +94,33 @@ class Plain(Experiment):
         return Verdict.of(Check("rows", float(len(run.series("train_loss0")[0])), low=1))
 
 
-def bare(read: Callable[[int], None] | None = None) -> Iterator[int]:
-    """The bare loop, a step at a time; yields how many it has taken. ``read`` is called with that number."""
+def bare(read: Callable[[int, float], None] | None = None) -> Iterator[int]:
+    """The bare loop, a step at a time; yields how many it has taken. ``read`` gets that number and the loss."""
     torch.set_num_threads(1)
     model, x, y = problem(torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for step in count(1):
-        take(model, x, y, optimizer)
+        loss = take(model, x, y, optimizer)
         if read is not None:
-            read(step)
+            read(step, loss)
         yield step
 
 
-def reader(name: str) -> Callable[[int], None]:
-    """Calls the instruments of an experiment at their steps, as a script would, and keeps what they give in lists."""
+def reader(name: str) -> Callable[[int, float], None]:
+    """Calls the instruments of an experiment at their steps, as a script would, and keeps what they give in lists.
+
+    So it does with the four losses that every step of the experiment gives.
+    """
     cls = registry.experiment(name)
     experiment = cls(cls.configure(next(iter(cls.presets))), "cpu")
     experiment.setup()
     measures = [(item.period(experiment.config), getattr(experiment, item.method), []) for item in cls.instruments()]
+    history: defaultdict[str, list[float]] = defaultdict(list)
 
-    def read(step: int) -> None:
+    def read(step: int, loss: float) -> None:
         experiment.now = step
+        for series, value in losses(loss).items():
+            history[series].append(value)
         for every, measure, kept in measures:
             if step % every == 0:
                 kept.append((step, measure()))
