@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import pickle
 import queue
+import select
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Protocol
@@ -55,6 +56,15 @@ class QueueLink:
         self._deliver(messages)
 
 
+def _ready(connection: Connection) -> Callable[[float], object]:
+    """Whether something came within so many seconds; as ``poll`` of a connection, which prepares anew every time."""
+    if not hasattr(select, "poll"):  # Windows
+        return connection.poll
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return lambda wait: poll.poll(1000 * wait)
+
+
 class PipeLink:
     """Between processes.
 
@@ -64,10 +74,11 @@ class PipeLink:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._buffer = io.BytesIO()
+        self._ready = _ready(connection)
 
     def commands(self, wait: float) -> list[Command]:
         found: list[Command] = []
-        while self._connection.poll(0.0 if found else wait):
+        while self._ready(0.0 if found else wait):
             found.append(self._connection.recv())
         return found
 
