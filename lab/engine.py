@@ -85,6 +85,7 @@ class Engine:
         ]
         self._spaced = sorted(spaced, key=lambda e: e["step"]) if again else None
         self._checkpoints = checkpoints
+        self._store_next = self.step  # no state is stored at a boundary before this one
         self._unreadable: set[tuple[str, str]] = set()  # said in the log once
         self._methods: dict[str, Callable[[], Any]] = {}
         for spec in experiment.readings:
@@ -299,9 +300,11 @@ class Engine:
             self._declare_costs()
         self._next = self.schedule.next
         if self._checkpoints is not None:
-            if last or self._checkpoints.due(self.step, self.schedule.seconds()):
-                self.checkpoint()
-            self._next = min(self._next, self._checkpoints.next_due(self.step))
+            if last or self.step >= self._store_next:
+                if last or self._checkpoints.due(self.step, self.schedule.seconds()):
+                    self.checkpoint()
+                self._store_next = self._checkpoints.next_due(self.step)
+            self._next = min(self._next, self._store_next)
         if self._replay:
             self._next = min(self._next, self._replay[0]["step"])
 
