@@ -94,15 +94,18 @@ def test_a_turn_away_from_the_near_neighbour_is_bounded_by_the_distance_of_the_f
 
 
 def test_a_newcomer_orthogonal_to_all_that_was_kept_is_met():
-    values = torch.cat([torch.linspace(0, 1, 200), torch.tensor([2.0, 1.5, 1.2])]).double()
-    start, missed, found = None, 0.0, 0.0
-    for rise in np.linspace(0.5, 4, 240):  # the eigenvectors never turn, so only the noise can meet the newcomer
-        values[7] = rise
-        top = lambda_max(Matrix(torch.diag(values)), start=start)
-        start, found = top.start, top.value
-        missed = max(missed, float(values.max()) / found - 1)
-    assert found == pytest.approx(4.0, rel=1e-3)
-    assert missed < 0.2
+    missed = []  # by how far the value had risen above what was found, with one noise each
+    for seed in range(9):
+        values = torch.cat([torch.linspace(0, 1, 200), torch.tensor([2.0, 1.5, 1.2])]).double()
+        start, found, farthest = None, 0.0, 0.0
+        for rise in np.linspace(0.5, 4, 240):  # the eigenvectors never turn, so only the noise can meet the newcomer
+            values[7] = rise
+            top = lambda_max(Matrix(torch.diag(values)), start=start, seed=seed)
+            start, found = top.start, top.value
+            farthest = max(farthest, float(values.max()) / found - 1)
+        assert found == pytest.approx(4.0, rel=1e-3)
+        missed.append(farthest)
+    assert np.median(missed) < 0.3, "without noise it is met at 0.43, and how soon with one turns on the last bits"
 
 
 def test_a_start_of_other_pairs_is_still_a_head_start():
