@@ -452,13 +452,12 @@ def test_the_name_of_a_guide_that_ends_at_the_top_leaves_the_marks_of_events_in_
     assert name.pos().y() >= view.box.geometry().top() + MARKS_PX
 
 
-@pytest.mark.parametrize("rate", [1, 2])
-def test_a_line_is_a_point_wide_where_a_point_has_several_pixels(qtbot, rate: int) -> None:
+def drawn(qtbot, x: list[float], y: list[float], rate: int) -> np.ndarray:
+    """Which pixels (100 rate, 100 rate) a line darkens on a screen of so many pixels a point."""
     canvas = pg.PlotWidget(background="w")
     qtbot.addWidget(canvas)
     canvas.resize(100, 100)
-    line = PointWide([0, 5, 5.001, 10], [0, 0, 10, 10], pen=pg.mkPen("#000000", width=1))
-    canvas.addItem(line)
+    canvas.addItem(PointWide(x, y, pen=pg.mkPen("#000000", width=1)))
     canvas.hideAxis("left")
     canvas.hideAxis("bottom")
     canvas.getViewBox().setRange(xRange=(0, 10), yRange=(-5, 15), padding=0)
@@ -469,6 +468,20 @@ def test_a_line_is_a_point_wide_where_a_point_has_several_pixels(qtbot, rate: in
     painter = QPainter(image)
     canvas.viewport().render(painter, QPoint())
     painter.end()
-    dark = np.array([[image.pixelColor(x, y).value() < 128 for x in range(100 * rate)] for y in range(100 * rate)])
+    return np.array([[image.pixelColor(x, y).value() < 128 for x in range(100 * rate)] for y in range(100 * rate)])
+
+
+@pytest.mark.parametrize("rate", [1, 2])
+def test_a_line_is_a_point_wide_where_a_point_has_several_pixels(qtbot, rate: int) -> None:
+    dark = drawn(qtbot, [0, 5, 5.001, 10], [0, 0, 10, 10], rate)
     assert dark[:, 20 * rate].sum() == rate, "along"
     assert dark[50 * rate].sum() == rate, "and upright"
+
+
+@pytest.mark.parametrize("rise", [-20, -11, -3, 3, 11, 20])
+@pytest.mark.parametrize("rate", [2, 3])
+def test_a_sloping_line_has_no_holes(qtbot, rise: float, rate: int) -> None:
+    dark = drawn(qtbot, [0, 10], [5 - rise / 2, 5 + rise / 2], rate)
+    assert dark.sum(axis=0)[10 * rate : 90 * rate].min() >= rate
+    for lines in (dark, dark.T):
+        assert (np.abs(np.diff(lines.astype(int), axis=1)).sum(axis=1) <= 2).all()
