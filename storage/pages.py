@@ -11,14 +11,21 @@ not open, and a full disk leaves the library itself in an undefined state. Here 
 
 A kill in move 1 leaves the state before the commit, a kill after it the state of the commit: whoever opens the file
 here reads the journal. HDF5 ignores bytes beyond its own end of file, so the file opens at every moment elsewhere too.
+
+Each commit leaves its own time on the file, to the nanosecond, so a reader knows after every look at the disk whether
+the file is still the one that it opened: parts of two states look damaged to HDF5.
 """
 
+import contextlib
 import errno
 import io
 import os
 import struct
+import tempfile
+import time
 import zlib
 from collections.abc import Iterator, Mapping
+from typing import IO
 
 from .errors import StorageFull
 
@@ -39,7 +46,8 @@ class PagedFile(io.RawIOBase):
 
     Args:
         descriptor: Of the file, owned from now on.
-        writable: False for readers; they see a commit that was cut short as if it were complete.
+        writable: False for readers; they see a commit that was cut short as if it were complete, and no other state
+            than the one that they opened: a read after the next commit fails with ESTALE.
     """
 
     def __init__(self, descriptor: int, *, writable: bool) -> None:
@@ -48,6 +56,8 @@ class PagedFile(io.RawIOBase):
         self._writable = writable
         self._pages: dict[int, bytearray] = {}
         self._position = 0
+        self._opened = signature(os.fstat(descriptor))
+        self._aside: IO[bytes] | None = None
         journal = read_journal(descriptor)
         if journal is None:
             self._size = os.fstat(descriptor).st_size
@@ -58,6 +68,7 @@ class PagedFile(io.RawIOBase):
                 os.ftruncate(descriptor, self._size)
                 self._pages = {}
         self._committed = self._size
+        self._time = 0  # of the last commit, in nanoseconds
         self._through = self._size  # end of what was written without a copy in memory
 
     # What h5py's file-object driver calls.
@@ -95,9 +106,12 @@ class PagedFile(io.RawIOBase):
             else:
                 end = min(count, done + self._clean_run(number, count - done) * PAGE - inside)
                 part = end - done
-                got = _pread(self.descriptor, view[done:end], self._position + done)
+                source = self.descriptor if self._aside is None else self._aside.fileno()
+                got = _pread(source, view[done:end], self._position + done)
                 view[done + got : end] = bytes(part - got)
             done += part
+        if not self._writable and self._aside is None:
+            self._check_unchanged()
         self._position += count
         if count >= 16 and view[:8] == _HEAP:
             _check_heap(view[:count])
@@ -129,9 +143,30 @@ class PagedFile(io.RawIOBase):
         """HDF5 flushes into memory; only ``commit`` goes to disk."""
 
     def close(self) -> None:
+        if self._aside is not None:
+            self._aside.close()
         if not self.closed and self.descriptor >= 0:
             os.close(self.descriptor)
         super().close()
+
+    # What the reader calls.
+
+    def set_aside(self, *, torn: bool = False) -> None:
+        """Read from a copy from now on: the file may change meanwhile.
+
+        Raises:
+            OSError: It changed while it was copied and may not be ``torn``, or there is no room for a copy.
+        """
+        self._aside = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this file
+        for offset in range(0, self._size, 1 << 20):
+            self._aside.write(_read(self.descriptor, min(1 << 20, self._size - offset), offset))
+        self._aside.flush()
+        if not torn:
+            self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        if signature(os.fstat(self.descriptor)) != self._opened:
+            raise OSError(errno.ESTALE, "the file changed while it was read")
 
     # What the writer calls.
 
@@ -167,8 +202,10 @@ class PagedFile(io.RawIOBase):
         except OSError as error:
             os.ftruncate(self.descriptor, max(self._committed, self._through))
             raise storage_full(error) from error
+        self._stamp()  # every page that changes from here on changes the time
         _overwrite(self.descriptor, old)
         os.ftruncate(self.descriptor, self._size)
+        self._stamp()
         self._pages.clear()
         self._committed = self._through = self._size
 
@@ -213,6 +250,13 @@ class PagedFile(io.RawIOBase):
         self._through = max(self._through, start + whole)
         return whole
 
+    def _stamp(self) -> None:
+        """Leave a time that no commit left before: the system's own time stamps are milliseconds apart."""
+        if os.utime in os.supports_fd:
+            self._time = max(self._time + 1, time.time_ns())
+            with contextlib.suppress(OSError):  # a file of somebody else: the system's own stamps have to do
+                os.utime(self.descriptor, ns=(self._time, self._time))
+
     def _check_room(self, end: int) -> None:
         if not hasattr(os, "fstatvfs"):
             return
@@ -221,6 +265,11 @@ class PagedFile(io.RawIOBase):
         free = disk.f_bavail * disk.f_frsize
         if more > 0 and free < more + RESERVE:
             raise OSError(errno.ENOSPC, f"{more / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
+
+
+def signature(found: os.stat_result) -> tuple[int, ...]:
+    """Time, size and number of a file: they change with every commit."""
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def storage_full(error: OSError) -> StorageFull:

@@ -1,5 +1,6 @@
 """Reads one run file, finished or still being written by another process: a source like any other."""
 
+import itertools
 import json
 import os
 import threading
@@ -39,11 +40,13 @@ from .layout import (
     migrated,
 )
 from .opening import is_live
-from .pages import PagedFile
+from .pages import PagedFile, signature
 
 T = TypeVar("T")
 
-_ATTEMPTS = 12
+_ATTEMPTS = 12  # to read one state of a file that is being written
+_DIRECT = 4  # of them in place; then from a copy, which is made faster than most is read
+_PATIENCE = 10.0  # seconds
 _ALL = 1 << 62
 _LAST = 8  # rows at the end among which one is whole
 _TICK = 50_000_000  # nanoseconds; two changes that are nearer may leave the same time stamp
@@ -369,34 +372,35 @@ class RunReader:
         ]
 
     def _read(self, read: Callable[[h5py.File], T]) -> T:
-        """``read`` from the file as it is now. While a writer lives, a read that its commit disturbed is done again."""
+        """``read`` from one state of the file, the newest. A read that met a commit is done again.
+
+        Where commits leave no time for that, from a copy made across some: rows count once their steps are there.
+        """
         with self._lock:
-            for attempt in range(_ATTEMPTS):
+            give_up = time.monotonic() + _PATIENCE
+            for attempt in itertools.count(1):
                 try:
-                    result = read(self._current())
-                    if attempt == _ATTEMPTS - 1 or self._seen == _signature(self.path):
-                        return result
+                    return read(self._current(aside=attempt > _DIRECT, torn=attempt > _ATTEMPTS))
                 except RunFileError as error:
                     problem = error
                 except (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, MemoryError) as error:
                     problem = RunFileError(f"is damaged: {' '.join(str(error).split())}")
-                else:
-                    self._drop()
-                    continue
-                unchanged = self._seen == _signature(self.path)
+                changed = self._seen != _signature(self.path)
                 self._drop()
-                if attempt == _ATTEMPTS - 1 or (unchanged and not is_live(self.path)):
+                if not changed and (attempt >= _ATTEMPTS or not is_live(self.path)):
                     raise _blame(self.path, problem) from problem
-                time.sleep(0.002 * (attempt + 1))
+                if time.monotonic() > give_up:
+                    raise RunFileError(f"{self.path}: changes faster than it can be read; wait or pause the run")
+                time.sleep(0.002 * min(attempt, _ATTEMPTS))
         raise AssertionError("unreachable")
 
-    def _current(self) -> h5py.File:
+    def _current(self, *, aside: bool = False, torn: bool = False) -> h5py.File:
         if self._file is not None and self._settled and _signature(self.path) == self._seen:
             return self._file
         self._drop()
         self._seen = _signature(self.path)
         self._settled = time.time_ns() - self._seen[0] > _TICK
-        self._pages, self._file = safe.open_file(self.path)
+        self._pages, self._file = safe.open_file(self.path, aside=aside, torn=torn)
         self._found = Columns(self._file, self._pages)
         return self._file
 
@@ -443,10 +447,9 @@ def actual_state(recorded: str, descriptor: int) -> str:
 def _signature(path: Path) -> tuple[int, ...]:
     """Changes with the file's content."""
     try:
-        found = path.stat()
+        return signature(path.stat())
     except OSError:
         return (0,)
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _blame(path: Path, error: RunFileError) -> RunFileError:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 
+from . import safe
 from .layout import LIVE_STATES, SERIES, STEP, VALUE, dataset_at, group_at
 from .opening import is_live, rewriting
 from .reader import RunReader, read_header
@@ -32,7 +33,8 @@ def recover(path: str | os.PathLike[str]) -> str:
 
 
 def _drop_loose_values(file: h5py.File) -> None:
-    for series in group_at(file, SERIES).values():
+    parent = group_at(file, SERIES)
+    for series in (group_at(parent, name) for name in safe.names(parent)):
         if STEP in series and VALUE in series:
             step, value = dataset_at(series, STEP), dataset_at(series, VALUE)
             if len(value) > len(step):

@@ -29,8 +29,13 @@ _DEPTH = 32
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 
 
-def open_file(path: Path) -> tuple[PagedFile, h5py.File]:
+def open_file(path: Path, *, aside: bool = False, torn: bool = False) -> tuple[PagedFile, h5py.File]:
     """The file for reading, without any lock.
+
+    Args:
+        path: Which.
+        aside: Read from a copy, so that it may change meanwhile.
+        torn: Though it changes while it is copied; what is read may be damaged then.
 
     Raises:
         RunFileError: It is missing, no regular file or not HDF5.
@@ -38,6 +43,8 @@ def open_file(path: Path) -> tuple[PagedFile, h5py.File]:
     """
     pages = PagedFile(_descriptor(path), writable=False)
     try:
+        if aside:
+            pages.set_aside(torn=torn)
         head = bytearray(len(_SIGNATURE))
         pages.readinto(head)
         if bytes(head) != _SIGNATURE:
@@ -69,12 +76,14 @@ def has(parent: h5py.Group, name: str) -> bool:
 
 
 def names(parent: h5py.Group) -> list[str]:
-    """Of everything in ``parent``."""
-    found = list(parent)
-    for name in found:
-        if not isinstance(name, str):  # h5py gives bytes that are not UTF-8 back as they are
-            raise RunFileError(f"{parent.name} holds {name!r}: a name that is not UTF-8")
-    return found
+    """Of everything in ``parent``, sorted."""
+    found: list[bytes] = []
+    # not in the order of names: for that HDF5 makes room for as many as a count claims, and fills in what it finds
+    parent.id.links.iterate(found.append, order=h5py.h5.ITER_NATIVE)
+    try:
+        return sorted(name.decode() for name in found)
+    except UnicodeDecodeError as error:
+        raise RunFileError(f"{parent.name} holds {error.object!r}: a name that is not UTF-8") from error
 
 
 def group(parent: h5py.Group, name: str) -> h5py.Group:

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import checkpoint
+from . import checkpoint, safe
 from .errors import RunFileError, StorageFull
 from .layout import (
     CHECKPOINTS,
@@ -61,7 +61,8 @@ class RunWriter:
         self.path = path
         self._pages = pages
         self._file = file
-        self._series = {name: SeriesRows.existing(group) for name, group in group_at(file, SERIES).items()}
+        series = group_at(file, SERIES)
+        self._series = {name: SeriesRows.existing(group_at(series, name)) for name in safe.names(series)}
         self._known_events: set[tuple[int, str, str]] = set()
         self._events: list[tuple[int, float, str, str]] = []
         self._event_count = len(dataset_at(group_at(file, EVENTS), STEP))

@@ -64,17 +64,22 @@ def damaged(whole: bytes, seed: int) -> bytes:
     return bytes(data)
 
 
+def read_everything(path: Path) -> None:
+    """All that a run file holds."""
+    with RunReader(path) as run:
+        _ = run.header, run.state, run.config, run.environment, run.verdict, run.events(), run.lines()
+        for name in run.names():
+            run.attrs(name)
+            run.series(name)
+        for step in run.checkpoints():
+            run.checkpoint(step)
+
+
 def exercise(path: Path) -> str:
     """Everything that the app does with a file; ``fine`` or the error. Anything but RunFileError gets out."""
     entry(path)
     try:
-        with RunReader(path) as run:
-            _ = run.header, run.state, run.config, run.environment, run.verdict, run.events(), run.lines()
-            for name in run.names():
-                run.attrs(name)
-                run.series(name)
-            for step in run.checkpoints():
-                run.checkpoint(step)
+        read_everything(path)
         recover(path)
         with RunWriter.append_to(path) as writer:
             for name in [*writer.names(), "more"]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from storage import writer as writer_module
+from storage.pages import signature
 from storage.reader import RunReader
 from storage.writer import RunWriter
 from tests.storage.killing import last_step, train
@@ -51,6 +52,52 @@ def test_a_reader_beside_a_writer_sees_whole_rows_that_only_grow(tmp_path):
     assert seen == sorted(seen)
     with RunReader(path) as run:
         assert seen[-1] <= last_step(run) and last_step(run) % 50 == 49
+
+
+def counts(file):
+    """How many steps and values the file has, looked up one after the other."""
+    return [len(file[f"series/train_loss/{name}"]) for name in ("step", "value")]
+
+
+def test_a_read_that_meets_a_commit_is_done_again_and_sees_one_state(tmp_path):
+    with RunWriter.create(tmp_path / "run.h5", {}, {}, {}) as writer, RunReader(tmp_path / "run.h5") as run:
+        seen = []
+
+        def read(file):
+            if not seen:
+                seen.append(file)
+                writer.append("train_loss", [0, 1], [1.0, 0.5])
+                writer.flush()
+            return counts(file)
+
+        assert run._read(read) == [2, 2]
+
+
+def test_a_read_that_always_meets_a_commit_is_served_from_a_copy(tmp_path):
+    with RunWriter.create(tmp_path / "run.h5", {}, {}, {}) as writer, RunReader(tmp_path / "run.h5") as run:
+        writer.append("train_loss", 0, 1.0)
+        writer.flush()
+        tried = []
+
+        def read(file):
+            tried.append(file)
+            writer.append("train_loss", len(tried), 1.0)
+            writer.flush()
+            return counts(file)
+
+        assert run._read(read) == [len(tried), len(tried)], "of the moment when the copy was made"
+        assert 1 < len(tried) < 12
+
+
+def test_commits_of_one_page_within_a_tick_of_the_clock_are_told_apart(tmp_path):
+    path = tmp_path / "run.h5"
+    with RunWriter.create(path, {}, {}, {}) as writer:
+        found = []
+        for state in ["paused", "running"] * 20:
+            writer.set_state(state)
+            found.append(signature(path.stat()))
+    assert len({size for _, size, _ in found}) == 1, "nothing else tells them apart"
+    assert len(set(found)) == len(found)
 
 
 def test_readers_in_threads_beside_a_writer_in_another(tmp_path):
