@@ -179,11 +179,12 @@ class RunPage(QWidget):
     def _settle(self) -> None:
         """Learn what the view of the last turn cost: Qt painted it after the turn, so all that was spent until now.
 
-        Of all threads: without a graphics card a surface is drawn in others.
+        Of all threads: without a graphics card a surface is drawn in others. Whatever else the window did meanwhile is
+        charged to the view, too.
         """
         if self._turned is not None:
             view, before = self._turned
-            view.cost += 0.5 * (time.process_time() - before - view.cost)  # one slow drawing says little
+            view.charges.append(time.process_time() - before)
             self._turned = None
 
     def _in_sight(self) -> list[ViewWidget[Any]]:

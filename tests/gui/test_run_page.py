@@ -1,6 +1,7 @@
 import gc
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -185,6 +186,58 @@ def test_a_dear_view_is_drawn_less_often_so_that_each_keeps_to_its_share(qtbot, 
     order.clear()
     qtbot.waitUntil(many, timeout=20_000)
     assert order.count("cheap") > 1.5 * order.count("dear")
+
+
+class _Clock:
+    """Stands in for ``time`` where pages and views read it."""
+
+    def __init__(self) -> None:
+        self.now, self.spent = time.perf_counter(), 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    monotonic = perf_counter
+
+    def process_time(self) -> float:
+        return self.spent
+
+
+def _drawn(qtbot, monkeypatch, charge: Callable[[int], float], seconds: float) -> tuple[float, list[float]]:
+    """The share of a view among three, and when the first one is drawn, where its drawings cost ``charge(number)``."""
+    clock, source, at = _Clock(), _source(), []
+    page = _page(qtbot, MadeUpRun(source, live=True, state="running"))
+    page._timer.stop()  # this test takes the turns
+    page.share = 0.1
+    monkeypatch.setattr("gui.lab.run_page.time", clock)
+    monkeypatch.setattr("gui.views.base.time", clock)
+    for view in page.views:
+
+        def draw(view=view, draw=view._draw) -> bool:
+            clock.spent += charge(len(at)) if view is page.views[0] else 0.006
+            at.extend([clock.now] * (view is page.views[0]))
+            return draw()
+
+        monkeypatch.setattr(view, "_draw", draw)
+    begun = clock.now
+    for turn in range(round(seconds / 0.02)):
+        clock.now = begun + 0.02 * turn
+        for name in ("train_loss", "sharpness", "stage"):
+            source.append(name, 1000 + turn, 1.0)
+        page._turn()
+    return page.share / len(page.views), at
+
+
+def test_a_view_that_is_charged_once_for_what_others_did_does_not_wait_for_it(qtbot, monkeypatch) -> None:
+    _, at = _drawn(qtbot, monkeypatch, lambda number: 0.1 if number in (0, 6) else 0.006, 4.0)
+    assert len(at) > 12
+    assert max(np.diff(at)) < 0.3  # 6 ms at a thirtieth of a core are 0.18 s, and others have their turns
+
+
+def test_a_view_that_is_always_dear_keeps_to_its_share_from_its_second_drawing_on(qtbot, monkeypatch) -> None:
+    share, at = _drawn(qtbot, monkeypatch, lambda number: 0.08, 30.0)
+    assert min(np.diff(at[1:])) >= 0.08 / share
+    assert len(at) >= 12
 
 
 def test_numbers_that_change_beside_a_run_do_not_lay_the_window_out_again(qtbot) -> None:
