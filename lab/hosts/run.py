@@ -152,6 +152,7 @@ class Run:
 
     def _steps(self) -> str:
         looked = sent = time.perf_counter()
+        self._outbox.send()  # that it is on its way, and in which file, however long the first step takes
         self._obey(0.0)
         self._hold()
         for step in () if self._stopping else self._taken():

@@ -117,6 +117,14 @@ def test_rows_travel_together_and_not_step_by_step(tmp_path: Path, monkeypatch: 
     assert max(message[2][-1] for message in watcher.of("rows") if message[1] == "train_loss") == 49
 
 
+def test_whoever_watches_knows_that_a_run_goes_on_before_its_first_step_is_over(tmp_path: Path):
+    parts: list[list[Message]] = []
+    execute(request(tmp_path, raise_at=0), QueueLink(queue.Queue(), parts.append))
+    told = [message[:2] for message in parts[0]]
+    assert ("state", "running") in told and ("opened", str(tmp_path / "run.h5")) in told
+    assert "end" not in [message[0] for message in parts[0]]
+
+
 def test_whoever_watches_learns_of_knobs_that_a_replay_turns(tmp_path: Path):
     watcher = Watcher()
     turned = {"step": 40, "time": 0.0, "kind": "knobs", "payload": {"changed": {"lr": [0.1, 0.3]}}}
