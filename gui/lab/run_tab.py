@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.dialogs import ask_to_save
@@ -51,6 +51,8 @@ class StateChip(QWidget):
         self._theme = theme
         self._run: OpenRun | None = None
         self.pulse, self.word = Pulse(), named(QLabel(), "muted")
+        self._timer = QTimer(self, interval=500)
+        self._timer.timeout.connect(self._say)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 0, 16, 12)  # in line with the names on the tabs
         layout.setSpacing(6)
@@ -68,9 +70,14 @@ class StateChip(QWidget):
     def show_state(self) -> None:
         state = self._run.state if self._run else ""
         self.setVisible(bool(state))
-        self.word.setText("preparing …" if state == "preparing" else state)
+        self._say()
+        self._timer.start() if self._run is not None and self._run.live else self._timer.stop()
         colour = getattr(self._theme, STATE_COLOUR.get(state, "muted"))
         self.pulse.beat(colour, on=state in ("running", "preparing"))
+
+    def _say(self) -> None:
+        state, waits_for = (self._run.state, self._run.waits_for) if self._run else ("", "")
+        self.word.setText(waits_for.lower() or ("preparing …" if state == "preparing" else state))
 
 
 class RunTab(QWidget):

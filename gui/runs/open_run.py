@@ -68,6 +68,11 @@ class OpenRun(QObject):
         """Steps per second over the last second or so; 0 when unknown."""
         return 0.0
 
+    @property
+    def waits_for(self) -> str:
+        """What keeps a live run from giving its first rows, or from obeying, and for how long; else empty."""
+        return ""
+
     @abstractmethod
     def checkpoints(self) -> list[int]:
         """Steps at which a checkpoint is stored, rising: where a branch can start."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import queue
+import time
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from storage.errors import RunFileError
 from storage.reader import RunReader
 
 HostKind = Literal["process", "thread"]
+PATIENCE = 2.0  # seconds without a first row after which a run says what it is at
 
 
 class RunThread(QThread):
@@ -37,6 +39,7 @@ class RunThread(QThread):
         self.commands: queue.Queue[Command] = queue.Queue()
         self.step, self.rate = 0, 0.0  # read by timers of the window's thread
         self.reached = 0
+        self.gave = False  # rows of its own
         self.checkpoints: list[int] = []
         self._last: dict[str, int] = {}  # of a resumed run: the last step that its file held of each series,
         self._known: set[str] = set()  # and its events: both are met again after its last checkpoint
@@ -62,6 +65,7 @@ class RunThread(QThread):
                     if (last := self._last.get(name)) is not None:
                         step, value = step[step > last], value[step > last]
                     self._buffer.append(name, step, value)
+                    self.gave = True
                 case ("declare", name, attrs):
                     self._buffer.declare(name, attrs)
                 case ("event", event) if _key(event) not in self._known:
@@ -149,6 +153,7 @@ class LiveRun(OpenRun):
         self.header = {"experiment": request.experiment, "preset": request.preset, "arm": request.arm}
         self.header |= {"title": self.experiment.title, "device": request.device, "seed": self.config.seed}
         self.path, self.also = request.out, request.also
+        self._asked, self._since = "", time.monotonic()  # what it has yet to obey; when that, or its state, began
         self._thread = RunThread(request, self.buffer, host, spare)
         self._thread.opened.connect(self._opened)
         self._thread.state_came.connect(self._came)
@@ -184,6 +189,19 @@ class LiveRun(OpenRun):
     def rate(self) -> float:
         return self._thread.rate if self.state == "running" else 0.0
 
+    @property
+    def waits_for(self) -> str:
+        preparing, waited = self.state == "preparing", time.monotonic() - self._since
+        if not (preparing or self.state == "running"):
+            return ""
+        if self._asked:
+            what = self._asked if preparing else f"{self._asked} after this step"
+        elif self._thread.gave or waited < PATIENCE:
+            return ""
+        else:
+            what = "Preparing" if preparing else "Computing the first step"
+        return f"{what} … {waited:.0f} s"
+
     def checkpoints(self) -> list[int]:
         return sorted(self._thread.checkpoints)
 
@@ -192,10 +210,10 @@ class LiveRun(OpenRun):
         return self._thread.wait(milliseconds)
 
     def pause(self) -> None:
-        self._thread.commands.put(("pause",))
+        self._ask("Pausing", ("pause",))
 
     def go(self) -> None:
-        self._thread.commands.put(("go",))
+        self._ask("", ("go",))
 
     def step_once(self, count: int = 1) -> None:
         self._thread.commands.put(("step", count))
@@ -204,7 +222,12 @@ class LiveRun(OpenRun):
         self._thread.commands.put(("slow", seconds))
 
     def stop(self) -> None:
-        self._thread.commands.put(("stop",))
+        self._ask("Stopping", ("stop",))
+
+    def _ask(self, what: str, command: Command) -> None:
+        """Send a command that is obeyed at the next step boundary, which may take a while to come."""
+        self._thread.commands.put(command)
+        self._asked, self._since = what, time.monotonic()
 
     def set_knobs(self, values: dict[str, Any]) -> None:
         self._thread.commands.put(("set", values))
@@ -250,6 +273,8 @@ class LiveRun(OpenRun):
     @Slot(str, str)
     def _came(self, state: str, problem: str) -> None:
         self.state, self.problem = state, problem
+        if not self._asked or state not in ("preparing", "running"):
+            self._asked, self._since = "", time.monotonic()
         self.state_changed.emit(state)
 
     @Slot(str, str)

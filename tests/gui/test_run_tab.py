@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QFileDialog, QLabel
 from gui.device_chip import DeviceChip
 from gui.forms.action_form import ActionForm, arguments
 from gui.lab.knobs_panel import KnobsPanel
-from gui.lab.run_tab import RunTab
+from gui.lab.run_page import RunPage
+from gui.lab.run_tab import RunTab, StateChip
 from gui.lab.verdict_panel import VerdictPanel
 from gui.runs.thread import LiveRun
 from gui.theme import LIGHT
@@ -86,6 +87,30 @@ def test_a_run_names_what_will_come_as_the_field_writes_it(tmp_path):
     run = LiveRun(Request(experiment=NAME, out=str(tmp_path / "run.h5")), Spare(), host="thread")
     assert run.source.attrs("sharpness")["symbol"] == Tiny.series()["sharpness"].symbol != ""
     assert run.source.names() == []
+
+
+def test_a_run_says_what_it_is_at_while_its_first_step_takes_long_and_when_it_will_stop(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr("gui.runs.thread.PATIENCE", 0.1)
+    request = Request(experiment=NAME, config={"pause": 1.0}, out=str(tmp_path / "run.h5"))
+    run = LiveRun(request, Spare(), host="thread")
+    page, chip = RunPage(run, LIGHT), StateChip(LIGHT)
+    run.state_changed.connect(chip.show_state)
+    for widget in (page, chip):
+        qtbot.addWidget(widget)
+        widget.show()
+    chip.set_run(run)
+    run.start()
+    loss = page.views[0]
+    qtbot.waitUntil(lambda: "Computing the first step … " in loss.message)
+    assert loss.message.startswith("Training loss appears with the first step.\n")
+    qtbot.waitUntil(lambda: chip.word.text().startswith("computing the first step … "))
+    qtbot.waitUntil(lambda: not any(view.message for view in page.views), timeout=20_000)
+    assert run.waits_for == ""
+    qtbot.waitUntil(lambda: chip.word.text() == "running")
+    run.stop()
+    assert run.waits_for == "Stopping after this step … 0 s"
+    qtbot.waitUntil(lambda: run.state == "stopped", timeout=20_000)
+    assert (run.waits_for, chip.word.text()) == ("", "stopped")
 
 
 def test_a_run_is_judged_by_the_knobs_it_began_with(qtbot, tmp_path):
