@@ -1,4 +1,4 @@
-"""What a run of the form's knobs would take and start from, asked in the background while the user turns them."""
+"""What a run of the form's knobs would take and start from, asked in the background as they are shown and turned."""
 
 from __future__ import annotations
 
@@ -34,22 +34,33 @@ class Forecast(QObject):
         super().__init__(tabs)
         self._knobs, self._tabs, self._runs, self._make_page, self._theme = knobs, tabs, runs, make_page, theme
         self.preview: Preview | None = None
+        self._look = True
         self._page: Any = None
         self.background = Background(self)
         self.background.done.connect(self._show)
         self._timer = QTimer(self, interval=REST, singleShot=True)
         self._timer.timeout.connect(self._ask)
 
-    def ask(self) -> None:
-        """Ask once the user has stopped typing. Never beside a run: both would be slowed."""
+    def ask(self, *, look: bool = True) -> None:
+        """Ask once the user has stopped typing. Never beside a run: both would be slowed.
+
+        Args:
+            look: Also what a run starts from; else only what it costs.
+        """
+        self._look = look
         self._knobs.set_estimate("")
         self._timer.start() if self._tabs.isVisible() and not self._tabs.active_runs() else self._timer.stop()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it will ask as soon as the knobs have rested."""
+        return self._timer.isActive()
 
     def _ask(self) -> None:
         form = self._knobs.form
         if form is not None and form.config() is not None and not self._tabs.active_runs():
             experiment, config = form.experiment, form.config()
-            if experiment.previews and not (self.preview and self.preview.of(experiment, config)):
+            if self._look and experiment.previews and not (self.preview and self.preview.of(experiment, config)):
                 self.background.start(lambda: (form, config, self._runs.preview(experiment, config)))
             else:
                 also = form.also.chosen()

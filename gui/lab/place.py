@@ -94,6 +94,7 @@ class LabPlace(QMainWindow):
     def _build_panels(self) -> None:
         self.catalogue = Catalogue(self._theme)
         self.catalogue.selected.connect(self.choose)
+        self.catalogue.list.clicked.connect(lambda _: self._ask_cost())  # the first is shown before anyone chose it
         self.recent = RecentRuns(self.runs.stored, self._theme, self.runs.folder)
         self.recent.chosen.connect(self.open_path)
         self.knobs = KnobsPanel(self._theme)
@@ -134,11 +135,17 @@ class LabPlace(QMainWindow):
         self.catalogue.set_experiments(found, broken)
         self.welcome.set_experiments(found)
         if found and self.experiment is None:
-            self.choose(next(iter(found)))
+            self._show_knobs(next(iter(found.values())))
 
     def choose(self, name: str, preset: str = "", arm: str = "") -> None:
         """Show the claim and the knobs of an experiment for a new run."""
         self._show_knobs(self.experiments[name], preset, arm)
+        self._ask_cost()
+
+    def _ask_cost(self) -> None:
+        """Have the cost of what was chosen said under Run, where nothing else computes."""
+        if not (self.queue.running or self.studies.running()):
+            self.forecast.ask(look=False)
 
     def _show_knobs(self, experiment: type[Experiment], preset: str = "", arm: str = "") -> None:
         self.experiment = experiment

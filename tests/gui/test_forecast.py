@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, QSettings
+from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtWidgets import QApplication
 
 from gui.lab.knobs_panel import RESTING
@@ -12,6 +12,7 @@ from gui.lab.transport import Transport
 from gui.main_window import MainWindow
 from gui.theme import LIGHT
 from lab.experiments.condensation import Condensation
+from tests.fakes import Tiny
 from tests.gui.standins import FakeRuns
 
 COST = "About 12 s (30 s while other programs compute), 0.3 MB, 18% of the time for measuring."
@@ -64,6 +65,40 @@ def test_no_knob_moves_as_one_is_turned_and_the_cost_comes_grows_and_goes(window
         assert _places(window) == before
     knobs.form.start.back.click()
     assert _places(window) == before
+
+
+def _click(window: Any, qtbot: Any, name: str) -> None:
+    rows, model = window.lab.catalogue.list, window.lab.catalogue.model
+    place = rows.visualRect(model.index(model.row_of(name))).center()
+    qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_the_cost_of_an_experiment_is_said_once_it_is_chosen_and_nothing_comes_to_the_front(
+    window, qtbot, monkeypatch
+) -> None:
+    lab, found = window.lab, {"condensation": Condensation, "tiny": Tiny}
+    monkeypatch.setattr(Tiny, "name", "tiny")
+    monkeypatch.setattr(Tiny, "previews", ("where",))
+    window.set_experiments(found, ())
+    assert lab.experiment is Condensation and not lab.forecast.waiting  # shown at the start, and chosen by nobody
+    for name in reversed(found):
+        with qtbot.waitSignal(lab.forecast.background.done):
+            _click(window, qtbot, name)
+        assert lab.knobs.hint.full == f"about {found[name].Config().steps} s"
+    with qtbot.waitSignal(lab.forecast.background.done):
+        _click(window, qtbot, "condensation")  # the one that is shown already
+    assert lab.forecast.preview is None and lab.tabs.count() == 1
+
+
+def test_beside_a_run_nothing_is_asked_of_an_experiment_that_is_chosen(window, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr(Tiny, "name", "tiny")
+    window.set_experiments({"condensation": Condensation, "tiny": Tiny}, ())
+    window.lab.start()
+    _click(window, qtbot, "tiny")
+    assert window.lab.knobs.form.experiment is Tiny and not window.lab.forecast.waiting
+    window.lab.current().become("stopped")
+    _click(window, qtbot, "tiny")
+    assert window.lab.forecast.waiting
 
 
 def test_the_usual_cost_is_said_whole_and_a_knob_pointed_at_still_explains_itself(window) -> None:
