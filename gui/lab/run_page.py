@@ -67,7 +67,6 @@ class RunPage(QWidget):
         self.verdict: Verdict | None = None
         self._judged_at = 0.0
         self._turned: tuple[ViewWidget[Any], float] | None = None  # the last turn's view, processor time before it
-        self._waits_for = ""  # as the empty views say it
         self.share = SHARE
         self.docks = Panels([self._view(spec) for spec in specs_of(run)], self)
         self.docks.maximise_changed.connect(self.maximise_changed)
@@ -167,10 +166,6 @@ class RunPage(QWidget):
     def _turn(self) -> None:
         self._settle()
         shown, now, clock = self._in_sight(), time.perf_counter(), time.process_time()
-        if (said := self.run.waits_for) != self._waits_for:
-            self._waits_for = said
-            for view in shown:
-                view.say_anew()
         if self._final:
             self._refresh(shown, DRAW_BUDGET)
             if not any(view.stale for view in shown):

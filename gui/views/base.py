@@ -156,10 +156,6 @@ class ViewWidget(QWidget, Generic[Spec]):
         """Draw at the next refresh, although no row is new."""
         self._stale = True
 
-    def say_anew(self) -> None:
-        """What a view without data says has changed."""
-        self._stale |= bool(self.message)
-
     @property
     def stale(self) -> bool:
         """Whether something changed since the last drawing."""
@@ -182,10 +178,7 @@ class ViewWidget(QWidget, Generic[Spec]):
         self._later()
 
     def empty_text(self) -> str:
-        """What will appear here, and when; beneath it what a run that has given nothing yet is at."""
-        return "\n".join(filter(None, (self._to_come(), self.run.waits_for)))
-
-    def _to_come(self) -> str:
+        """What will appear here, and when."""
         missing = ", ".join(label(self.run.source, name) for name in self.spec.names) or self.spec.title
         if not self.run.live and self.run.state not in ("preparing", "running", "paused"):
             return "" if self._behind else f"This run recorded no {missing}."
