@@ -111,24 +111,37 @@ def branching(config: Any) -> bool:
     return config.scene != "schedules"
 
 
+def every_rate(config: Any) -> list[str]:
+    """The rates that run side by side, by what they are of the run's own."""
+    return ["η" if share == 1 else f"{share:g}η" if share > 1 else f"η/{1 / share:g}" for share in factors(config)]
+
+
+def _with_branches(*series: str, **how: Any) -> Curves:
+    """The run and its decay branches; mostly one is under way, and needs no number."""
+    return Curves(series, each=lambda _: ["branch", *(f"branch {slot}" for slot in range(2, SLOTS + 1))], **how)
+
+
 BRANCHES = "Each branch drops below the run that goes on: the walls' part leaves, the progress stays."
+LOSS = "total_loss", "branch_loss"
 HILL, RIVER = ("hill_loss", "branch_hill"), ("river_loss", "branch_river")
 
 _VIEWS = (
-    Curves(("total_loss", "branch_loss"), title="Loss and its decay branches", y_label="L", help=BRANCHES, when=valley),
-    Curves(
-        ("total_loss", "branch_loss"),
+    _with_branches(*LOSS, title="Loss and its decay branches", y_label="L", help=BRANCHES, when=valley),
+    _with_branches(
+        *LOSS,
         title="Excess loss and its decay branches",
         y_label="L, less the irreducible",
         y_log=True,  # the drops are small beside what a table starts from
         help=BRANCHES,
         when=bigram,
     ),
-    Curves(HILL, title="Hill part", y_label="L_hill", when=valley, help="What the walls add: a decay takes it off."),
-    Curves(RIVER, title="River part", y_label="L_river", when=valley, help="The way along: a decay keeps it."),
-    Curves(HILL, title="Hill part of the excess loss", y_label="L_hill", y_log=True, when=bigram),
-    Curves(RIVER, title="River part of the excess loss", y_label="L_river", y_log=True, when=bigram),
-    Curves(("lr", "branch_lr"), title="Learning rate", y_label="η", when=branching),
+    _with_branches(
+        *HILL, title="Hill part", y_label="L_hill", when=valley, help="What the walls add: a decay takes it off."
+    ),
+    _with_branches(*RIVER, title="River part", y_label="L_river", when=valley, help="The way along: a decay keeps it."),
+    _with_branches(*HILL, title="Hill part of the excess loss", y_label="L_hill", y_log=True, when=bigram),
+    _with_branches(*RIVER, title="River part of the excess loss", y_label="L_river", y_log=True, when=bigram),
+    _with_branches("lr", "branch_lr", title="Learning rate", y_label="η", when=branching),
     Landscape("map", x="map_x", y="map_y", trajectory="walker", title="Valley", z_log=False, z_label="L", when=valley),
     Curves(("across",), title="Across the river", y_label="y", when=valley, help="One walker bounces between walls."),
     Scatter("walkers_x", "walkers_y", title="Walkers", x_label="x", y_label="y", initial=False, when=valley),
@@ -181,7 +194,7 @@ _VIEWS = (
         when=branching,
         primary=False,
     ),
-    Curves(("loss_by_rate",), title="Loss of every rate", y_label="L", when=branching, primary=False),
+    Curves(("loss_by_rate",), title="Loss of every rate", y_label="L", each=every_rate, when=branching, primary=False),
     Curves(
         tuple(f"loss_{name}" for name in SCHEDULES),
         title="Schedules",

@@ -17,6 +17,7 @@ from gui.theme import LIGHT
 from gui.views import make_view
 from lab.experiments.condensation import Condensation
 from lab.experiments.corrupted_grokking import CorruptedGrokking
+from lab.experiments.river_valley import RiverValley
 from lab.hosts.link import QueueLink
 from lab.hosts.run import execute
 from lab.request import Request
@@ -94,3 +95,16 @@ def test_without_a_declaration_lines_are_counted() -> None:
     assert loss().called("L", 1, SimpleNamespace()) == "L 2"  # knobs of another version
     norms = next(view for view in CorruptedGrokking.views if view.names == ("weight_norms",))
     assert [norms.called("", line, None) for line in range(4)] == ["U", "V", "W", "4"]
+
+
+def test_rates_of_a_river_valley_are_called_by_their_shares_and_a_lone_branch_has_no_number() -> None:
+    views = {view.id: view for view in RiverValley.views}
+    rates = views["loss-of-every-rate"]
+    assert isinstance(rates, Curves)
+    for scene, called in (("valley", ["η", "η/2", "η/5"]), ("bigram", ["η", "2η", "η/2"])):
+        assert [rates.called("L", line, RiverValley.configure(scene)) for line in range(3)] == called
+    branches = [view for view in views.values() if any(name.startswith("branch_") for name in view.names)]
+    assert len(branches) == 7
+    for view in branches:
+        assert isinstance(view, Curves)
+        assert [view.called("L_branch", line, None) for line in range(3)] == ["branch", "branch 2", "branch 3"]
