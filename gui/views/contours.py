@@ -1,6 +1,6 @@
 """Contour lines of a section, dark on bright colours and bright on dark ones, with their levels written on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyqtgraph as pg
@@ -16,6 +16,7 @@ from gui.views.text import short
 
 DARK, BRIGHT = "#14171C", "#FFFFFF"
 APART_PX = 46  # between two written levels
+LINES_PX = 6  # between neighbouring lines; where they would be nearer, the longest ones stand for the rest
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,35 @@ def contours_of(section: Section, scale: Scale, levels: np.ndarray, colours: np.
         bright = colours[round(place * (COUNT - 1)), :3] @ [0.299, 0.587, 0.114] > 140
         found.append(Contour(level, [np.asarray(line) for line in lines.lines(place)], bool(bright)))
     return found
+
+
+def thinned(contours: list[Contour], box: pg.ViewBox) -> list[Contour]:
+    """Lines that stand apart in a box: without those that would run beside longer ones, as about a deep minimum."""
+    area, (x, y) = box.geometry(), box.viewRange()
+    ways = [
+        (rank, line, *_even(_in_pixels(line, area, x, y) - [area.left(), area.top()], LINES_PX / 2))
+        for rank, contour in enumerate(contours)
+        for line in contour.lines
+    ]
+    kept: list[list[np.ndarray]] = [[] for _ in contours]
+    size = np.array([area.width(), area.height()]) // LINES_PX
+    taken = np.zeros(size.astype(int) + 3, bool)  # a line's cells and those about them
+    for rank, line, _, points in sorted(ways, key=lambda way: -way[2]):
+        across, down = (
+            (points[((points >= 0) & (points // LINES_PX <= size)).all(axis=1)] // LINES_PX + 1).astype(int).T
+        )
+        if 2 * taken[across, down].sum() <= len(across):
+            kept[rank].append(line)
+            for i, j in np.ndindex(3, 3):
+                taken[across + i - 1, down + j - 1] = True
+    return [replace(contour, lines=lines) for contour, lines in zip(contours, kept, strict=True) if lines]
+
+
+def _even(line: np.ndarray, apart: float) -> tuple[float, np.ndarray]:
+    """The length of a line (k, 2), and points on it so far apart."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.linspace(0.0, along[-1], 1 + round(min(along[-1] / apart, 1e4)))
+    return float(along[-1]), np.stack([np.interp(at, along, part) for part in line.T], axis=1)
 
 
 def joined(pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

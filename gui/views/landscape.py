@@ -15,7 +15,7 @@ from gui.still_label import StillLabel
 from gui.theme import Theme
 from gui.views.axes import Axis, StepAxis, font_px
 from gui.views.colour_bar import BAR_PX, ColourBar
-from gui.views.contours import BRIGHT, DARK, Contour, LevelNames, contours_of, joined
+from gui.views.contours import BRIGHT, DARK, Contour, LevelNames, contours_of, joined, thinned
 from gui.views.rows import Block, Moment
 from gui.views.scale import Scale, finite_range
 from gui.views.section import Section, levels_of
@@ -165,15 +165,16 @@ class LandscapeView(SnapshotPlot[Landscape]):
         )
         self._image.setImage(self.bar.colours[np.rint(shades).astype(np.intp)], autoLevels=False)
         self._image.setRect(QRectF(x[0], y[0], x[-1] - x[0], y[-1] - y[0]))
+        contours = thinned(self.contours, self.box)
         for dark, item in self._lines.items():
-            across, up, connect = joined([line for c in self.contours if c.dark == dark for line in c.lines])
+            across, up, connect = joined([line for c in contours if c.dark == dark for line in c.lines])
             item.setData(across, up, connect=connect)
         self.bar.place(self.box.geometry())
-        self.bar.marks = tuple(contour.level for contour in self.contours)
+        self.bar.marks = tuple(contour.level for contour in contours)
         way = self._thinned(self.way())
         self._draw_way(way)
         usable = way[np.isfinite(way).all(axis=1)]
-        self._names.place(self.contours, self.box, usable[:: max(len(usable) // 200, 1)])
+        self._names.place(contours, self.box, usable[:: max(len(usable) // 200, 1)])
 
     def _draw_way(self, way: np.ndarray) -> None:
         x, y = way.T

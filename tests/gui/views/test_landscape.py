@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor
 
 from gui.theme import DARK, LIGHT
 from gui.views import make_view, opengl
+from gui.views.contours import LINES_PX, thinned
 from gui.views.landscape import LandscapeView
 from gui.views.scale import Scale
 from gui.views.section import Section, levels_of
@@ -61,6 +62,30 @@ def test_colours_and_lines_are_those_of_the_section(qtbot) -> None:
             value = 101 * (line[:, 0] ** 2 + 4 * line[:, 1] ** 2) + 0.01
             inner = np.hypot(line[:, 0], 2 * line[:, 1]) > 0.4  # a grid of 0.1 resolves nothing nearer
             np.testing.assert_allclose(value[inner], contour.level, rtol=0.05)
+
+
+def test_lines_that_would_crowd_about_a_deep_minimum_are_left_out_until_it_is_zoomed(qtbot) -> None:
+    a, b = np.linspace(-2, 2, 201), np.linspace(-1, 1, 201)
+    run = MemoryRun(loss=([0], (a**2 + 4 * b[:, None] ** 2 + 1e-6)[None]), a=([0], a[None]), b=([0], b[None]))
+    view = shown(qtbot, run, Landscape("loss", title="Section", x="a", y="b", z_log=True))
+    everything = {contour.level for contour in view.contours}
+
+    def levels() -> list[float]:
+        return sorted(contour.level for contour in thinned(view.contours, view.box))
+
+    def far(level: float) -> float:
+        """Points from the minimum down to the line."""
+        return math.sqrt(level) / 2 / view.box.viewPixelSize()[1]
+
+    whole = levels()
+    distances = [far(level) for level in whole]
+    assert min(np.diff(distances)) >= LINES_PX - 1
+    assert max(everything) == max(whole) and len(whole) < len(everything)
+    assert view.bar.marks == tuple(whole)
+    view.box.setRange(xRange=(-0.02, 0.02), yRange=(-0.01, 0.01), padding=0)
+    assert min(levels()) < min(whole) and [level for level in levels() if level < 1e-4] == sorted(
+        level for level in everything if level < 1e-4
+    )
 
 
 def test_the_slider_chooses_the_section_and_ends_the_way(qtbot) -> None:
