@@ -12,6 +12,7 @@ from gui.theme import Theme
 from gui.views.base import ViewWidget
 
 HEAD_PX = 30
+READ_PX = 96  # for a read-out at least, of a head four times as wide
 VALUES_APART = "&nbsp;&nbsp; "  # between the values of a read-out
 
 
@@ -73,7 +74,8 @@ class ReadOut(QWidget):
 
 
 class Title(QLabel):
-    """A title that takes a smaller font where room is short, and then leaves out its end, or its middle."""
+    """A title that takes a smaller font where room is short, then as many lines as it may have, and then leaves out
+    its end, or its middle."""
 
     SIZES = (13, 12, 11)
 
@@ -83,9 +85,11 @@ class Title(QLabel):
         help_text: str = "",
         sizes: tuple[int, ...] = SIZES,
         elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+        *,
+        two_lines: bool = False,
     ) -> None:
         super().__init__()
-        self._help, self._sizes, self._elide = help_text, sizes, elide
+        self._help, self._sizes, self._elide, self._two_lines = help_text, sizes, elide, two_lines
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.show_text(text)
 
@@ -111,8 +115,14 @@ class Title(QLabel):
         fits = [f for f in fonts if QFontMetricsF(f).horizontalAdvance(self.full) <= self.width()]
         chosen = (fits or fonts[-1:])[0]
         self.setFont(chosen)
-        self.setText(QFontMetricsF(chosen).elidedText(self.full, self._elide, self.width()))
-        told = [self.full if self.text() != self.full else "", self._help]
+        wide = QFontMetricsF(chosen).horizontalAdvance
+        said = QFontMetricsF(chosen).elidedText(self.full, self._elide, self.width())
+        if said != self.full and self._two_lines:
+            halves = [(self.full[:at], self.full[at + 1 :]) for at, letter in enumerate(self.full) if letter == " "]
+            first, second = min(halves, key=lambda pair: max(map(wide, pair)), default=(self.full, ""))
+            said = f"{first}\n{second}" if max(wide(first), wide(second)) <= self.width() else said
+        self.setText(said)
+        told = [self.full if said.replace("\n", " ") != self.full else "", self._help]
         self.setToolTip("\n".join(filter(None, told)))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not any(told))
 
@@ -127,7 +137,7 @@ class Head(QWidget):
         self.setObjectName("panel_head")
         self.setFixedHeight(HEAD_PX)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.title = Title(view.spec.title, view.spec.help)
+        self.title = Title(view.spec.title, view.spec.help, two_lines=True)
         self.readout = ReadOut()
         self.maximise = self._button(
             "fullscreen", f"Maximise {view.spec.title} (double click, Esc goes back)", view.theme
@@ -150,7 +160,17 @@ class Head(QWidget):
     @Slot(str)
     def _read_out(self, html: str) -> None:
         self.readout.show_html(html)
+        self._leave_room()
         self.setToolTip(self.readout.text)  # also what there is no room for
+
+    def _leave_room(self) -> None:
+        """Let a long title give way to one value, once there is any."""
+        if self.readout.text or self.readout.minimumWidth():
+            self.readout.setMinimumWidth(min(READ_PX, self.width() // 4))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._leave_room()
 
     def _button(self, name: str, tip: str, theme: Theme) -> QToolButton:
         button = QToolButton()
