@@ -180,12 +180,17 @@ class Axis(pg.AxisItem):
         super().resizeEvent(ev)
         if self.label is None:  # once the axis is closed
             return
+        long = self.label.boundingRect().width()
         if self.orientation == "bottom":
             reach = self.size().width() if self._reach is None else self._reach
-            self.label.setX(round(max(reach - self.label.boundingRect().width(), 0.0) / 2))
+            frame = self.parentWidget()
+            end = frame.size().width() - self.x() if frame is not None else self.size().width()
+            scale = min(1.0, max((end + self.x()) / max(long, 1.0), SMALLEST))
+            self.label.setScale(scale)
+            place = min(max(reach - scale * long, 0.0) / 2, end - scale * long)  # rather beneath the axis on the left
+            self.label.setX(round(max(place, -self.x())))
         if self.orientation != "left":
             return
-        long = self.label.boundingRect().width()
         scale = min(1.0, max(self.size().height() / max(long, 1.0), SMALLEST))  # a long name beside a short plot
         self.label.setScale(scale)
         middle = round((self.size().height() + scale * long) / 2)

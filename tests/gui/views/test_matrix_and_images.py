@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtWidgets import QApplication
 
 from gui.views.base import stage_colour
 from lab.stream import MemoryRun
@@ -155,6 +156,19 @@ def test_the_name_of_the_columns_stands_below_them_and_not_in_the_middle_of_a_wi
     middle = name.mapToScene(name.boundingRect().center()).x()
     assert middle == pytest.approx(view.box.mapViewToScene(QPointF(3.0, 0.0)).x(), abs=2)
     assert middle < 300
+
+
+@pytest.mark.parametrize("width", [200, 160])
+def test_the_name_of_the_columns_is_whole_in_a_narrow_view(qtbot, width: int) -> None:
+    spec = Matrix("m", title="M", order="order", x_label="neuron", z_label="h")
+    view = show(qtbot, spec, MemoryRun(m=(STEPS, SERIES), order=([0], [np.arange(6)])))
+    view.resize(width, 200)
+    QApplication.processEvents()
+    view.draw()
+    name = view.canvas.bottom_axis.label
+    place = name.mapRectToScene(name.boundingRect())
+    assert name.toPlainText().strip() == "neuron, ordered"
+    assert place.left() >= 0 and place.right() <= width
 
 
 def test_a_colour_bar_has_two_numbers_at_least(qtbot) -> None:
