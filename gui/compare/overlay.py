@@ -23,6 +23,7 @@ from gui.compare.strokes import Ink, Strokes, gaps, path_of, pen_of
 from gui.theme import Theme
 from gui.views.axes import TICK_PX, Axis, font_px
 from gui.views.plot import LONGEST, Canvas
+from gui.views.point_wide import PointWide
 from gui.views.text import rich, short
 from lab.compare import Along
 from lab.views import Curves
@@ -56,7 +57,7 @@ class Overlay(Compared):
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.setZValue(20)
         self._cursor.hide()
-        self._thresholds = [pg.PlotCurveItem() for _ in spec.lines]
+        self._thresholds = [PointWide() for _ in spec.lines]
         for item in (self._singles, self._mains, self._picture, self._shade, self._cursor, *self._thresholds):
             self.box.addItem(item, ignoreBounds=True)
         self._x_name = QGraphicsTextItem(self.canvas.frame)
@@ -150,7 +151,7 @@ class Overlay(Compared):
         """How far each line of a crowd reaches at this zoom."""
         if crowd is None:
             return ()
-        edges = self._edges(min(self._pixels[0], SPANS // len(crowd)))
+        edges = self._edges(min(self._cells[0], SPANS // len(crowd)))
         return crowd.spans(edges, lambda values: self._heights.of(values, floor))
 
     @property
@@ -158,6 +159,12 @@ class Overlay(Compared):
         """Columns and rows of the drawing area."""
         ratio = self.devicePixelRatioF()
         return max(2, round(self.box.width() * ratio)), max(2, round(self.box.height() * ratio))
+
+    @property
+    def _cells(self) -> tuple[int, int]:
+        """Columns and rows of a picture, whose lines are then a point wide."""
+        rate = max(1, round(self.devicePixelRatioF()))
+        return max(2, self._pixels[0] // rate), max(2, self._pixels[1] // rate)
 
     def _put_picture(self, lines: Sequence[Drawn], spans: Spans | tuple[()]) -> None:
         self._picture.setVisible(bool(spans))
@@ -168,7 +175,7 @@ class Overlay(Compared):
         for row, (_, _, dash) in enumerate(inks):
             if dash:
                 low[row, gaps(dash, self.theme, low.shape[1])] = np.nan
-        pixels = pixels_of(low, high, [colour for colour, _, _ in inks], self._pixels[1])
+        pixels = pixels_of(low, high, [colour for colour, _, _ in inks], self._cells[1])
         self._picture.show_pixels([pixels], area)
 
     def _put_shade(self, lines: Sequence[Drawn], spans: Spans | tuple[()]) -> None:
@@ -184,7 +191,7 @@ class Overlay(Compared):
             shade.setAlpha(opacity)
             if dash:
                 least[:, gaps(dash, self.theme, least.shape[1])] = np.nan
-            layers.append(density_of(least, most, shade, self._pixels[1]))
+            layers.append(density_of(least, most, shade, self._cells[1]))
         self._shade.show_pixels(layers, area)
 
     def _in_sight(self, spans: Spans) -> tuple[Floats, Floats, QRectF]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from gui.theme import Theme
+from gui.views.point_wide import point_wide
 
 Floats = NDArray[np.float64]
 Ink = tuple[str, int, int]
@@ -19,7 +21,7 @@ Ink = tuple[str, int, int]
 
 
 class Strokes(pg.GraphicsObject):
-    """Lines of any pens, drawn in the order in which they are given."""
+    """Lines of any pens, drawn in the order in which they are given; those that hide what is behind, a point wide."""
 
     def __init__(self, z: float) -> None:
         super().__init__()
@@ -39,7 +41,10 @@ class Strokes(pg.GraphicsObject):
     def paint(self, painter: QPainter, option: object, widget: object = None) -> None:
         for pen, path in self._parts:
             painter.setPen(pen)
-            painter.drawPath(path)
+            if pen.color().alpha() == 255:
+                point_wide(painter, functools.partial(painter.drawPath, path))
+            else:  # painted again a fine line that lets others through would be a dark one
+                painter.drawPath(path)
 
 
 def pen_of(ink: Ink, theme: Theme, width: float = 1.0) -> QPen:

@@ -4,7 +4,7 @@ import numpy as np
 import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QFontMetricsF, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.theme import DARK, LIGHT
@@ -16,6 +16,7 @@ from gui.views.point_wide import PointWide
 from lab.stream import MemoryRun
 from lab.views import Curves, Line
 from tests.gui.runs import MadeUpRun
+from tests.gui.views.shown import darkened
 
 
 def _view(qtbot, spec: Curves, source: Any, axis: StepAxis | None = None, **state) -> Any:
@@ -453,22 +454,7 @@ def test_the_name_of_a_guide_that_ends_at_the_top_leaves_the_marks_of_events_in_
 
 
 def drawn(qtbot, x: list[float], y: list[float], rate: int) -> np.ndarray:
-    """Which pixels (100 rate, 100 rate) a line darkens on a screen of so many pixels a point."""
-    canvas = pg.PlotWidget(background="w")
-    qtbot.addWidget(canvas)
-    canvas.resize(100, 100)
-    canvas.addItem(PointWide(x, y, pen=pg.mkPen("#000000", width=1)))
-    canvas.hideAxis("left")
-    canvas.hideAxis("bottom")
-    canvas.getViewBox().setRange(xRange=(0, 10), yRange=(-5, 15), padding=0)
-    image = QImage(100 * rate, 100 * rate, QImage.Format.Format_RGB32)
-    image.setDevicePixelRatio(rate)
-    with qtbot.waitExposed(canvas):
-        canvas.show()
-    painter = QPainter(image)
-    canvas.viewport().render(painter, QPoint())
-    painter.end()
-    return np.array([[image.pixelColor(x, y).value() < 128 for x in range(100 * rate)] for y in range(100 * rate)])
+    return darkened(qtbot, PointWide(x, y, pen=pg.mkPen("#000000", width=1)), rate)
 
 
 @pytest.mark.parametrize("rate", [1, 2])

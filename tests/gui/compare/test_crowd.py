@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QImage
 
 from gui.compare.axis import SharedAxis
 from gui.compare.compared import Groups
@@ -11,9 +11,11 @@ from gui.compare.lines import Contents, Drawn, drawn_of
 from gui.compare.overlay import Overlay
 from gui.compare.picture import DENSEST, FAR, density_of, pixels_of, uncovered
 from gui.compare.stroke import Stroke
+from gui.compare.strokes import Strokes, path_of, pen_of
 from gui.theme import LIGHT
 from lab.compare import Along
 from lab.views import Curves
+from tests.gui.views.shown import darkened
 
 ROWS, SPIKE = 20_000, 12_345
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
@@ -166,3 +168,26 @@ def test_a_crowd_of_dashes_and_zeros_is_drawn(qtbot):
     bottom, _ = view.box.viewRange()[1]
     assert bottom == pytest.approx(0, abs=0.2)  # zeros stand at the least value that has a logarithm
     view.grab()
+
+
+@pytest.mark.parametrize("rate", [1, 2])
+def test_lines_of_runs_are_a_point_wide_and_those_behind_them_finer(qtbot, rate: int) -> None:
+    path = path_of([(np.array([0.0, 10.0]), np.array([5.0, 5.0]))])
+    for opacity, wide in ((255, rate), (254, 1)):
+        strokes = Strokes(5)
+        strokes.show_parts([(pen_of(("#000000", opacity, 0), LIGHT), path)])
+        assert darkened(qtbot, strokes, rate)[:, 50 * rate].sum() == wide
+
+
+def test_a_crowd_of_lines_is_painted_in_points_where_they_have_several_pixels(crowd, monkeypatch) -> None:
+    monkeypatch.setattr(crowd, "devicePixelRatioF", lambda: 2.0)
+    crowd.draw()
+    (picture,) = crowd._picture._layers
+    assert picture.shape == (round(crowd.box.height()), round(crowd.box.width()))
+    image = QImage(1000, 600, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(2.0)
+    crowd.render(image)
+    area = crowd.box.sceneBoundingRect()
+    row = round(2 * area.center().y())
+    inks = [image.pixel(x, row) for x in range(round(2 * area.left()) + 2, round(2 * area.right()) - 2)]
+    assert np.diff(np.flatnonzero(np.diff(inks))).tolist() == [2]  # the spike alone reaches so high

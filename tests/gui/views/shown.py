@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QImage, QPainter
 
 from gui.theme import LIGHT
 from gui.views import make_view
@@ -55,3 +57,22 @@ def drag_box(view: Any) -> list[list[float]]:
 def data_of(item: pg.PlotCurveItem) -> tuple[list[float], list[float]]:
     x, y = item.getData()
     return [] if x is None else x.tolist(), [] if y is None else y.tolist()
+
+
+def darkened(qtbot, item: pg.GraphicsObject, rate: int) -> np.ndarray:
+    """Which pixels (100 rate, 100 rate) an item darkens where a point has so many; 0 to 10 across, -5 to 15 up."""
+    canvas = pg.PlotWidget(background="w")
+    qtbot.addWidget(canvas)
+    canvas.resize(100, 100)
+    canvas.addItem(item)
+    canvas.hideAxis("left")
+    canvas.hideAxis("bottom")
+    canvas.getViewBox().setRange(xRange=(0, 10), yRange=(-5, 15), padding=0)
+    image = QImage(100 * rate, 100 * rate, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(rate)
+    with qtbot.waitExposed(canvas):
+        canvas.show()
+    painter = QPainter(image)
+    canvas.viewport().render(painter, QPoint())
+    painter.end()
+    return np.array([[image.pixelColor(x, y).value() < 128 for x in range(100 * rate)] for y in range(100 * rate)])
