@@ -123,7 +123,7 @@ class MomentOverlay(Compared):
             ink = QColor(colour)
             ink.setAlpha(BAND_ALPHA)
             placed = [self._place(shape.x, edge) for edge in (outline.low, outline.high)]
-            edges = [pg.PlotCurveItem(*points, skipFiniteCheck=False) for points in placed]
+            edges = [pg.PlotCurveItem(*points, connect="finite", skipFiniteCheck=False) for points in placed]
             self._add(pg.FillBetweenItem(*edges, brush=pg.mkBrush(ink)), 2)
         return [((colour, 255, self._dash(outline)), [(x, y)])]
 

@@ -221,7 +221,7 @@ class Overlay(Compared):
         for line, low, high in zip(banded, edges[::2], edges[1::2], strict=True):
             ink = QColor(self.groups.colours[line.group])
             ink.setAlpha(BAND_ALPHA)
-            curves = [pg.PlotCurveItem(x, y, skipFiniteCheck=False) for x, y in (low, high)]
+            curves = [pg.PlotCurveItem(x, y, connect="finite", skipFiniteCheck=False) for x, y in (low, high)]
             band = pg.FillBetweenItem(*curves, brush=pg.mkBrush(ink))
             band.setZValue(2)
             self.box.addItem(band, ignoreBounds=True)

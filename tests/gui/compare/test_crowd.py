@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QColor, QImage
 
 from gui.compare.axis import SharedAxis
@@ -191,3 +192,16 @@ def test_a_crowd_of_lines_is_painted_in_points_where_they_have_several_pixels(cr
     row = round(2 * area.center().y())
     inks = [image.pixel(x, row) for x in range(round(2 * area.left()) + 2, round(2 * area.right()) - 2)]
     assert np.diff(np.flatnonzero(np.diff(inks))).tolist() == [2]  # the spike alone reaches so high
+
+
+def test_a_band_has_a_gap_where_its_runs_have_no_values(qtbot) -> None:
+    x = np.arange(100.0)
+    runs = [(x, np.where((x > 30) & (x < 60), np.nan, 1.0 + seed)) for seed in range(3)]
+    view = Overlay(Curves(("branch_loss",), title="Branches"), LIGHT, SharedAxis(), Along())
+    qtbot.addWidget(view)
+    view.resize(500, 300)
+    view.show()
+    lines = [drawn_of(0, "branch_loss", "L", runs, "SD", log=False)]
+    view.show_contents(Contents(lines, {}), Groups([COLOURS[1]], ["all"], {0}, [None]))
+    (band,) = view._bands
+    assert [band.path().contains(QPointF(at, 2.0)) for at in (15, 45, 80)] == [True, False, True]
