@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QValidator, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QWidget
 
@@ -12,6 +12,7 @@ from gui.forms.numbers import clamp, climb, number, shift, text_of, typed
 from gui.inset import inset
 from lab.config import Knob
 
+ARROW_PX = 12
 EMPTY = "not set"  # shown where an optional knob has no value
 
 
@@ -107,7 +108,7 @@ class ChoiceEditor(Quiet, QComboBox):
     def __init__(self, knob: Knob, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         choices = knob.choices or (True, False)
         self._choices: tuple[Any, ...] = (None, *choices) if knob.optional else choices
         self.addItems([_word(choice) for choice in self._choices])
@@ -119,6 +120,10 @@ class ChoiceEditor(Quiet, QComboBox):
     def set_value(self, value: Any) -> None:
         if value in self._choices:
             self.setCurrentIndex(self._choices.index(value))
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the longest word: Qt forgets that the style sheet's arrow takes some."""
+        return super().minimumSizeHint() + QSize(ARROW_PX, 0)
 
     def _choose(self) -> None:
         self.edited.emit()

@@ -14,6 +14,8 @@ from gui.theme import Theme
 from gui.views.text import rich
 from lab.config import Knob
 
+EDITOR_PX, WIDEST_PX = 96, 152  # of an editor at least, and of one whose choices are long words
+
 
 def describe(knob: Knob) -> str:
     """What a person wants to know of a knob, as one paragraph: meaning, limits, the paper's value."""
@@ -74,7 +76,8 @@ class Row(QWidget):
         grid.addWidget(self.error, 1, 0, 1, 3)
         grid.setColumnStretch(0, 5)
         grid.setColumnStretch(1, 4)
-        self.editor.setMinimumWidth(96)
+        self.editor.ensurePolished()  # else it does not know its font
+        self.editor.setMinimumWidth(min(max(EDITOR_PX, self.editor.minimumSizeHint().width()), WIDEST_PX))
 
     def tip(self) -> str:
         """The tooltip, as rich text so that it wraps."""

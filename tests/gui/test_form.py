@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QTextDocumentFragment, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -284,3 +284,20 @@ def test_a_knob_of_a_stored_run_is_compared_with_the_arm_it_was_started_from(for
     form.show_run(Kinds.configure("wide", "other", {"shift": 3.0}), "wide", "other")
     assert (form.preset(), form.arm()) == ("wide", "other")
     assert [name for name, row in form.rows.items() if row.changed] == ["shift"]
+
+
+@pytest.mark.parametrize("word", ["transformer", "reversed context"])
+def test_a_long_word_to_choose_is_whole_in_a_narrow_form(qtbot, word: str) -> None:
+    class Scenes(Config):
+        scene: Literal["one", "transformer", "reversed context"] = param("one", "Scene")
+
+    row = Row(Scenes.knobs()["scene"], LIGHT)
+    qtbot.addWidget(row)
+    row.editor.set_value(word)
+    row.resize(270, 40)  # as in a window of 1280 points
+    row.show()
+    assert row.editor.geometry().right() <= row.reset_button.geometry().left()
+    text = QRect(0, 2, row.editor.fontMetrics().horizontalAdvance(word) + 12, row.editor.height() - 4)
+    narrow = row.editor.grab(text).toImage()
+    row.resize(600, 40)
+    assert row.editor.grab(text).toImage() == narrow
