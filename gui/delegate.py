@@ -80,9 +80,18 @@ class TwoLines(QStyledItemDelegate):
             painter.fillRect(track.adjusted(0, 0, round((done - 1) * track.width()), 0), QColor(self.theme.accent))
 
     def _second(self, painter: QPainter, rect: QRect, text: str) -> None:
-        """All lines but the last break at words; the last says with dots that there is more."""
+        """As many lines as the text has where each has room for its own, else they break at words.
+
+        The last says with dots that there is more.
+        """
         metrics = QFontMetrics(font(11))
-        line, rest = QRect(rect.left(), rect.top(), rect.width(), LINE), text.split()
+        line, lines = QRect(rect.left(), rect.top(), rect.width(), LINE), text.split("\n")
+        if len(lines) == self._lines and all(metrics.horizontalAdvance(own) <= rect.width() for own in lines):
+            for own in lines:
+                self._line(painter, line, own.removesuffix(","), 11, self.theme.muted)
+                line.translate(0, LINE)
+            return
+        rest = " ".join(lines).split(" ")
         for _ in range(self._lines - 1):
             taken = 1
             while taken < len(rest) and metrics.horizontalAdvance(" ".join(rest[: taken + 1])) <= rect.width():

@@ -24,6 +24,7 @@ from gui.delegate import Role
 from gui.lab.catalogue import RowList
 from gui.runs.runs import ACTIVE, STATE_COLOUR, label, label_parts, search_text, started
 from gui.theme import Theme
+from gui.views.text import whole
 
 if TYPE_CHECKING:
     from storage.catalogue import RunEntry  # brings HDF5, which the first paint does without
@@ -64,6 +65,7 @@ class RunsModel(QAbstractListModel):
         super().__init__()
         self._folded = folded
         self._sizes: Counter[str] = Counter()
+        self._states: Counter[tuple[str, str]] = Counter()
         self.apart: Mapping[str, Sequence[str]] = {}
         self.all: Sequence[RunEntry] = ()
         self.rows: Sequence[RunEntry] = ()
@@ -79,6 +81,7 @@ class RunsModel(QAbstractListModel):
             run for run in runs if all(word in f"{search_text(run)} {self._knobs(run).casefold()}" for word in wanted)
         ]
         if self._folded:
+            self._states = Counter((run.study, run.state) for run in self.rows)
             self._sizes = Counter(run.study for run in self.rows)
             newest = {run.study or str(run.path): run for run in reversed(self.rows)}
             self.rows = [run for run in self.rows if newest[run.study or str(run.path)] is run]
@@ -104,11 +107,13 @@ class RunsModel(QAbstractListModel):
             return self._study(run, role)
         ended = run.outcome if run.state == "finished" and run.outcome else run.state
         name, settings = label_parts(run)
-        second = ", ".join(filter(None, (settings, self._knobs(run), ended)))
+        branch = "" if run.parent_step is None else f"branch at {whole(run.parent_step)}"
+        below = ", ".join(filter(None, (branch, self._knobs(run), ended)))
+        second = ",\n".join(filter(None, (settings, below)))
         values = {
             Qt.ItemDataRole.DisplayRole: name,
             Qt.ItemDataRole.ToolTipRole: f"{label(run)}\n{run.problem or ended}\n{run.path}\nDouble click opens it",
-            Qt.ItemDataRole.AccessibleTextRole: f"{label(run)}, {ended}",
+            Qt.ItemDataRole.AccessibleTextRole: ", ".join(filter(None, (label(run), branch, ended))),
             Role.SECOND: run.problem or second,
             Role.DOT: "bad" if run.problem else STATE_COLOUR.get(run.state, "muted"),
             Role.ASIDE: when(started(run)),
@@ -127,11 +132,13 @@ class RunsModel(QAbstractListModel):
     def _study(self, newest: RunEntry, role: int) -> Any:
         name = newest.title or newest.experiment
         many = f"Study, {self._sizes[newest.study]} run{'s' * (self._sizes[newest.study] > 1)}"
+        counts = ((state, self._states[newest.study, state]) for state in STATE_COLOUR)
+        states = ", ".join(f"{count} {state}" for state, count in counts if count)
         values = {
             Qt.ItemDataRole.DisplayRole: name,
             Qt.ItemDataRole.ToolTipRole: f"{name}: {many.lower()}\n{newest.study}",
             Qt.ItemDataRole.AccessibleTextRole: f"{name}, {many.lower()}",
-            Role.SECOND: many,
+            Role.SECOND: ",\n".join(filter(None, (many, states))),
             Role.ASIDE: when(started(newest)),
             Role.KEY: newest.study,
         }

@@ -525,7 +525,7 @@ def test_a_study_is_one_row_of_the_recent_runs_and_opens_from_there(qtbot, tmp_p
         recent.refresh()
     rows = [recent.model.index(row, 0) for row in range(recent.model.rowCount())]
     assert [row.data(Role.KEY) for row in rows] == [str(runs[0].path), study_folder, str(runs[-1].path)]
-    assert rows[1].data() == "Tiny" and rows[1].data(Role.SECOND) == "Study, 2 runs"
+    assert rows[1].data() == "Tiny" and rows[1].data(Role.SECOND) == "Study, 2 runs"  # whose states are not known
     with qtbot.waitSignal(recent.chosen) as got:
         recent.list.setCurrentIndex(rows[1])
         qtbot.keyClick(recent.list, Qt.Key.Key_Return)
