@@ -10,6 +10,7 @@ from gui.icons import put, recolour
 from gui.style import font
 from gui.theme import Theme
 from gui.views.base import ViewWidget
+from gui.views.text import tip
 
 HEAD_PX = 30
 READ_PX = 96  # for a read-out at least, of a head four times as wide
@@ -123,7 +124,7 @@ class Title(QLabel):
             said = f"{first}\n{second}" if max(wide(first), wide(second)) <= self.width() else said
         self.setText(said)
         told = [self.full if said.replace("\n", " ") != self.full else "", self._help]
-        self.setToolTip("\n".join(filter(None, told)))
+        self.setToolTip(tip("\n".join(filter(None, told)), self._help))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not any(told))
 
 

@@ -16,6 +16,7 @@ from gui.compare.prepare import Prepared
 from gui.library.columns import written
 from gui.library.tree import VERDICT_COLOUR
 from gui.theme import Theme
+from gui.views.text import tip
 
 
 class Verdicts:
@@ -60,7 +61,7 @@ class Verdicts:
                 [str(check.get("name")), written(check.get("value")), str(check.get("threshold", ""))]
             )
             item.setForeground(1, QColor(self.theme.good if check.get("passed") else self.theme.bad))
-            item.setToolTip(0, "\n".join(filter(None, (item.text(0), str(check.get("note", ""))))))
+            item.setToolTip(0, tip("\n".join(filter(None, (item.text(0), str(check.get("note", ""))))), item.text(0)))
             top.addChild(item)
         for text in filter(None, said):
             line = QTreeWidgetItem([text])

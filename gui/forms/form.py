@@ -12,6 +12,7 @@ from gui.forms.group import Group
 from gui.forms.row import Row
 from gui.forms.start import Start
 from gui.theme import LIGHT, Theme
+from gui.views.text import tip
 from lab.config import Config, ConfigError
 from lab.experiment import Experiment
 
@@ -60,7 +61,7 @@ class Form(QWidget):
         self.action_buttons: dict[str, QPushButton] = {}
         for action in self.experiment.actions():
             button = QPushButton(action.label)
-            button.setToolTip(action.help)
+            button.setToolTip(tip(action.help))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # Space after a click goes on with the run, and acts once
             button.hide()
             button.clicked.connect(lambda _=False, method=action.method: self.action_requested.emit(method))

@@ -84,7 +84,7 @@ class Row(QWidget):
         knob = self.knob
         head = " ".join(filter(None, (knob.label, knob.symbol, f"[{knob.unit}]" if knob.unit else "")))
         base = text_of(self.base) or "not set"
-        return f"<p><b>{escape(head)}</b></p><p>{escape(describe(knob))}</p><p>Reset gives {escape(base)}.</p>"
+        return f"<p><b>{rich(head)}</b></p><p>{rich(describe(knob))}</p><p>Reset gives {escape(base)}.</p>"
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
@@ -128,7 +128,7 @@ class Row(QWidget):
         symbol = f" <i>{rich(knob.symbol)}</i>" if knob.symbol else ""
         mark = f"&nbsp;<span style='color:{theme.warn}'>•</span>" if self.changed else ""  # never alone on a line
         live = f" <span style='color:{theme.accent};font-size:11px'>live</span>" if knob.live else ""
-        self.label.setText(f"{escape(knob.label)}{symbol}{unit}{live}{mark}")
+        self.label.setText(f"{rich(knob.label)}{symbol}{unit}{live}{mark}")
 
     def _commit(self) -> None:
         self.committed.emit(self.knob.name)

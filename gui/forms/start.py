@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.named import named
+from gui.views.text import tip
 
 if TYPE_CHECKING:
     from lab.experiment import Experiment
@@ -73,7 +74,7 @@ class Start(QWidget):
         for index, (name, arm) in enumerate(self._experiment.arms.items()):
             button = QRadioButton(name)
             button.setChecked(index == 0)
-            button.setToolTip(arm.note)
+            button.setToolTip(tip(arm.note))
             button.clicked.connect(self._choose)
             self.arms.addButton(button, index)
             self._expected[name] = named(QLabel(), "muted")

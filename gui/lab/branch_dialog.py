@@ -11,7 +11,7 @@ from gui.forms.row import Row
 from gui.named import named
 from gui.question import MARGIN, Question
 from gui.theme import Theme
-from gui.views.text import whole
+from gui.views.text import tip, whole
 from lab.config import Config, ConfigError
 from lab.experiment import Action, Experiment
 
@@ -83,7 +83,7 @@ class BranchDialog(Question):
         """List an action that the branch begins with."""
         action = self._actions[method]
         said = QLabel(f"At step {whole(self._step)}: {action.label}", wordWrap=True)
-        said.setToolTip(action.help)
+        said.setToolTip(tip(action.help))
         arguments = self.acts[method] = Arguments(self._experiment, action, self._theme, self._picked)
         arguments.edited.connect(self._check)
         self._list.addWidget(named(said, "action"))

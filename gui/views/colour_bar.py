@@ -20,7 +20,7 @@ from gui.views.axes import TICK_PX, font_px, log_ticks, round_ticks
 from gui.views.base import stage_colour
 from gui.views.limits import LimitsDialog
 from gui.views.scale import COUNT, MAPS, Scale, palette
-from gui.views.text import decade, rich, short
+from gui.views.text import decade, rich, short, tip
 
 BAR_PX = 84
 LEFT, WIDE, GAP = 12, 10, 7
@@ -76,7 +76,7 @@ class ColourBar(QGraphicsObject):
         self._name.setPos(4, -5)
         told = [f"{number} {name}" for number, name in enumerate(stages, 1)]
         hint = "\n".join(told) or "Drag the upper or lower half to move that limit."
-        self.setToolTip(f"{label}\n{hint}".strip())
+        self.setToolTip(tip(f"{label}\n{hint}".strip()))
         self._rescale()
 
     # Limits.

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from gui.style import font
 from gui.theme import Theme
 from gui.views.scale import COUNT, Scale, finite_range, palette
-from gui.views.text import rich, short
+from gui.views.text import rich, short, tip
 from lab.config import Knob
 from lab.experiment import Experiment
 from lab.studies.diagram import Diagram, edges, is_log, levels_of
@@ -192,7 +192,8 @@ class PhaseDiagramView(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         cell = self.cell_at(event.position().x(), event.position().y())
         self.setCursor(Qt.CursorShape.PointingHandCursor if cell else Qt.CursorShape.ArrowCursor)
-        QToolTip.showText(event.globalPosition().toPoint(), self.said(*cell) if cell else "", self)
+        said = tip(self.said(*cell), self.spec.z_label) if cell and self.spec else ""
+        QToolTip.showText(event.globalPosition().toPoint(), said, self)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         cell = self.cell_at(event.position().x(), event.position().y())

@@ -22,7 +22,7 @@ from gui.views.axes import StepAxis
 from gui.views.base import ViewWidget, ink_on, stage_colour
 from gui.views.marks import event_colour, event_text, marked
 from gui.views.plot import LEFT_PX
-from gui.views.text import whole
+from gui.views.text import tip, whole
 from lab.stream import Event
 from lab.views import Ribbon
 
@@ -203,7 +203,7 @@ class RibbonView(ViewWidget[Ribbon]):
             told = self.spec.stages[stage - 1]
             lines = [f"{stage} {told.label}", told.help, f"step {whole(step)}"]
             lines += [event_text(e) for e in self._acts() if abs(float(self._x(np.array(e["step"]))) - place.x()) <= 4]
-            QToolTip.showText(event.globalPosition().toPoint(), "\n".join(lines), self)
+            QToolTip.showText(event.globalPosition().toPoint(), tip("\n".join(lines), told.label, told.help), self)
         else:
             QToolTip.hideText()
 

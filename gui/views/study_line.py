@@ -17,7 +17,7 @@ from gui.views.axes import Axis
 from gui.views.plot import Canvas
 from gui.views.scale import finite_range
 from gui.views.step_plot import CRISP
-from gui.views.text import rich, short
+from gui.views.text import rich, short, tip
 from lab.experiment import Experiment
 from lab.studies.diagram import is_log
 from lab.studies.lines import StudyCurve
@@ -142,7 +142,7 @@ class StudyLineView(QWidget):
     def _hovered(self, x: float, y: float) -> None:
         at = QCursor.pos()
         found = self.nearest(QPointF(self.mapFromGlobal(at)))
-        QToolTip.showText(at, self.said(*found) if found else "", self)
+        QToolTip.showText(at, tip(self.said(*found), self.spec.y_label) if found and self.spec else "", self)
 
     def said(self, curve: StudyCurve, index: int) -> str:
         """What a point says: the knob, the number and the spread over its runs."""

@@ -14,7 +14,7 @@ from gui.views.axes import StepAxis, font_px
 from gui.views.base import ViewWidget
 from gui.views.rows import Moment
 from gui.views.snapshot import flat, not_yet
-from gui.views.text import short, whole, with_step
+from gui.views.text import short, tip, whole, with_step
 from lab.views import Table, TableRow
 
 HEADS = ("", "measured", "closed form", "difference")
@@ -79,7 +79,7 @@ class _Model(QAbstractTableModel):
                 return "–"
             return entry.label if column == 0 else _text(entry.numbers()[column - 1], column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return entry.label if column == 0 else repr(entry.numbers()[column - 1])
+            return tip(entry.label) if column == 0 else repr(entry.numbers()[column - 1])
         if role == Qt.ItemDataRole.ForegroundRole:
             return self.muted if column == 2 else None
         return _side(column) if role == Qt.ItemDataRole.TextAlignmentRole else None

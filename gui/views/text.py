@@ -61,6 +61,15 @@ def rich(symbol: str) -> str:
     return re.sub(INDEX, _stacked, html.escape(symbol))
 
 
+def tip(text: str, *symbols: str) -> str:
+    """A tooltip whose symbols stand as labels write them: all in it, or those that are named. Plain without any."""
+    plain = html.escape(text)
+    written = plain if symbols else rich(text)
+    for symbol in filter(None, symbols):
+        written = written.replace(html.escape(symbol), rich(symbol))
+    return text if written == plain else f"<div>{written.replace(chr(10), '<br>')}</div>"
+
+
 def _stacked(found: re.Match[str]) -> str:
     """A power over its index, where one of them is a single letter: without a width, the other begins there, too."""
     marks = [(text, tag) for text, tag in zip(indices(found[0]), ("sub", "sup"), strict=True) if text]

@@ -61,7 +61,7 @@ class CondensationConfig(Config):
         "does not blur how far the parameters move.",
     )
     activation: Literal["tanh", "x_tanh", "x2_tanh", "relu", "sigmoid", "softplus"] = param(
-        "tanh", "Activation", group="Network", help="x_tanh is x tanh x; phase has ReLU."
+        "tanh", "Activation", group="Network", help="tanh, x tanh x and so on; phase has ReLU."
     )
     width: int = param(50, "Hidden width", symbol="m", min=2, max=5000, group="Network", help="phase has its own.")
     widths: str = param(

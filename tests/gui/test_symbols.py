@@ -7,9 +7,13 @@ from PySide6.QtGui import QImage, QTextDocument
 
 from gui.export.parts import typeset
 from gui.export.words import latex
+from gui.forms.row import Row
+from gui.panel import Title
 from gui.theme import LIGHT
+from gui.views.colour_bar import ColourBar
 from gui.views.phase_diagram import PhaseDiagramView
-from gui.views.text import indices, rich
+from gui.views.text import indices, rich, tip
+from lab.experiments.partial_jacobians import PartialJacobians
 from lab.studies.diagram import Diagram
 from lab.views import PhaseDiagram
 from tests.fakes import Tiny
@@ -75,3 +79,19 @@ def test_the_colours_of_a_phase_diagram_are_named_like_every_symbol(qtbot):
 def pixels(image: QImage) -> np.ndarray:
     image = image.convertToFormat(QImage.Format.Format_RGB32)
     return np.frombuffer(image.constBits(), np.uint32).reshape(image.height(), -1).copy()  # its memory ends with it
+
+
+def test_a_tooltip_writes_symbols_as_labels_do_and_leaves_plain_words_and_names_alone() -> None:
+    assert tip("S_w < 0\nlast train_loss", "S_w") == "<div>S<sub>w</sub> &lt; 0<br>last train_loss</div>"
+    assert tip("σ_w², measured") == f"<div>{rich('σ_w²')}, measured</div>"
+    assert tip("a < b\nlr 0.1") == tip("a < b\nlr 0.1", "") == "a < b\nlr 0.1"
+
+
+def test_knobs_panels_and_colour_bars_say_their_symbols_so(qtbot) -> None:
+    row = Row(PartialJacobians.Config.knobs()["sigma_w2"], LIGHT)
+    title = Title("Order and chaos", "χ_J, measured")
+    for widget in (row, title):
+        qtbot.addWidget(widget)
+    assert rich("σ_w²") in row.toolTip()
+    assert title.toolTip() == "<div>χ<sub>J</sub>, measured</div>"
+    assert ColourBar("S_w").toolTip().startswith("<div>S<sub>w</sub><br>Drag")
