@@ -192,6 +192,7 @@ class Panels(QMainWindow):
         for other in self.all:
             if other is not panel:
                 other.hide()
+        panel.show()  # it may be closed here, where the page goes along with another one
         panel.view.setMaximumHeight(NO_LIMIT)
         panel.view.setFocus()
         self.maximise_changed.emit(panel.view.spec.id)

@@ -1,7 +1,11 @@
-"""The head of a panel: its title and its read-out share what room there is."""
+"""The head of a panel, whose title and read-out share what room there is; and panels while one fills the page."""
+
+from collections.abc import Iterator
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
+from gui.lab.panels import Panels
 from gui.panel import HEAD_PX, Head, Title
 from gui.theme import LIGHT
 from gui.views import make_view
@@ -51,3 +55,33 @@ def test_a_title_of_words_too_long_for_two_lines_is_cut(qtbot) -> None:
     title.show()
     title.resize(90, HEAD_PX)
     assert title.text().endswith("…") and title.toolTip() == LONG
+
+
+@pytest.fixture
+def panels(qtbot) -> Iterator[Panels]:
+    run = MadeUpRun(MemoryRun(train_loss=([0], [3.0]), norm=([0], [1.0])))
+    parent = QWidget()
+    panels = Panels([make_view(Curves((name,), title=name), run, LIGHT) for name in ("train_loss", "norm")], parent)
+    panels.resize(800, 400)
+    qtbot.addWidget(parent)
+    with qtbot.waitExposed(parent):
+        parent.show()
+    yield panels
+    parent.close()  # held until here
+
+
+def test_a_layout_that_is_saved_while_a_panel_fills_the_page_is_the_one_without(panels: Panels) -> None:
+    before = panels.state()
+    panels.maximise(panels.all[1])
+    assert panels.all[0].isHidden() and panels.state() == before
+    panels.restore_all()
+    panels.put_back(before, {panel.view.spec.id for panel in panels.all})
+    assert panels.maximised is None and not any(panel.isHidden() for panel in panels.all)
+
+
+def test_a_closed_panel_fills_the_page_beside_one_that_has_it_open_and_is_closed_again(panels: Panels) -> None:
+    panels.all[1].close()
+    panels.show_maximised(panels.all[1].view.spec.id)
+    assert [panel.isHidden() for panel in panels.all] == [True, False]
+    panels.show_maximised("")
+    assert [panel.isHidden() for panel in panels.all] == [False, True]
