@@ -27,6 +27,7 @@ from lab.views import View
 INTERVAL = 20  # ms between turns; in each, the view that is due and has waited longest
 DRAW_BUDGET = 0.005  # seconds of drawing, where several views are drawn at once, before other events get their turn
 VIEW_EVERY = 0.125  # seconds between drawings of one view at least
+FIRST_COST = 0.016  # seconds that a first drawing is charged at most, which loads and lays out much else
 SHARE = min(0.05 * (os.cpu_count() or 1), 0.4)  # of a core that all views beside a live run may take
 VERDICT_EVERY = 2.0  # seconds between verdicts while the run goes on
 FINAL = ("finished", "stopped", "failed", "interrupted")
@@ -180,11 +181,12 @@ class RunPage(QWidget):
         """Learn what the view of the last turn cost: Qt painted it after the turn, so all that was spent until now.
 
         Of all threads: without a graphics card a surface is drawn in others. Whatever else the window did meanwhile is
-        charged to the view, too.
+        charged to the view, too, so one drawing says little, and one that seems to have become much dearer less.
         """
         if self._turned is not None:
             view, before = self._turned
-            view.charges.append(time.process_time() - before)
+            charge = min(time.process_time() - before, max(4 * view.cost, FIRST_COST))
+            view.cost += 0.5 * (charge - view.cost)
             self._turned = None
 
     def _in_sight(self) -> list[ViewWidget[Any]]:

@@ -4,7 +4,6 @@ import functools
 import logging
 import time
 from abc import abstractmethod
-from collections import deque
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -61,7 +60,7 @@ class ViewWidget(QWidget, Generic[Spec]):
         self.readout = ""
         self._stale = True
         self.drawn_at = 0.0  # time.perf_counter() of the last drawing
-        self.charges = deque([0.0] * 3, maxlen=3)  # processor seconds of the last drawings, where a page measures them
+        self.cost = 0.0  # seconds of processor time of a drawing and its painting, where a page measures it
         self._unread = False  # the source failed at the last pull
         self._behind = False  # nothing was pulled since the view came on screen
         self.setAccessibleName(spec.title)
@@ -160,11 +159,6 @@ class ViewWidget(QWidget, Generic[Spec]):
     def stale(self) -> bool:
         """Whether something changed since the last drawing."""
         return self._stale
-
-    @property
-    def cost(self) -> float:
-        """Seconds of processor time of a drawing: the middle of the last three, as one alone may be another's doing."""
-        return sorted(self.charges)[1]
 
     def set_step(self, step: int | None) -> None:
         """Put the crosshair on a step; None follows the newest."""
