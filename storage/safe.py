@@ -21,6 +21,9 @@ from .errors import RunFileError
 from .pages import PagedFile
 
 NUMBERS = "biufc"  # kinds of types
+LARGEST_COPY = 1 << 28
+"""Bytes of a file that is copied to be read beside a busy writer; temporary files may lie in memory."""
+
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DEFLATE_RATIO = 1032  # deflate cannot compress further
 _TEXT_LIMIT = 1 << 20  # bytes of one attribute
@@ -34,7 +37,7 @@ def open_file(path: Path, *, aside: bool = False, torn: bool = False) -> tuple[P
 
     Args:
         path: Which.
-        aside: Read from a copy, so that it may change meanwhile.
+        aside: Read from a copy, so that it may change meanwhile; not where it is too large for one.
         torn: Though it changes while it is copied; what is read may be damaged then.
 
     Raises:
@@ -43,7 +46,7 @@ def open_file(path: Path, *, aside: bool = False, torn: bool = False) -> tuple[P
     """
     pages = PagedFile(_descriptor(path), writable=False)
     try:
-        if aside:
+        if aside and pages.size <= LARGEST_COPY:
             pages.set_aside(torn=torn)
         head = bytearray(len(_SIGNATURE))
         pages.readinto(head)

@@ -10,7 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
+from storage import reader, safe
 from storage import writer as writer_module
+from storage.errors import RunFileError
 from storage.pages import signature
 from storage.reader import RunReader
 from storage.writer import RunWriter
@@ -87,6 +89,21 @@ def test_a_read_that_always_meets_a_commit_is_served_from_a_copy(tmp_path):
 
         assert run._read(read) == [len(tried), len(tried)], "of the moment when the copy was made"
         assert 1 < len(tried) < 12
+
+
+def test_a_file_too_large_to_copy_that_always_changes_is_said_to_do_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(safe, "LARGEST_COPY", 0)
+    monkeypatch.setattr(reader, "_PATIENCE", 0.3)
+    with RunWriter.create(tmp_path / "run.h5", {}, {}, {}) as writer, RunReader(tmp_path / "run.h5") as run:
+        writer.append("train_loss", 0, 1.0)
+
+        def read(file):
+            writer.flush()
+            writer.set_state("running")
+            return counts(file)
+
+        with pytest.raises(RunFileError, match=r"run\.h5: changes faster than it can be read; wait or pause the run"):
+            run._read(read)
 
 
 def test_commits_of_one_page_within_a_tick_of_the_clock_are_told_apart(tmp_path):
