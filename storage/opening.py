@@ -110,8 +110,8 @@ def hdf5(pages: PagedFile, *, new: bool) -> h5py.File:
     """The HDF5 file in ``pages``, to be written."""
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, pages)
-    # superblock 2: checksums, and no mark of an open writer that would keep others out after a kill
     access.set_alignment(WHOLE, PAGE)
+    # superblock 2: checksums, and no mark of an open writer that would keep others out after a kill
     access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     if not new:
